@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* The allocator of the shared heap.
+ *
+ * Blocks of up to 64 KiB come from runs of one size class, larger ones straight from the frontier.
+ * A free block waits in its class's list and never changes its size: block starts are for ever, so
+ * that a stale handle always meets a header. Who is killed inside:
+ *   pop, before the exchange: nothing. After it: the block is lost to the class, nothing else.
+ *   carve, before the exchange on the cursor: nothing. After it: the same.
+ *   grow, holding the lock: the next holder finishes what pending_run says.
+ *   free, before the tag changes: still allocated. After it, before the push: as after a pop. */
+#include "arena.h"
+
+#include "fault.h"
+#include "latch.h"
+
+#include <string.h>
+
+enum {
+    UNIT = 16,               /* positions count units of 16 bytes */
+    GRANULE = 65536,         /* the frontier moves in these */
+    SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
+    LARGE_CLASS = 64,        /* free_list[LARGE_CLASS + log2]: large blocks by power of two */
+    RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
+    ARENA_VERSION = 1,
+};
+#define POSITION_BITS 40
+#define POSITION_MASK ((UINT64_C(1) << POSITION_BITS) - 1)
+
+struct block {
+    _Atomic uint32_t tag;     /* type << 16 | generation */
+    uint32_t class_index;
+    _Atomic uint64_t size;    /* asked for; while free: position of the next free block */
+};
+_Static_assert(sizeof(struct block) == UNIT, "a block's header is one unit");
+
+/* A large block's class_index is its capacity in granules, with this bit. */
+#define LARGE_BIT 0x80000000u
+
+struct family *mproc__family(void)
+{
+    return mproc_plat_region_at(MPROC_PLAT_REGION_START);
+}
+
+static struct block *block_at(uint64_t position)
+{
+    return mproc_plat_region_at(position * UNIT);
+}
+
+/* ---- classes: 32, 48, 64, then four steps to each doubling ---- */
+
+static uint32_t class_of(uint64_t bytes)
+{
+    if (bytes <= 64)
+        return bytes <= 32 ? 0 : bytes <= 48 ? 1 : 2;
+    uint32_t power = 6; /* 2^power < bytes <= 2^(power + 1) */
+    while (bytes > (UINT64_C(2) << power))
+        power++;
+    uint64_t step = UINT64_C(1) << (power - 2);
+    return 2 + (power - 6) * 4 + (uint32_t) ((bytes - (UINT64_C(1) << power) + step - 1) / step);
+}
+
+static uint64_t class_size(uint32_t index)
+{
+    if (index <= 2)
+        return 32 + 16 * (uint64_t) index;
+    uint32_t power = 6 + (index - 3) / 4;
+    return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2));
+}
+
+static uint32_t log2_floor(uint64_t value)
+{
+    uint32_t power = 0;
+    while (value >>= 1)
+        power++;
+    return power;
+}
+
+/* ---- free lists: stacks whose head carries a tag against reuse between load and exchange ---- */
+
+static void push(_Atomic uint64_t *head, uint64_t position)
+{
+    uint64_t old = atomic_load(head);
+    uint64_t new_head;
+    do {
+        atomic_store_explicit(&block_at(position)->size, old & POSITION_MASK, memory_order_relaxed);
+        new_head = (old + (UINT64_C(1) << POSITION_BITS)) & ~POSITION_MASK;
+        new_head |= position;
+    } while (!atomic_compare_exchange_weak(head, &old, new_head));
+}
+
+static uint64_t pop(_Atomic uint64_t *head)
+{
+    uint64_t old = atomic_load(head);
+    uint64_t new_head;
+    do {
+        if ((old & POSITION_MASK) == 0)
+            return 0;
+        /* If somebody else took the block meanwhile this is nonsense, and the tag tells. */
+        uint64_t next = atomic_load_explicit(&block_at(old & POSITION_MASK)->size,
+                                             memory_order_relaxed);
+        new_head = ((old + (UINT64_C(1) << POSITION_BITS)) & ~POSITION_MASK) | (next & POSITION_MASK);
+    } while (!atomic_compare_exchange_weak(head, &old, new_head));
+    MPROC_FAULT("arena.popped");
+    return old & POSITION_MASK;
+}
+
+/* ---- growth ---- */
+
+/* A holder died: give its run to the class it was for, unless that had happened. */
+static void finish_growth(struct family *family)
+{
+    uint64_t run = atomic_load(&family->pending_run);
+    uint32_t index = atomic_load(&family->pending_class);
+    if (run && atomic_load(&family->frontier) > (run & POSITION_MASK) * UNIT)
+        atomic_store(&family->cursor[index], run);
+    atomic_store(&family->pending_run, 0);
+}
+
+static mproc_err growth_lock(struct family *family)
+{
+    mproc_err err = mproc__latch_acquire(&family->growth_lock, MPROC_PLAT_NEVER);
+    if (err == MPROC_OWNERDEAD) {
+        finish_growth(family);
+        err = MPROC_OK;
+    }
+    return err;
+}
+
+/* Commits `bytes` (granules) at the frontier; the caller holds the growth lock. */
+static mproc_err extend(struct family *family, uint64_t bytes, uint64_t *offset)
+{
+    uint64_t at = mproc_plat_region_fit(atomic_load(&family->frontier), bytes);
+    if (at == UINT64_MAX || at + bytes > family->limit || at + bytes < at)
+        return mproc__fail(MPROC_ENOMEM,
+                           "the family's arena of %llu MiB is full; free blocks, or raise MPROC_ARENA_LIMIT",
+                           (unsigned long long) (family->limit >> 20));
+    mproc_err err = mproc_plat_region_commit(at, bytes);
+    if (err == MPROC_OK)
+        *offset = at;
+    return err;
+}
+
+static mproc_err grow_class(struct family *family, uint32_t index)
+{
+    uint64_t size = class_size(index);
+    uint64_t bytes = size * 8 < GRANULE ? GRANULE : (size * 8 + GRANULE - 1) / GRANULE * GRANULE;
+    mproc_err err = growth_lock(family);
+    if (err != MPROC_OK)
+        return err;
+    uint64_t offset = 0;
+    if ((atomic_load(&family->cursor[index]) >> POSITION_BITS) == 0) {
+        err = extend(family, bytes, &offset);
+        if (err == MPROC_OK) {
+            uint64_t run = (bytes / size) << POSITION_BITS | offset / UNIT;
+            atomic_store(&family->pending_class, index);
+            atomic_store(&family->pending_run, run);
+            MPROC_FAULT("arena.run_pending");
+            atomic_store(&family->frontier, offset + bytes);
+            MPROC_FAULT("arena.frontier_moved");
+            atomic_store(&family->cursor[index], run);
+            MPROC_FAULT("arena.cursor_set");
+            atomic_store(&family->pending_run, 0);
+        }
+    }
+    mproc__latch_release(&family->growth_lock);
+    return err;
+}
+
+static mproc_err carve(struct family *family, uint32_t index, uint64_t *position)
+{
+    uint64_t step = class_size(index) / UNIT;
+    for (;;) {
+        uint64_t old = atomic_load(&family->cursor[index]);
+        while (old >> POSITION_BITS) {
+            uint64_t next = old - (UINT64_C(1) << POSITION_BITS) + step;
+            if (atomic_compare_exchange_weak(&family->cursor[index], &old, next)) {
+                MPROC_FAULT("arena.carved");
+                *position = old & POSITION_MASK;
+                return MPROC_OK;
+            }
+        }
+        mproc_err err = grow_class(family, index);
+        if (err != MPROC_OK)
+            return err;
+    }
+}
+
+static mproc_err take_small(struct family *family, uint64_t bytes, uint64_t *position, bool *fresh)
+{
+    uint32_t index = class_of(bytes);
+    *position = pop(&family->free_list[index]);
+    *fresh = *position == 0;
+    mproc_err err = *position ? MPROC_OK : carve(family, index, position);
+    if (err == MPROC_OK && *fresh)
+        block_at(*position)->class_index = index;
+    return err;
+}
+
+static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *position, bool *fresh)
+{
+    uint64_t granules = (bytes + GRANULE - 1) / GRANULE;
+    uint32_t power = log2_floor(granules);
+    if (granules > UINT64_C(1) << power)
+        power++;
+    *position = pop(&family->free_list[LARGE_CLASS + power]);
+    *fresh = *position == 0;
+    if (!*fresh) {
+        uint64_t whole = (uint64_t) (block_at(*position)->class_index & ~LARGE_BIT) * GRANULE;
+        mproc_err err = whole >= RELEASE_SIZE ? mproc_plat_region_commit(*position * UNIT, whole)
+                                              : MPROC_OK;
+        if (err != MPROC_OK)
+            push(&family->free_list[LARGE_CLASS + power], *position);
+        return err;
+    }
+    mproc_err err = growth_lock(family);
+    if (err != MPROC_OK)
+        return err;
+    uint64_t offset = 0;
+    err = extend(family, granules * GRANULE, &offset);
+    if (err == MPROC_OK) {
+        struct block *block = mproc_plat_region_at(offset);
+        block->class_index = LARGE_BIT | (uint32_t) granules;
+        MPROC_FAULT("arena.large_ready");
+        atomic_store(&family->frontier, offset + granules * GRANULE);
+        *position = offset / UNIT;
+    }
+    mproc__latch_release(&family->growth_lock);
+    return err;
+}
+
+static uint64_t block_capacity(const struct block *block)
+{
+    return block->class_index & LARGE_BIT
+               ? (uint64_t) (block->class_index & ~LARGE_BIT) * GRANULE
+               : class_size(block->class_index);
+}
+
+/* ---- handles: type << 56 | generation << 40 | position ---- */
+
+static struct block *find(enum block_type type, uint64_t handle)
+{
+    uint64_t position = handle & POSITION_MASK;
+    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
+    if (handle >> 56 == (uint64_t) type && position * UNIT >= GRANULE &&
+        position * UNIT < atomic_load_explicit(&mproc__family()->frontier, memory_order_relaxed)) {
+        struct block *block = block_at(position);
+        if (block && atomic_load_explicit(&block->tag, memory_order_acquire) == tag)
+            return block;
+    }
+    mproc__fail(MPROC_EBADHANDLE,
+                "handle %016llx is stale or of another kind: was the object destroyed?",
+                (unsigned long long) handle);
+    return NULL;
+}
+
+mproc_err mproc__arena_alloc(enum block_type type, uint64_t size, uint64_t *handle)
+{
+    struct family *family = mproc__family();
+    if (size > family->limit)
+        return mproc__fail(MPROC_ENOMEM, "%llu bytes do not fit into an arena of %llu MiB",
+                           (unsigned long long) size, (unsigned long long) (family->limit >> 20));
+    uint64_t bytes = size + sizeof(struct block);
+    uint64_t position = 0;
+    bool fresh;
+    mproc_err err = bytes <= SMALL_MAX ? take_small(family, bytes, &position, &fresh)
+                                       : take_large(family, bytes, &position, &fresh);
+    if (err != MPROC_OK)
+        return err;
+
+    struct block *block = block_at(position);
+    if (!fresh)
+        memset(block + 1, 0, size);
+    atomic_store_explicit(&block->size, size, memory_order_relaxed);
+    uint32_t generation = atomic_load_explicit(&block->tag, memory_order_relaxed) & 0xffff;
+    if (generation == 0)
+        generation = 1;
+    atomic_store_explicit(&block->tag, (uint32_t) type << 16 | generation, memory_order_release);
+    atomic_fetch_add(&family->used, block_capacity(block));
+    *handle = (uint64_t) type << 56 | (uint64_t) generation << POSITION_BITS | position;
+    return MPROC_OK;
+}
+
+mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
+{
+    struct family *family = mproc__family();
+    struct block *block = find(type, handle);
+    if (!block)
+        return MPROC_EBADHANDLE;
+    /* The exchange decides who of two that free the same block at once is refused. */
+    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
+    uint32_t next = ((tag & 0xffff) + 1) & 0xffff;
+    if (!atomic_compare_exchange_strong(&block->tag, &tag, next ? next : 1))
+        return mproc__fail(MPROC_EBADHANDLE, "handle %016llx was freed by another thread just now",
+                           (unsigned long long) handle);
+    MPROC_FAULT("arena.untagged");
+    uint64_t position = handle & POSITION_MASK;
+    uint64_t capacity = block_capacity(block);
+    atomic_fetch_sub(&family->used, capacity);
+    if (!(block->class_index & LARGE_BIT)) {
+        push(&family->free_list[block->class_index], position);
+        return MPROC_OK;
+    }
+    /* The first granule stays: it holds the header. */
+    if (capacity >= RELEASE_SIZE)
+        mproc_plat_region_release(position * UNIT + GRANULE, capacity - GRANULE);
+    push(&family->free_list[LARGE_CLASS + log2_floor(capacity / GRANULE)], position);
+    return MPROC_OK;
+}
+
+void *mproc__arena_at(enum block_type type, uint64_t handle)
+{
+    struct block *block = find(type, handle);
+    return block ? block + 1 : NULL;
+}
+
+uint64_t mproc__arena_size(enum block_type type, uint64_t handle)
+{
+    struct block *block = find(type, handle);
+    return block ? atomic_load_explicit(&block->size, memory_order_relaxed) : 0;
+}
+
+uint64_t mproc__arena_used(void)
+{
+    return atomic_load(&mproc__family()->used);
+}
+
+uint64_t mproc__arena_limit(void)
+{
+    return mproc__family()->limit;
+}
+
+/* ---- beginning ---- */
+
+mproc_err mproc__arena_create(uint64_t limit)
+{
+    mproc_err err = mproc_plat_region_create(&limit);
+    if (err == MPROC_OK)
+        err = mproc_plat_region_commit(0, GRANULE);
+    if (err != MPROC_OK)
+        return err;
+    _Static_assert(MPROC_PLAT_REGION_START + sizeof(struct family) <= GRANULE, "fits the first granule");
+    struct family *family = mproc__family();
+    family->version = ARENA_VERSION;
+    family->limit = limit;
+    atomic_store(&family->frontier, GRANULE);
+    return MPROC_OK;
+}
+
+mproc_err mproc__arena_attach(mproc_plat_handle region, uint64_t limit)
+{
+    mproc_err err = mproc_plat_region_attach(region, limit);
+    if (err == MPROC_OK && mproc__family()->version != ARENA_VERSION)
+        err = mproc__fail(MPROC_EIMAGE,
+                          "this process's mproc is not the one its parent has; link both to the same");
+    return err;
+}

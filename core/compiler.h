@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Differences between compilers (not systems): the only place for their extensions. */
+#ifndef MPROC_CORE_COMPILER_H
+#define MPROC_CORE_COMPILER_H
+
+#if defined(_MSC_VER)
+#define MPROC_THREAD_LOCAL __declspec(thread)
+#include <intrin.h>
+#define mproc__pause() _mm_pause()
+#else
+#define MPROC_THREAD_LOCAL _Thread_local
+#if defined(__x86_64__) || defined(__i386__)
+#define mproc__pause() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define mproc__pause() __asm__ volatile("yield")
+#else
+#define mproc__pause() ((void) 0)
+#endif
+#endif
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Fault points of test builds. */
+#include "fault.h"
+
+#ifdef MPROC_FAULT_POINTS
+
+#include "platform.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Where MPROC_FAULT=name:count:action stands; -1: not read yet. */
+static atomic_int passes_left = -1;
+static char wanted[64];
+static char action[16];
+
+static void read_wish(void)
+{
+    const char *text = getenv("MPROC_FAULT");
+    const char *colon = text ? strchr(text, ':') : NULL;
+    if (!colon || (size_t) (colon - text) >= sizeof wanted) {
+        atomic_store(&passes_left, 0);
+        return;
+    }
+    memcpy(wanted, text, (size_t) (colon - text));
+    char *rest;
+    int count = (int) strtol(colon + 1, &rest, 10);
+    if (*rest == ':')
+        strncpy(action, rest + 1, sizeof action - 1);
+    atomic_store(&passes_left, count);
+}
+
+void mproc__fault_forget(void)
+{
+    atomic_store(&passes_left, -1);
+}
+
+void mproc__fault(const char *name)
+{
+    if (atomic_load(&passes_left) < 0)
+        read_wish();
+    if (atomic_load(&passes_left) == 0 || strcmp(name, wanted) != 0)
+        return;
+    if (atomic_fetch_sub(&passes_left, 1) != 1)
+        return;
+    if (strcmp(action, "exit") == 0)
+        mproc_plat_exit_now(99);
+    if (strcmp(action, "kill") == 0) {
+        uint64_t stamp = 0;
+        if (mproc_plat_process_stamp(mproc_plat_pid(), &stamp) == MPROC_OK)
+            (void) mproc_plat_process_signal(mproc_plat_pid(), stamp, true);
+    }
+    for (;;) {
+        _Atomic uint32_t word = 0;
+        (void) mproc_plat_park(&word, 0, mproc_plat_now() + 1000000000);
+    }
+}
+
+#else
+
+/* ISO C wants at least one declaration in a file. */
+extern int mproc__no_fault_points;
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Finalizers and the end of a process, in Python's order. */
+#include "finalize.h"
+
+#include "children.h"
+#include "runtime.h"
+#include "self.h"
+#include "start.h"
+
+#include <stdlib.h>
+
+struct finalizer {
+    mproc_finalizer *call;
+    void *context;
+    struct finalizer *next;
+};
+static struct finalizer *_Atomic finalizers;
+static atomic_bool finished;
+
+mproc_err mproc_at_exit(mproc_finalizer *finalizer, void *context)
+{
+    if (!finalizer)
+        return mproc__fail(MPROC_EINVAL, "mproc_at_exit: finalizer is NULL");
+    mproc_err err = mproc__check_init();
+    if (err != MPROC_OK)
+        return err;
+    struct finalizer *made = malloc(sizeof *made);
+    if (!made)
+        return mproc__fail(MPROC_ENOMEM, "no memory for a finalizer");
+    made->call = finalizer;
+    made->context = context;
+    mproc__lock();
+    made->next = finalizers;
+    finalizers = made;
+    mproc__unlock();
+    return MPROC_OK;
+}
+
+void mproc__finalizers_forked(void)
+{
+    finalizers = NULL;
+    finished = false;
+}
+
+static struct finalizer *take_finalizer(void)
+{
+    if (!finalizers)
+        return NULL;
+    mproc__lock();
+    struct finalizer *first = finalizers;
+    if (first)
+        finalizers = first->next;
+    mproc__unlock();
+    return first;
+}
+
+void mproc__finish(int exit_code)
+{
+    if (atomic_exchange(&finished, true))
+        return;
+    for (struct finalizer *finalizer; (finalizer = take_finalizer()) != NULL;) {
+        finalizer->call(finalizer->context);
+        free(finalizer);
+    }
+    mproc__children_end();
+    mproc__template_end();
+    struct record *record = mproc__self()->record;
+    if (record) {
+        atomic_store(&record->exit_code, exit_code);
+        atomic_store(&record->phase, PHASE_FINISHED);
+    }
+}
+
+static void at_exit(void)
+{
+    if (mproc__is_own_process())
+        mproc__finish(0);
+}
+
+static void at_exit_with_code(int exit_code)
+{
+    if (mproc__is_own_process())
+        mproc_exit(exit_code);
+}
+
+void mproc__finish_at_exit(void)
+{
+    /* In a forked child exit() would go on to the parent's handlers: ours ends the process first. */
+    if (mproc__self()->kind == PROCESS_FORKED)
+        mproc_plat_hook_exit(at_exit_with_code);
+    else
+        atexit(at_exit);
+}
+
+void mproc_exit(int exit_code)
+{
+    if (mproc__is_own_process())
+        mproc__finish(exit_code);
+    if (mproc__self()->kind != PROCESS_FORKED)
+        exit(exit_code);
+    mproc_plat_stdio_flush();
+    mproc_plat_exit_now(exit_code);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* The forkserver: a template process, started afresh and single-threaded, that forks the children of
+ * one process. Killed, it is started again by the next start. */
+#include "start.h"
+
+#include "children.h"
+#include "finalize.h"
+#include "function.h"
+#include "log.h"
+#include "mutex.h"
+#include "runtime.h"
+#include "self.h"
+
+#include <string.h>
+
+static struct mutex mutex;
+static struct mproc_plat_template server;
+static atomic_bool running;
+static uint64_t server_record;
+static process_token server_token;
+static mproc_warmup *warmup;
+
+mproc_err mproc__template_create(void)
+{
+    return mproc__mutex_create(&mutex);
+}
+
+void mproc__template_lock(void)
+{
+    mproc__mutex_lock(&mutex);
+}
+
+void mproc__template_unlock(void)
+{
+    mproc__mutex_unlock(&mutex);
+}
+
+void mproc__template_keep(void)
+{
+    mproc__mutex_keep(&mutex);
+}
+
+void mproc__template_set_warmup(mproc_warmup *function)
+{
+    mproc__template_lock();
+    warmup = function;
+    mproc__template_unlock();
+}
+
+void mproc__template_forked(void)
+{
+    if (running)
+        mproc_plat_template_forked(&server);
+    running = false;
+}
+
+static void forget(void)
+{
+    mproc_plat_template_stop(&server);
+    mproc__slot_release(server_token);
+    mproc__arena_free(BLOCK_RECORD, server_record);
+    running = false;
+}
+
+void mproc__template_end(void)
+{
+    if (!running)
+        return;
+    mproc__template_lock();
+    if (running)
+        forget();
+    mproc__template_unlock();
+}
+
+/* ---- starting the template ---- */
+
+/* Waits until it serves, so that a missing guard or a bad warm-up is this start's error. */
+static mproc_err await(struct record *record)
+{
+    int64_t deadline = mproc_plat_now() + mproc__guard_timeout();
+    const struct mproc_plat_process *process = &server.process;
+    for (;;) {
+        uint32_t phase = atomic_load(&record->phase);
+        if (phase == PHASE_GUARDED)
+            return MPROC_OK;
+        if (phase == PHASE_REFUSED)
+            return mproc__fail((mproc_err) atomic_load(&record->refusal), "%s", record->message);
+        int64_t now = mproc_plat_now();
+        size_t index;
+        bool gone = mproc_plat_process_watch(&process, 1, 0, &index) == MPROC_OK;
+        if (gone && atomic_load(&record->phase) != phase)
+            continue;
+        if (gone || now >= deadline)
+            return mproc__fail(MPROC_ENOGUARD, "the forkserver's template %s without reaching "
+                                               "mproc_init(): make it the first statement of main",
+                               gone ? "ended" : "ran too long");
+        mproc_plat_park(&record->phase, PHASE_CREATED, now + INT64_C(20000000));
+    }
+}
+
+static mproc_err start_template(void)
+{
+    struct start_plan plan = { .method = MPROC_START_SPAWN, .is_template = true };
+    memcpy(&plan.function, &warmup, sizeof plan.function);
+    mproc__lock();
+    mproc_err err = mproc__plan_make(&plan, NULL);
+    mproc__unlock();
+    if (err != MPROC_OK)
+        return err;
+    char boot[160];
+    mproc_plat_handle keep[4];
+    struct mproc_plat_spawn spawn;
+    mproc__plan_spawn(&plan, boot, sizeof boot, keep, &spawn);
+    err = mproc_plat_template_start(&spawn, &server);
+    mproc__plan_close(&plan);
+    if (err != MPROC_OK) {
+        mproc__plan_undo(&plan);
+        return err;
+    }
+    mproc__slot_occupy(plan.token, server.process.pid, plan.record_handle);
+    server_record = plan.record_handle;
+    server_token = plan.token;
+    err = await(plan.record);
+    if (err != MPROC_OK) {
+        forget();
+        return err;
+    }
+    running = true;
+    mproc_log(MPROC_LOG_DEBUG, "the forkserver's template serves (pid %lld)",
+              (long long) server.process.pid);
+    return MPROC_OK;
+}
+
+/* ---- a start by it ---- */
+
+static size_t collect_handles(struct start_plan *plan, mproc_plat_handle *handles)
+{
+    size_t count = 0;
+    for (int stream = 0; stream < 3; stream++) {
+        mproc_plat_handle handle = plan->standard[stream];
+        if (handle == MPROC_PLAT_NONE)
+            handle = mproc_plat_stdio_own(stream);
+        if (handle == MPROC_PLAT_NONE)
+            continue;
+        handles[count++] = handle;
+        plan->record->carries |= 1u << stream;
+    }
+    if (plan->folder != MPROC_PLAT_NONE) {
+        handles[count++] = plan->folder;
+        plan->record->carries |= CARRIES_FOLDER;
+    }
+    for (size_t i = 0; i < plan->options.inherit_count; i++)
+        handles[count++] = plan->options.inherit[i];
+    return count;
+}
+
+mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_process *process)
+{
+    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    size_t count = collect_handles(plan, handles);
+    mproc__template_lock();
+    mproc_err err = MPROC_OK;
+    for (int attempt = 0; attempt < 3; attempt++) {
+        err = running ? MPROC_OK : start_template();
+        if (err == MPROC_OK)
+            err = mproc_plat_template_request(&server, plan->record_handle, handles, count, process);
+        if (err != MPROC_EDIED)
+            break;
+        mproc_log(MPROC_LOG_WARNING, "the forkserver's template was killed; starting another");
+        forget();
+    }
+    mproc__template_unlock();
+    return err;
+}
+
+/* ---- in the template ---- */
+
+/* What the request carried, in collect_handles()'s order. */
+static mproc_err take_handles(struct record *record, const mproc_plat_handle *handles, size_t count)
+{
+    size_t at = 0;
+    mproc_plat_handle standard[3];
+    for (int stream = 0; stream < 3; stream++)
+        standard[stream] = record->carries & 1u << stream && at < count ? handles[at++] : MPROC_PLAT_NONE;
+    mproc_err err = mproc_plat_stdio_replace(standard);
+    for (int stream = 0; stream < 3; stream++)
+        if (standard[stream] != MPROC_PLAT_NONE)
+            mproc_plat_handle_close(standard[stream]);
+    if (err == MPROC_OK && record->carries & CARRIES_FOLDER && at < count) {
+        err = mproc_plat_folder_enter(handles[at]);
+        mproc_plat_handle_close(handles[at++]);
+    }
+    const intptr_t *numbers = mproc__record_bytes(record, record->inherit);
+    if (err == MPROC_OK && numbers)
+        err = mproc_plat_handles_place(handles + at, numbers, record->inherit.size / sizeof *numbers);
+    return err;
+}
+
+MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle *handles, size_t count,
+                                       mproc_plat_handle lifeline)
+{
+    struct record *record = mproc__arena_at(BLOCK_RECORD, handle);
+    if (!record)
+        mproc_plat_exit_now(255);
+    mproc__lock();
+    mproc__children_forked();
+    mproc__finalizers_forked();
+    mproc__become_child(PROCESS_FORKED, record, lifeline, false);
+    mproc__finish_at_exit();
+    mproc__unlock();
+    mproc_err err = take_handles(record, handles, count);
+    if (err != MPROC_OK)
+        mproc__record_refuse(record, err);
+    mproc__child_enter(record);
+}
+
+static mproc_err warm_up(struct record *record)
+{
+    if (record->function_offset == 0)
+        return MPROC_OK;
+    void (*function)(void);
+    mproc_err err = mproc__find_target(record, &function);
+    if (err != MPROC_OK)
+        return err;
+    function();
+    int threads = mproc_plat_thread_count();
+    if (threads > 1)
+        return mproc__fail(MPROC_ESTATE,
+                           "the forkserver's warm-up left %d threads running: a fork would lose them; "
+                           "join them before it returns",
+                           threads - 1);
+    return MPROC_OK;
+}
+
+void mproc__template_run(struct record *record, mproc_plat_handle control,
+                         mproc_plat_handle lifeline)
+{
+    mproc_err err = warm_up(record);
+    if (err != MPROC_OK)
+        mproc__record_refuse(record, err);
+    mproc_plat_stdio_flush();
+    mproc__record_advance(record, PHASE_GUARDED);
+
+    uint64_t request;
+    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    size_t count;
+    mproc_plat_template_serve(control, &request, handles, &count);
+    begin_child(request, handles, count, lifeline);
+}

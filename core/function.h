@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* A function's name across processes: the image that holds it and its offset there. */
+#ifndef MPROC_CORE_FUNCTION_H
+#define MPROC_CORE_FUNCTION_H
+
+#include "platform.h"
+
+/* MPROC_EINVAL if no image holds `function`. *image stays valid for ever. Callers hold mproc__lock(). */
+mproc_err mproc__function_describe(void (*function)(void), const struct mproc_plat_image **image,
+                                   uint64_t *offset);
+/* The executable's own image. Callers hold mproc__lock(). */
+mproc_err mproc__main_image(const struct mproc_plat_image **image);
+/* The function in this process. MPROC_EIMAGE. */
+mproc_err mproc__function_find(const struct mproc_plat_image *image, uint64_t offset,
+                               void (**function)(void));
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* THE BOUNDARY: everything core/ asks of an operating system. posix/ and win32/ implement it under
+ * the same file names, chosen at link time; to port mproc is to implement this header and to pass
+ * `ctest -L contract`.
+ *
+ * The contract of every primitive: core has checked the arguments and no out-pointer is NULL. It
+ * returns MPROC_OK or an error it has described with mproc__fail() or mproc__fail_system(); on error
+ * no out-parameter has changed and nothing needs releasing. Strings are UTF-8. Deadlines are absolute
+ * monotonic nanoseconds of mproc_plat_now(); MPROC_PLAT_NEVER is never, 0 is at once. Blocking
+ * primitives continue after signal handlers by themselves. Nothing here logs or takes core's locks.
+ * Every descriptor or handle opened here is closed on exec and not inheritable. */
+#ifndef MPROC_CORE_PLATFORM_H
+#define MPROC_CORE_PLATFORM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "mproc/process.h"
+#include "platform_types.h" /* mproc_plat_region_at() */
+
+/* A descriptor or HANDLE. */
+typedef intptr_t mproc_plat_handle;
+#define MPROC_PLAT_NONE ((mproc_plat_handle) -1)
+#define MPROC_PLAT_NEVER INT64_MAX
+
+/* ---- system (system.c) ---- */
+
+/* Once per process image, before any other primitive. */
+mproc_err mproc_plat_start(void);
+/* Monotonic nanoseconds; the same clock in all processes. */
+int64_t mproc_plat_now(void);
+/* For the few waits that nothing can end sooner. */
+void mproc_plat_sleep(int64_t nanoseconds);
+/* Cryptographically strong. */
+mproc_err mproc_plat_random(void *buffer, size_t size);
+/* The system's text for its error code, without a line end. */
+void mproc_plat_system_text(int code, char *buffer, size_t size);
+/* How a process ended by a signal is described: "killed by signal 9 (Killed)". */
+void mproc_plat_signal_text(int number, char *buffer, size_t size);
+/* Sets (or, with NULL, removes) a variable of this process's environment. */
+mproc_err mproc_plat_set_environment(const char *name, const char *value);
+void mproc_plat_handle_close(mproc_plat_handle handle);
+/* Whether the byte at `address` belongs to this process's memory. For debugging: may be slow. */
+bool mproc_plat_address_mapped(const void *address);
+/* Ends this process at once: no atexit handlers, no flushing. */
+MPROC_NORETURN void mproc_plat_exit_now(int exit_code);
+
+/* ---- exit (exit_glibc.c, exit_generic.c) ---- */
+
+/* Lets exit(code) call handler(code) before the atexit handlers registered so far. False if this
+ * system cannot tell a handler the code; then nothing is registered. */
+bool mproc_plat_hook_exit(void (*handler)(int exit_code));
+
+/* ---- identity ---- */
+
+int64_t mproc_plat_pid(void);
+/* A number that tells this process from every other that had or will have its pid (its start time).
+ * MPROC_ENOTFOUND if there is no such process, or it has ended and is only not reaped yet. */
+mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp);
+/* Asks (force: ends) a process that need not be a child, if pid still means the process with this
+ * stamp; MPROC_OK if it has ended. */
+mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force);
+/* The path of this program. */
+mproc_err mproc_plat_executable(char *path, size_t size);
+/* CPUs this process may use: affinity and, on Linux, the cgroup's quota (v1 and v2), rounded up. */
+int mproc_plat_cpu_count(void);
+/* Threads of this process; 0 if that cannot be known. Cheap: asked at every fork. */
+int mproc_plat_thread_count(void);
+
+/* ---- images: executables and libraries that hold code ---- */
+
+enum { MPROC_PLAT_PATH_SIZE = 4096, MPROC_PLAT_IDENTITY_SIZE = 32 };
+struct mproc_plat_image {
+    uintptr_t base;      /* subtract from an address to get its offset */
+    bool main;           /* the executable itself */
+    unsigned char identity[MPROC_PLAT_IDENTITY_SIZE]; /* of the build: build id, LC_UUID, PE header */
+    char path[MPROC_PLAT_PATH_SIZE];
+};
+/* The image whose executable code holds `address`; MPROC_EINVAL if none does. */
+mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *image);
+/* The executable's own image. */
+mproc_err mproc_plat_image_main(struct mproc_plat_image *image);
+/* Finds an image in this process by .main or .path, loads it if it is not there, compares
+ * .identity and sets *base. MPROC_EIMAGE if it is of another build or cannot be loaded. */
+mproc_err mproc_plat_image_find(const struct mproc_plat_image *image, uintptr_t *base);
+/* Whether the file at `path` is this build, without loading it. MPROC_ENOTFOUND, MPROC_EIMAGE. */
+mproc_err mproc_plat_image_check_file(const char *path, const unsigned char *identity);
+
+/* ---- region: the memory all processes of a family map ---- */
+
+/* There is one region per process. Its first byte is at offset 0; offsets mean the same in every
+ * process, addresses do not. mproc_plat_region_at(offset), inline in platform_types.h, gives the
+ * address of a committed byte, and NULL or an address that can be read for any other offset below the
+ * highest one committed: forged handles are looked up with it. The bytes [64, 4096) belong to the platform; core has the rest. */
+enum { MPROC_PLAT_REGION_PRIVATE = 64, MPROC_PLAT_REGION_START = 4096 };
+/* Creates and maps an empty region that may grow to *limit bytes (lowered to what the system lets
+ * reserve), with its first 4096 bytes committed and zero. */
+mproc_err mproc_plat_region_create(uint64_t *limit);
+/* Maps the family's region in a spawned process, given what mproc_plat_region_handle() gave in the
+ * process that spawned it. */
+mproc_err mproc_plat_region_attach(mproc_plat_handle handle, uint64_t limit);
+mproc_plat_handle mproc_plat_region_handle(void);
+/* The first offset >= `offset` where `size` bytes can lie side by side; UINT64_MAX if the region
+ * has no such place. Only called, like commit, by the one process that holds core's growth lock. */
+uint64_t mproc_plat_region_fit(uint64_t offset, uint64_t size);
+/* Makes bytes (multiples of 64 KiB, or of the page in one call) usable by all processes, zeroed when
+ * they were never used. May be repeated. MPROC_ENOMEM now, so that no access fails later. */
+mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size);
+/* Gives the memory of committed bytes back to the system as far as it can; they read as zero or as
+ * before and must be committed again before use. */
+void mproc_plat_region_release(uint64_t offset, uint64_t size);
+/* The offset of an address inside the region; UINT64_MAX if it is not. */
+uint64_t mproc_plat_region_offset(const void *address);
+
+/* ---- park: sleeping on a 32-bit word of the region, across processes ---- */
+
+/* Sleeps while *word == expected until unparked or the deadline. MPROC_OK may be spurious;
+ * MPROC_ETIMEDOUT (without a described error) only when the deadline has passed. */
+mproc_err mproc_plat_park(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
+/* Wakes up to `count` sleepers on the word (perhaps more, never fewer). */
+void mproc_plat_unpark(_Atomic uint32_t *word, uint32_t count);
+
+/* ---- processes ---- */
+
+/* The start methods of this system, the default first. */
+const mproc_start_method *mproc_plat_start_methods(size_t *count);
+
+struct mproc_plat_process {
+    int64_t pid;
+    mproc_plat_handle watch; /* ready (readable, signalled) when it has ended; MPROC_PLAT_NONE once forgotten */
+    bool relayed;            /* a template's child: its status comes through `watch` */
+};
+struct mproc_plat_status {
+    bool known;     /* false: it has ended but nobody can say how (host took the status, template died) */
+    bool signalled; /* ended by signal `code`, else exited with `code` */
+    int code;
+};
+
+struct mproc_plat_spawn {
+    const char *executable;                /* path; NULL: this very program, even if its file is gone */
+    const char *boot;                      /* value of the variable MPROC_BOOT in the child */
+    const char *const *environment;        /* additions "NAME=value", removals "NAME"; NULL-ended or NULL */
+    const char *working_directory;         /* NULL: this process's */
+    mproc_plat_handle standard[3];         /* MPROC_PLAT_NONE: inherit */
+    const mproc_plat_handle *keep;         /* open in the child under the same numbers */
+    size_t keep_count;                     /* (Windows: marked inheritable only for the call) */
+    bool daemon;                           /* Windows: put into this process's kill-on-close job */
+};
+/* Starts a program. No other descriptor than 0-2 and `keep` is open in it when main begins, or
+ * mproc_plat_close_others() has to close the rest. Every failure up to the start of the program is
+ * returned here: MPROC_ENOTFOUND, MPROC_EPERM, MPROC_EAGAIN, MPROC_ENOMEM. */
+mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_plat_process *process);
+/* Closes all but 0-2 and `keep` if mproc_plat_spawn() on this system could not. */
+void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count);
+/* fork() with all signals blocked around it; their mask is restored on both sides. In the child
+ * *in_child is true and *process is untouched. */
+mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child);
+/* Waits until one of the processes has ended and stores its index; reaps nothing. No limit on
+ * `count`. Entries whose watch is MPROC_PLAT_NONE count as ended. */
+mproc_err mproc_plat_process_watch(const struct mproc_plat_process *const *processes, size_t count,
+                                   int64_t deadline, size_t *index);
+/* If it has ended, reaps it, stores how, and returns true; never waits. Core makes sure that only one
+ * thread calls it for a process, and not again after true. */
+bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_plat_status *status);
+/* Asks (force: ends) a child that has not been reaped. */
+mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force);
+/* Closes what `process` holds (also of a process that runs: it runs on). */
+void mproc_plat_process_forget(struct mproc_plat_process *process);
+
+/* Limits and CPUs. check() is asked in the parent: would apply() be allowed? apply() works on the
+ * calling process, before its target runs. MPROC_EPERM, MPROC_EINVAL, MPROC_ENOTSUP. */
+mproc_err mproc_plat_confine_check(const mproc_limits *limits, const int *cpus, size_t cpu_count);
+mproc_err mproc_plat_confine_apply(const mproc_limits *limits, const int *cpus, size_t cpu_count);
+
+/* ---- standard streams (stdio.c) ---- */
+
+/* Opens what a child is to have as stream 0, 1 or 2: the null device (path NULL) or a file, read
+ * for 0, else created or appended to. */
+mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle *handle);
+/* MPROC_EINVAL unless `handle` is open here. */
+mproc_err mproc_plat_handle_check(mproc_plat_handle handle);
+/* The handle of this process's own stream 0, 1 or 2. */
+mproc_plat_handle mproc_plat_stdio_own(int stream);
+/* In a forked child: makes each handle that is not NONE this process's stream 0, 1, 2. */
+mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3]);
+/* Opens a folder so that mproc_plat_folder_enter() in a forked child cannot fail for its name.
+ * MPROC_ENOTFOUND, MPROC_EPERM. Windows: checks it and gives NONE. */
+mproc_err mproc_plat_folder_open(const char *path, mproc_plat_handle *folder);
+mproc_err mproc_plat_folder_enter(mproc_plat_handle folder);
+/* Flushes stdio before a fork or an exit: all streams if this process has one thread, else stdout
+ * and stderr, and those only if no other thread is inside them. Never blocks on a lock. */
+void mproc_plat_stdio_flush(void);
+/* Writes text to stderr in one system call. */
+void mproc_plat_stdio_error(const char *text, size_t size);
+
+/* ---- lifeline: knowing that the parent has died (lifeline.c) ---- */
+
+/* The end that children keep: becomes ready when this process ends, however it ends. Made at the
+ * first call, the same afterwards; a forked child calls mproc_plat_lifeline_forked() first. */
+mproc_err mproc_plat_lifeline(mproc_plat_handle *child_end);
+/* In a forked child, before anything else uses a lifeline: drops this process's copy of the
+ * parent's own end, forgets it, so that mproc_plat_lifeline() makes a new one. */
+void mproc_plat_lifeline_forked(void);
+/* Makes this process end (SIGKILL) when the process on the other side has: for daemons. */
+mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end);
+/* Waits for the end of the process on the other side. */
+mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline);
+
+/* ---- template: the forkserver (template.c; MPROC_ENOTSUP on Windows) ---- */
+
+enum { MPROC_PLAT_TEMPLATE_HANDLES = 200 };
+struct mproc_plat_template {
+    struct mproc_plat_process process;
+    mproc_plat_handle control;
+};
+/* Spawns the template with one handle more to keep, whose number is appended to `boot` as ":N". */
+mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
+                                    struct mproc_plat_template *server);
+/* Lets it fork a child that gets `request` and `handles` (at most MPROC_PLAT_TEMPLATE_HANDLES).
+ * MPROC_EDIED if the template is gone or not there: start another. */
+mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64_t request,
+                                      const mproc_plat_handle *handles, size_t count,
+                                      struct mproc_plat_process *process);
+/* In the template: serves until its starter is gone and then ends the process. Returns only in the
+ * forked children, with request and handles; there the template's own handles are closed. */
+void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
+                               mproc_plat_handle *handles, size_t *count);
+/* In a forked child: moves received handles to the numbers they are to have, all at once, since one
+ * may lie where another is to go. */
+mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,
+                                   size_t count);
+/* Ends the template and forgets it. */
+void mproc_plat_template_stop(struct mproc_plat_template *server);
+/* In a forked child: drops this process's copy of the parent's template. */
+void mproc_plat_template_forked(struct mproc_plat_template *server);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What this process is: initialised or not, root or child, and the mutex of its local tables. */
+#ifndef MPROC_CORE_RUNTIME_H
+#define MPROC_CORE_RUNTIME_H
+
+#include "platform.h"
+
+/* MPROC_ENOINIT and the sentence that says what to add, before mproc_init(). */
+mproc_err mproc__check_init(void);
+bool mproc__is_initialized(void);
+
+/* The absolute deadline of a public time-out; 0 for MPROC_NOWAIT. */
+int64_t mproc__deadline(mproc_ms timeout);
+
+/* The mutex of children, finalizers and settings. Held over fork(), so that a child finds them whole;
+ * never while waiting for anything. */
+void mproc__lock(void);
+void mproc__unlock(void);
+void mproc__lock_keep(void); /* mproc__mutex_keep() of it */
+
+/* Settings a child has from its parent. */
+struct settings {
+    mproc_start_method start_method; /* MPROC_START_DEFAULT: not chosen */
+    uint32_t authkey_size;
+    unsigned char authkey[256];
+};
+struct settings *mproc__settings(void);
+
+/* How long a spawned child may take to its guard, in nanoseconds. */
+int64_t mproc__guard_timeout(void);
+/* MPROC_DEBUG: arguments are scanned for pointers. */
+bool mproc__debugging(void);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Becoming somebody: the root of a family, or the child a record describes. */
+#include "self.h"
+
+#include "children.h"
+#include "log.h"
+#include "runtime.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct self self = { .numbers = "", .parent_lifeline = MPROC_PLAT_NONE };
+
+struct self *mproc__self(void)
+{
+    return &self;
+}
+
+const char *mproc__own_name(void)
+{
+    return self.record ? mproc__record_bytes(self.record, self.record->name) : "MainProcess";
+}
+
+bool mproc__is_own_process(void)
+{
+    return mproc__is_initialized() && mproc_plat_pid() == self.pid;
+}
+
+mproc_err mproc__become_root(void)
+{
+    process_token token;
+    mproc_err err = mproc__slot_claim(0, &token);
+    if (err != MPROC_OK)
+        return err;
+    self.kind = PROCESS_ROOT;
+    self.pid = mproc_plat_pid();
+    mproc__slot_occupy(token, self.pid, 0);
+    mproc__self_set(token);
+    return MPROC_OK;
+}
+
+static void inherit_settings(struct record *record)
+{
+    struct settings *settings = mproc__settings();
+    settings->start_method = (mproc_start_method) record->default_method;
+    settings->authkey_size = (uint32_t) record->authkey.size;
+    if (record->authkey.size)
+        memcpy(settings->authkey, mproc__record_bytes(record, record->authkey), record->authkey.size);
+    mproc__log_inherit(record->log_level, record->log_to_stderr != 0);
+}
+
+/* Every page a forked child touches costs it a microsecond: nothing here that can wait. */
+void mproc__become_child(enum process_kind kind, struct record *record,
+                         mproc_plat_handle parent_lifeline, bool has_parents_memory)
+{
+    self.kind = kind;
+    self.pid = mproc_plat_pid();
+    self.record = record;
+    self.daemon = record->daemon != 0;
+    self.is_template = record->is_template != 0;
+    self.children = 0;
+    self.parent_lifeline = parent_lifeline;
+    self.object = self.parent = NULL;
+    self.numbers = record->numbers.size ? mproc__record_bytes(record, record->numbers) : "";
+    mproc__self_set(record->token);
+    mproc__log_name(mproc__record_bytes(record, record->name));
+    if (!has_parents_memory)
+        inherit_settings(record);
+}
+
+/* The objects that mproc_current_process() and mproc_parent_process() give. */
+static mproc_process *add_object(enum child_kind kind, const char *name, int64_t pid)
+{
+    struct child values = { .kind = kind, .guard_deadline = MPROC_PLAT_NEVER };
+    values.process.pid = pid;
+    values.process.watch = MPROC_PLAT_NONE;
+    values.daemon = kind == SELF && self.daemon;
+    struct child *child;
+    mproc_err err = mproc__child_add(&values, name, &child);
+    return err == MPROC_OK ? mproc__child_pointer(child) : NULL;
+}
+
+mproc_process *mproc__own_object(void)
+{
+    if (!self.object)
+        self.object = add_object(SELF, mproc__own_name(), self.pid);
+    return self.object;
+}
+
+mproc_process *mproc__parent_object(void)
+{
+    struct record *record = self.record;
+    if (!self.parent && record)
+        self.parent = add_object(PARENT, mproc__record_bytes(record, record->parent_name),
+                                 record->parent_pid);
+    return self.parent;
+}

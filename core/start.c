@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* The three start methods, and the child's side of them. */
+#include "start.h"
+
+#include "children.h"
+#include "fault.h"
+#include "finalize.h"
+#include "function.h"
+#include "log.h"
+#include "runtime.h"
+#include "self.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the child ---- */
+
+/* What spawn did before the program began, a forked child does now. */
+static mproc_err set_environment(struct record *record)
+{
+    const char *entry = mproc__record_bytes(record, record->environment);
+    const char *end = entry ? entry + record->environment.size : NULL;
+    for (; entry < end; entry += strlen(entry) + 1) {
+        const char *equals = strchr(entry, '=');
+        size_t length = equals ? (size_t) (equals - entry) : strlen(entry);
+        char *name = malloc(length + 1);
+        if (!name)
+            return mproc__fail(MPROC_ENOMEM, "no memory for the environment");
+        memcpy(name, entry, length);
+        name[length] = '\0';
+        mproc_err err = mproc_plat_set_environment(name, equals ? equals + 1 : NULL);
+        free(name);
+        if (err != MPROC_OK)
+            return err;
+    }
+    return MPROC_OK;
+}
+
+mproc_err mproc__find_target(struct record *record, void (**function)(void))
+{
+    struct mproc_plat_image *image = calloc(1, sizeof *image);
+    if (!image)
+        return mproc__fail(MPROC_ENOMEM, "no memory to find the target");
+    image->main = record->function_main != 0;
+    memcpy(image->identity, record->function_identity, MPROC_PLAT_IDENTITY_SIZE);
+    if (record->function_path.size && record->function_path.size <= sizeof image->path)
+        memcpy(image->path, mproc__record_bytes(record, record->function_path),
+               record->function_path.size);
+    mproc_err err = mproc__function_find(image, record->function_offset, function);
+    free(image);
+    return err;
+}
+
+/* The child's own copy: the record goes when the parent reaps. */
+static mproc_err copy_argument(struct record *record, void (*function)(void), void **argument)
+{
+    *argument = NULL;
+    if (record->argument.size == 0)
+        return MPROC_OK;
+    *argument = malloc((size_t) record->argument.size);
+    if (!*argument)
+        return mproc__fail(MPROC_ENOMEM, "no memory for an argument of %llu bytes",
+                           (unsigned long long) record->argument.size);
+    memcpy(*argument, mproc__record_bytes(record, record->argument), (size_t) record->argument.size);
+    if (record->is_object)
+        ((mproc_runnable *) *argument)->run = (mproc_target *) function;
+    return MPROC_OK;
+}
+
+void mproc__child_run(struct record *record, void (*function)(void))
+{
+    void *argument = NULL;
+    MPROC_FAULT_FORGET();
+    mproc_err err = mproc_plat_confine_apply(&record->limits,
+                                             mproc__record_bytes(record, record->cpus),
+                                             (size_t) record->cpus.size / sizeof(int));
+    if (err == MPROC_OK && record->daemon)
+        err = mproc_plat_lifeline_bind(mproc__self()->parent_lifeline);
+    if (err == MPROC_OK && !function)
+        err = mproc__find_target(record, &function);
+    if (err == MPROC_OK)
+        err = copy_argument(record, function, &argument);
+    if (err != MPROC_OK)
+        mproc__record_refuse(record, err);
+
+    mproc__record_advance(record, PHASE_GUARDED);
+    mproc_log(MPROC_LOG_INFO, "child process calling its target");
+    int exit_code = ((mproc_target *) function)(argument);
+    mproc_log(MPROC_LOG_INFO, "process exiting with exit code %d", exit_code);
+    if (argument)
+        free(argument);
+    mproc_exit(exit_code);
+}
+
+/* ---- fork ---- */
+
+/* Everything of the parent's that is not the child's. The three mutexes are held since before. */
+static void begin_forked_child(struct start_plan *plan)
+{
+    mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
+    mproc_plat_lifeline_forked();
+    mproc__template_forked();
+    mproc__children_forked();
+    mproc__finalizers_forked();
+    if (grandparent != MPROC_PLAT_NONE)
+        mproc_plat_handle_close(grandparent);
+    mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline, true);
+    mproc__finish_at_exit();
+}
+
+static void seed_random(void)
+{
+    unsigned seed = 1;
+    (void) mproc_plat_random(&seed, sizeof seed);
+    srand(seed);
+}
+
+void mproc__child_enter(struct record *record)
+{
+    seed_random();
+    mproc_err err = set_environment(record);
+    if (err != MPROC_OK)
+        mproc__record_refuse(record, err);
+    mproc__child_run(record, NULL);
+}
+
+static mproc_err enter_forked_child(struct start_plan *plan)
+{
+    seed_random();
+    mproc_err err = mproc_plat_stdio_replace(plan->standard);
+    if (err == MPROC_OK && plan->folder != MPROC_PLAT_NONE)
+        err = mproc_plat_folder_enter(plan->folder);
+    if (err == MPROC_OK)
+        err = set_environment(plan->record);
+    mproc__plan_close(plan);
+    return err;
+}
+
+static void warn_of_threads(void)
+{
+    int threads = mproc_plat_thread_count();
+    if (threads > 1)
+        mproc_log(MPROC_LOG_WARNING,
+                  "fork in a process with %d threads: locks that the others hold stay locked in the "
+                  "child; use spawn or forkserver",
+                  threads);
+}
+
+static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process, bool *in_child)
+{
+    warn_of_threads();
+    mproc_plat_stdio_flush();
+    mproc__template_lock();
+    mproc__lock();
+    mproc__log_lock();
+    mproc_err err = mproc_plat_fork(process, in_child);
+    if (err != MPROC_OK || !*in_child) {
+        mproc__log_unlock();
+        mproc__unlock();
+        mproc__template_unlock();
+        return err;
+    }
+    begin_forked_child(plan);
+    mproc__log_keep();
+    mproc__lock_keep();
+    mproc__template_keep();
+    err = enter_forked_child(plan);
+    if (err != MPROC_OK)
+        mproc__record_refuse(plan->record, err);
+    if (plan->function)
+        mproc__child_run(plan->record, plan->function);
+    mproc__record_advance(plan->record, PHASE_GUARDED);
+    return MPROC_OK;
+}
+
+/* ---- spawn ---- */
+
+static mproc_err start_spawn(struct start_plan *plan, struct mproc_plat_process *process)
+{
+    char boot[160];
+    mproc_plat_handle keep[MPROC_PLAT_TEMPLATE_HANDLES + 2];
+    struct mproc_plat_spawn spawn;
+    mproc__plan_spawn(plan, boot, sizeof boot, keep, &spawn);
+    return mproc_plat_spawn(&spawn, process);
+}
+
+/* ---- all of them ---- */
+
+static mproc_err add_child(const struct start_plan *plan, struct child **child)
+{
+    struct child values = {
+        .kind = STARTING,
+        .process = { .watch = MPROC_PLAT_NONE },
+        .record = plan->record_handle,
+        .token = plan->token,
+        .daemon = plan->options.daemon,
+        .method = plan->method,
+        .guard_deadline = MPROC_PLAT_NEVER,
+    };
+    if (plan->method == MPROC_START_SPAWN)
+        values.guard_deadline = mproc_plat_now() + mproc__guard_timeout();
+    return mproc__child_add(&values, plan->name, child);
+}
+
+/* The object is there before the process, so that nothing can fail after the start. */
+mproc_err mproc__start(struct start_plan *plan, mproc_process **process)
+{
+    mproc__lock();
+    mproc__children_reap_some();
+    struct child *child;
+    mproc_err err = add_child(plan, &child);
+    mproc__unlock();
+    if (err != MPROC_OK) {
+        mproc__plan_close(plan);
+        mproc__plan_undo(plan);
+        return err;
+    }
+
+    struct mproc_plat_process started = { .watch = MPROC_PLAT_NONE };
+    bool in_child = false;
+    if (plan->method == MPROC_START_FORK)
+        err = start_fork(plan, &started, &in_child);
+    else if (plan->method == MPROC_START_SPAWN)
+        err = start_spawn(plan, &started);
+    else
+        err = mproc__template_fork(plan, &started);
+    if (in_child) {
+        *process = NULL;
+        return MPROC_OK;
+    }
+    mproc__plan_close(plan);
+
+    mproc__lock();
+    if (err == MPROC_OK) {
+        mproc__slot_occupy(plan->token, started.pid, plan->record_handle);
+        child->process = started;
+        child->kind = CHILD;
+        *process = mproc__child_pointer(child);
+        mproc_log(MPROC_LOG_DEBUG, "started %s (pid %lld) by %s", child->name, (long long) started.pid,
+                  mproc_start_method_name(plan->method));
+    } else {
+        mproc__child_remove(child);
+        mproc__plan_undo(plan);
+    }
+    mproc__unlock();
+    return err;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* 100 processes print a line each, in pieces; a lock keeps the pieces of a line together. */
+#include <mproc.h>
+
+#include <stdio.h>
+
+enum { PROCESSES = 100 };
+
+struct job {
+    int number;
+    mproc_lock lock;
+};
+
+static void print_piece(const char *piece)
+{
+    fputs(piece, stdout);
+    fflush(stdout); /* inside the lock, or it would be written after the release */
+}
+
+static int print_line(void *arg)
+{
+    const struct job *job = arg;
+    char number[16];
+    snprintf(number, sizeof number, "%d", job->number);
+
+    MPROC_MUST(mproc_lock_acquire(job->lock, MPROC_FOREVER));
+    print_piece("process ");
+    print_piece(number);
+    print_piece(" prints a line ");
+    print_piece("in pieces\n");
+    MPROC_MUST(mproc_lock_release(job->lock));
+    return 0;
+}
+
+int main(void)
+{
+    mproc_init();
+
+    struct job job;
+    mproc_process *processes[PROCESSES];
+    MPROC_MUST(mproc_lock_create(&job.lock));
+    for (job.number = 0; job.number < PROCESSES; job.number++)
+        MPROC_MUST(mproc_process_start(&processes[job.number], print_line, &job, sizeof job, NULL));
+    for (int i = 0; i < PROCESSES; i++)
+        MPROC_MUST(mproc_process_join(processes[i], MPROC_FOREVER));
+    MPROC_MUST(mproc_lock_destroy(job.lock));
+    return 0;
+}

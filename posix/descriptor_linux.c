@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptors on Linux: made close-on-exec at once; a spawned child has only those it is to keep. */
+#include "posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+/* Moves both above the standard streams, or closes both. */
+static int raise_pair(int ends[2])
+{
+    for (int i = 0; i < 2; i++)
+        ends[i] = mproc__above_standard(ends[i]);
+    if (ends[0] >= 0 && ends[1] >= 0)
+        return 0;
+    mproc__close_pair(ends);
+    return -1;
+}
+
+int mproc__pipe(int ends[2])
+{
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? raise_pair(ends) : -1;
+}
+
+int mproc__socket_pair(int ends[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? raise_pair(ends) : -1;
+}
+
+#ifdef MPROC_HAVE_SPAWN_CLOSEFROM
+static bool contains(const int *keep, size_t count, int number)
+{
+    for (size_t i = 0; i < count; i++)
+        if (keep[i] == number)
+            return true;
+    return false;
+}
+
+/* Closing the gaps one by one would cost a system call per number below the highest kept one. So the
+ * kept ones are moved down to 3, 4, ..., the rest is closed, and they are moved back. As `keep` is
+ * sorted, keep[i] >= 3 + i: up in one direction and down in the other nothing is overwritten. */
+int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count)
+{
+    int failed = 0;
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = posix_spawn_file_actions_adddup2(&actions->files, keep[i], 3 + (int) i);
+    if (!failed)
+        failed = posix_spawn_file_actions_addclosefrom_np(&actions->files, 3 + (int) count);
+    for (size_t i = count; i-- > 0 && !failed;)
+        if (keep[i] != 3 + (int) i)
+            failed = posix_spawn_file_actions_adddup2(&actions->files, 3 + (int) i, keep[i]);
+    for (size_t i = 0; i < count && !failed; i++)
+        if (!contains(keep, count, 3 + (int) i))
+            failed = posix_spawn_file_actions_addclose(&actions->files, 3 + (int) i);
+    return failed;
+}
+
+void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count)
+{
+    (void) keep;
+    (void) count;
+}
+#else
+int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count)
+{
+    int failed = 0;
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = posix_spawn_file_actions_adddup2(&actions->files, keep[i], keep[i]);
+    return failed;
+}
+
+void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count)
+{
+    int *sorted = malloc((count + 1) * sizeof *sorted);
+    if (!sorted)
+        return;
+    size_t used = mproc__sort_descriptors(keep, count, mproc__held(), sorted);
+    int first = 3;
+    for (size_t i = 0; i < used; i++) {
+        if (sorted[i] > first)
+            syscall(SYS_close_range, (unsigned) first, (unsigned) sorted[i] - 1, 0u);
+        first = sorted[i] + 1;
+    }
+    syscall(SYS_close_range, (unsigned) first, UINT_MAX, 0u);
+    free(sorted);
+}
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Who processes are, with what every POSIX system has: no start times (every stamp is 0), no CPU
+ * affinity, no count of threads. */
+#include "posix.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int64_t mproc_plat_pid(void)
+{
+    return getpid();
+}
+
+static bool is_ended_child(int64_t pid)
+{
+    siginfo_t info;
+    info.si_pid = 0;
+    return waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* A stranger that has ended and is not reaped cannot be told from one that runs. */
+mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
+{
+    if (pid <= 0 || (kill((pid_t) pid, 0) != 0 && errno == ESRCH) || is_ended_child(pid))
+        return mproc__fail(MPROC_ENOTFOUND, "There is no process %lld (any more)", (long long) pid);
+    *stamp = 0;
+    return MPROC_OK;
+}
+
+mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
+{
+    uint64_t found;
+    if (mproc_plat_process_stamp(pid, &found) != MPROC_OK || found != stamp)
+        return MPROC_OK;
+    if (kill((pid_t) pid, force ? SIGKILL : SIGTERM) == 0 || errno == ESRCH)
+        return MPROC_OK;
+    return mproc__fail_system(mproc__from_errno(errno), errno,
+                              "Process %lld cannot be ended; does it run as another user?",
+                              (long long) pid);
+}
+
+mproc_err mproc_plat_executable(char *path, size_t size)
+{
+    static const char *const links[] = {"/proc/self/exe", "/proc/curproc/file", "/proc/curproc/exe",
+                                        "/proc/self/path/a.out"};
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        ssize_t length = readlink(links[i], path, size);
+        if (length > 0 && (size_t) length < size) {
+            path[length] = '\0';
+            return MPROC_OK;
+        }
+    }
+    return mproc__fail(MPROC_ENOTSUP, "This system does not tell a program its path; mount /proc or "
+                       "call mproc_set_executable()");
+}
+
+mproc_err mproc__own_program(char *path, size_t size, const char **first, const char **second)
+{
+    mproc_err err = mproc_plat_executable(path, size);
+    if (err != MPROC_OK)
+        return err;
+    *first = path;
+    *second = "/proc/self/exe";
+    return MPROC_OK;
+}
+
+int mproc_plat_cpu_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int) count : 1;
+}
+
+int mproc_plat_thread_count(void)
+{
+    return 0;
+}
+
+mproc_err mproc__cpus_check(const int *cpus, size_t count)
+{
+    (void) cpus;
+    (void) count;
+    return mproc__fail(MPROC_ENOTSUP, "This system cannot bind a process to CPUs; leave out the "
+                       "option cpus");
+}
+
+mproc_err mproc__cpus_apply(const int *cpus, size_t count)
+{
+    return mproc__cpus_check(cpus, count);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files for Linux share. */
+#ifndef MPROC_POSIX_LINUX_H
+#define MPROC_POSIX_LINUX_H
+
+#include "posix.h"
+
+#include <sys/syscall.h>
+
+/* Newer than some headers; the same numbers on all machines that mproc knows. */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* ---- cgroup_linux.c ---- */
+
+/* Reads a small file whole and ends it with '\0'; its length or -1 with errno. */
+ssize_t mproc__read_small(const char *path, char *text, size_t size);
+/* The CPU quotas of this process's cgroups, rounded up, if they are less than `most`. */
+int mproc__cgroup_cpus(int most);
+/* Bytes that its cgroups still allow; UINT64_MAX without a limit. */
+uint64_t mproc__cgroup_memory(void);
+/* Bytes that the machine has free or can free at once; UINT64_MAX if that is not known. */
+uint64_t mproc__free_memory(void);
+
+#endif

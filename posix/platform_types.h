@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What core/ needs inline: on Unix the region is one mapping. */
+#ifndef MPROC_POSIX_PLATFORM_TYPES_H
+#define MPROC_POSIX_PLATFORM_TYPES_H
+
+#include <stdint.h>
+
+extern char *mproc_plat_region_base;
+
+static inline void *mproc_plat_region_at(uint64_t offset)
+{
+    return mproc_plat_region_base + offset;
+}
+
+#endif

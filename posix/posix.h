@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of posix/ share and core/ does not see. */
+#ifndef MPROC_POSIX_POSIX_H
+#define MPROC_POSIX_POSIX_H
+
+#include "platform.h"
+
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* Where these flags are missing, the socket or the descriptor is marked instead. */
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+#ifndef MSG_CMSG_CLOEXEC
+#define MSG_CMSG_CLOEXEC 0
+#endif
+
+/* ---- system.c ---- */
+
+mproc_err mproc__from_errno(int code);
+/* poll() to an absolute deadline, at most a millisecond late: 1 ready, 0 too late, -1 errno. */
+int mproc__poll(struct pollfd *entries, size_t count, int64_t deadline);
+
+/* ---- descriptor_*.c: 0 or -1 with errno, as the system's own calls ---- */
+
+/* Not blocking, closed on exec, never numbered 0-2. */
+int mproc__pipe(int ends[2]);
+/* A stream, closed on exec, never numbered 0-2, without SIGPIPE if sent to with MSG_NOSIGNAL. */
+int mproc__socket_pair(int ends[2]);
+
+struct mproc__spawn_actions {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+};
+/* Lets the child have `keep` (sorted, all > 2, none twice) and, if this system can, nothing else.
+ * 0 or an errno. */
+int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count);
+
+/* Makes sure that the region's bytes have memory, where the system can promise that. 0 or errno. */
+int mproc__reserve_bytes(int descriptor, uint64_t offset, uint64_t size);
+
+/* ---- descriptor.c ---- */
+
+/* Moves a descriptor numbered 0-2 above them, so that it cannot be taken for a standard stream.
+ * -1 with errno if that fails; then the descriptor is closed. */
+int mproc__above_standard(int descriptor);
+int mproc__close_on_exec(int descriptor);
+void mproc__close_pair(const int ends[2]);
+/* In a child: the descriptor that shows its starter, by being open, that it lives. Closed in turn
+ * by processes forked from here. */
+void mproc__hold(int descriptor);
+int mproc__held(void);
+void mproc__drop_held(void);
+/* Copies the handles > 2, and `more` unless it is -1, into `sorted`, which has room for count + 1:
+ * ascending and each once. Returns how many. */
+size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more, int *sorted);
+
+/* ---- confine.c ---- */
+
+#define MPROC__SMALLEST_REGION (UINT64_C(64) << 20)
+/* Halves `limit` until it leaves most of a limited address space to the program. */
+uint64_t mproc__reservable(uint64_t limit);
+/* ftruncate() of shared memory: 0 or -1 with errno. */
+int mproc__resize(int descriptor, uint64_t size);
+
+/* ---- identity_*.c ---- */
+
+/* What to execute for another run of this program; path[size] is its name. The second is tried if
+ * the first is not found; NULL: there is none. */
+mproc_err mproc__own_program(char *path, size_t size, const char **first, const char **second);
+mproc_err mproc__cpus_check(const int *cpus, size_t count);
+mproc_err mproc__cpus_apply(const int *cpus, size_t count);
+
+/* ---- region_*.c ---- */
+
+uint64_t mproc__region_size(void);
+
+/* ---- watch_*.c: how the end of a direct child is noticed ---- */
+
+struct mproc__watch {
+    int parent_end;
+    int child_end; /* to be kept by a spawned child, and named in its variable MPROC_WATCH; or -1 */
+};
+/* At the start of a process image: takes over what MPROC_WATCH names. */
+void mproc__watch_adopt(void);
+/* Before a start: reserves what begin() needs. */
+mproc_err mproc__watch_prepare(struct mproc__watch *watch);
+void mproc__watch_cancel(struct mproc__watch *watch);
+/* In a forked child. */
+void mproc__watch_in_child(struct mproc__watch *watch);
+/* In the parent, with the child's pid. On error the watch is cancelled and the child runs. */
+mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_handle *handle);
+/* How long poll() on watches may be trusted; after that ended() is asked. */
+extern const int64_t mproc__watch_interval;
+/* Whether a direct child has ended, given whether poll() says so. */
+bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready);
+bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status);
+/* 0 or an errno. */
+int mproc__watch_signal(const struct mproc_plat_process *process, int signal);
+/* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
+bool mproc__kill_at_hangup(int reader);
+
+/* ---- process.c ---- */
+
+void mproc__decode_status(int wait_status, struct mproc_plat_status *status);
+/* Kills and reaps a child whose start could not be finished. */
+void mproc__abandon(pid_t pid);
+
+#endif

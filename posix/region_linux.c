@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The region on Linux: one sparse memfd, mapped whole; fallocate() turns "no memory" into an error. */
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+/* fallocate() starts over after every signal: in portions it ends even under a profiler's timer. */
+#define PORTION (UINT64_C(32) << 20)
+/* What part of the machine's memory is left to others. */
+#define SPARE_PART 64
+/* Below this the container's limit is not asked for: that takes several files. */
+#define SMALL (UINT64_C(1) << 20)
+
+char *mproc_plat_region_base;
+static uint64_t region_size;
+static int region_descriptor = -1;
+
+uint64_t mproc__region_size(void)
+{
+    return region_size;
+}
+
+static char *map(int descriptor, uint64_t size)
+{
+    char *base = mmap(NULL, (size_t) size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                      descriptor, 0);
+    if (base == MAP_FAILED)
+        return NULL;
+    /* A core file of some hundred gigabytes helps nobody. */
+    madvise(base, (size_t) size, MADV_DONTDUMP);
+    return base;
+}
+
+static void adopt(int descriptor, char *base, uint64_t size)
+{
+    region_descriptor = descriptor;
+    mproc_plat_region_base = base;
+    region_size = size;
+}
+
+mproc_err mproc_plat_region_create(uint64_t *limit)
+{
+    int descriptor = mproc__above_standard(memfd_create("mproc", MFD_CLOEXEC));
+    if (descriptor < 0)
+        return mproc__fail_system(mproc__from_errno(errno), errno,
+                                  "The family's shared memory cannot be made; memfd_create() must "
+                                  "be allowed");
+    uint64_t size = mproc__reservable(*limit);
+    char *base = NULL;
+    for (;;) {
+        if (mproc__resize(descriptor, size) == 0)
+            base = map(descriptor, size);
+        if (base || size / 2 < MPROC__SMALLEST_REGION)
+            break;
+        size /= 2;
+    }
+    if (base) {
+        adopt(descriptor, base, size);
+        mproc_err err = mproc_plat_region_commit(0, MPROC_PLAT_REGION_START);
+        if (err == MPROC_OK) {
+            *limit = size;
+            return MPROC_OK;
+        }
+        munmap(base, (size_t) size);
+        adopt(-1, NULL, 0);
+        close(descriptor);
+        return err;
+    }
+    int code = errno;
+    close(descriptor);
+    return mproc__fail_system(MPROC_ENOMEM, code,
+                              "Not even %llu MiB of address space can be reserved for the family's "
+                              "shared memory; raise RLIMIT_AS and RLIMIT_FSIZE",
+                              (unsigned long long) (size >> 20));
+}
+
+mproc_err mproc_plat_region_attach(mproc_plat_handle handle, uint64_t limit)
+{
+    int descriptor = (int) handle;
+    struct stat file;
+    if (fstat(descriptor, &file) != 0 || (uint64_t) file.st_size < limit)
+        return mproc__fail(MPROC_EINVAL, "Descriptor %d is not the family's shared memory; the "
+                           "child must not close descriptors before mproc_init()", descriptor);
+    char *base = map(descriptor, limit);
+    if (!base)
+        return mproc__fail_system(MPROC_ENOMEM, errno,
+                                  "The family's shared memory (%llu MiB of address space) cannot be "
+                                  "mapped; raise RLIMIT_AS", (unsigned long long) (limit >> 20));
+    mproc__close_on_exec(descriptor);
+    adopt(descriptor, base, limit);
+    return MPROC_OK;
+}
+
+mproc_plat_handle mproc_plat_region_handle(void)
+{
+    return region_descriptor;
+}
+
+uint64_t mproc_plat_region_fit(uint64_t offset, uint64_t size)
+{
+    return size <= region_size && offset <= region_size - size ? offset : UINT64_MAX;
+}
+
+/* Asked first: where memory is overcommitted, fallocate() calls the OOM killer and does not fail. */
+static bool is_available(uint64_t size)
+{
+    struct sysinfo system;
+    if (sysinfo(&system) != 0)
+        return true;
+    uint64_t unit = system.mem_unit;
+    uint64_t wanted = size + system.totalram * unit / SPARE_PART;
+    if (system.freeram * unit < wanted && mproc__free_memory() < wanted)
+        return false;
+    return size < SMALL || mproc__cgroup_memory() > size;
+}
+
+static mproc_err refuse(uint64_t size, int code)
+{
+    return mproc__fail_system(MPROC_ENOMEM, code,
+                              "The system has no memory left for %llu KiB of the family's shared "
+                              "memory; use less of it, or raise the machine's or the container's "
+                              "limit", (unsigned long long) (size >> 10));
+}
+
+mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size)
+{
+    if (!is_available(size))
+        return refuse(size, ENOMEM);
+    for (uint64_t done = 0; done < size;) {
+        uint64_t portion = size - done < PORTION ? size - done : PORTION;
+        int failed;
+        do
+            failed = fallocate(region_descriptor, 0, (off_t) (offset + done), (off_t) portion);
+        while (failed && errno == EINTR);
+        if (failed)
+            return refuse(size, errno);
+        done += portion;
+    }
+    return MPROC_OK;
+}
+
+void mproc_plat_region_release(uint64_t offset, uint64_t size)
+{
+    int failed;
+    do
+        failed = fallocate(region_descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                           (off_t) offset, (off_t) size);
+    while (failed && errno == EINTR);
+}
+
+uint64_t mproc_plat_region_offset(const void *address)
+{
+    uintptr_t distance = (uintptr_t) address - (uintptr_t) mproc_plat_region_base;
+    return mproc_plat_region_base && distance < region_size ? (uint64_t) distance : UINT64_MAX;
+}

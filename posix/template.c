@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/* The template (forkserver): a fresh single-threaded process that forks children on request, hands
+ * them descriptors, and relays how they ended through a pipe per child. The child holds that pipe's
+ * writing end too, so that end of file means: child and template are both gone. */
+#include "posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* How long a template that was told to end may take. */
+#define GRACE INT64_C(1000000000)
+/* The status pipe comes before the caller's handles. */
+#define MOST_DESCRIPTORS (MPROC_PLAT_TEMPLATE_HANDLES + 1)
+
+struct request {
+    uint64_t request;
+    uint32_t handle_count;
+    uint32_t reserved;
+};
+struct reply {
+    int64_t pid; /* or -errno */
+};
+/* Descriptors on their way, with the alignment that CMSG_DATA() needs. */
+union cargo {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
+};
+/* A child that the template has forked and not reaped. */
+struct child {
+    pid_t pid;
+    int status_writer;
+};
+/* The template's state; `before` is what its children get back. */
+struct server {
+    int control;
+    struct child *children;
+    size_t count;
+    size_t capacity;
+    struct sigaction before[4];
+};
+
+static const int handled_signals[4] = {SIGCHLD, SIGINT, SIGTERM, SIGPIPE};
+static int wake_pipe[2] = {-1, -1};
+
+/* ---- the requesting side ---- */
+
+mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
+                                    struct mproc_plat_template *server)
+{
+    int ends[2];
+    if (mproc__socket_pair(ends) != 0)
+        return mproc__fail_system(mproc__from_errno(errno), errno,
+                                  "The socket to the forkserver cannot be made; close descriptors "
+                                  "or raise RLIMIT_NOFILE");
+    size_t boot_size = strlen(spawn->boot) + 16;
+    char *boot = malloc(boot_size);
+    mproc_plat_handle *keep = malloc((spawn->keep_count + 1) * sizeof *keep);
+    struct mproc_plat_process process = {.watch = MPROC_PLAT_NONE};
+    mproc_err err;
+    if (boot && keep) {
+        snprintf(boot, boot_size, "%s:%d", spawn->boot, ends[1]);
+        if (spawn->keep_count > 0)
+            memcpy(keep, spawn->keep, spawn->keep_count * sizeof *keep);
+        keep[spawn->keep_count] = ends[1];
+        struct mproc_plat_spawn extended = *spawn;
+        extended.boot = boot;
+        extended.keep = keep;
+        extended.keep_count++;
+        err = mproc_plat_spawn(&extended, &process);
+    } else {
+        err = mproc__fail(MPROC_ENOMEM, "No memory to start the forkserver");
+    }
+    free(boot);
+    free(keep);
+    close(ends[1]);
+    if (err != MPROC_OK) {
+        close(ends[0]);
+        return err;
+    }
+    server->process = process;
+    server->control = ends[0];
+    return MPROC_OK;
+}
+
+/* 0 or -1 with errno. */
+static int send_request(int control, struct request *request, const int *descriptors, size_t count)
+{
+    union cargo cargo;
+    memset(&cargo, 0, CMSG_SPACE(count * sizeof(int)));
+    struct iovec part = {.iov_base = request, .iov_len = sizeof *request};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = cargo.bytes};
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    ssize_t sent;
+    do
+        sent = sendmsg(control, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0 && (size_t) sent != sizeof *request)
+        errno = EPIPE;
+    return sent == (ssize_t) sizeof *request ? 0 : -1;
+}
+
+static int receive_reply(int control, struct reply *reply)
+{
+    ssize_t got;
+    do
+        got = recv(control, reply, sizeof *reply, MSG_WAITALL);
+    while (got < 0 && errno == EINTR);
+    if (got >= 0 && (size_t) got != sizeof *reply)
+        errno = EPIPE;
+    return got == (ssize_t) sizeof *reply ? 0 : -1;
+}
+
+static mproc_err describe(int code)
+{
+    if (code == EPIPE || code == ECONNRESET || code == ENOTCONN || code == EBADF)
+        return mproc__fail(MPROC_EDIED, "The forkserver has died; the next start makes a new one");
+    return mproc__fail_system(mproc__from_errno(code), code,
+                              "The forkserver cannot start a process; close descriptors or end "
+                              "other processes");
+}
+
+mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64_t request,
+                                      const mproc_plat_handle *handles, size_t count,
+                                      struct mproc_plat_process *process)
+{
+    if (server->control == MPROC_PLAT_NONE)
+        return mproc__fail(MPROC_EDIED, "There is no forkserver; the next start makes one");
+    int status[2];
+    if (mproc__pipe(status) != 0)
+        return describe(errno);
+    int descriptors[MOST_DESCRIPTORS] = {status[1]};
+    for (size_t i = 0; i < count; i++)
+        descriptors[i + 1] = (int) handles[i];
+    struct request message = {.request = request, .handle_count = (uint32_t) count};
+    struct reply reply = {.pid = -1};
+    int failed = send_request((int) server->control, &message, descriptors, count + 1);
+    close(status[1]);
+    if (!failed)
+        failed = receive_reply((int) server->control, &reply);
+    int code = failed ? errno : (int) -reply.pid;
+    if (failed || reply.pid <= 0) {
+        close(status[0]);
+        if (failed && code == EBADF && fcntl((int) server->control, F_GETFD) >= 0)
+            return mproc__fail_system(MPROC_EINVAL, EBADF,
+                                      "A descriptor for the child is not open in this process");
+        return describe(code);
+    }
+    *process = (struct mproc_plat_process) {.pid = reply.pid, .watch = status[0], .relayed = true};
+    return MPROC_OK;
+}
+
+void mproc_plat_template_stop(struct mproc_plat_template *server)
+{
+    mproc_plat_handle_close(server->control);
+    server->control = MPROC_PLAT_NONE;
+    if (server->process.watch == MPROC_PLAT_NONE)
+        return;
+    const struct mproc_plat_process *process = &server->process;
+    struct mproc_plat_status status;
+    size_t index;
+    if (mproc_plat_process_watch(&process, 1, mproc_plat_now() + GRACE, &index) != MPROC_OK &&
+        mproc_plat_process_stop(process, true) == MPROC_OK)
+        (void) mproc_plat_process_watch(&process, 1, mproc_plat_now() + GRACE, &index);
+    (void) mproc_plat_process_reap(&server->process, &status);
+    mproc_plat_process_forget(&server->process);
+}
+
+void mproc_plat_template_forked(struct mproc_plat_template *server)
+{
+    mproc_plat_handle_close(server->control);
+    server->control = MPROC_PLAT_NONE;
+    mproc_plat_process_forget(&server->process);
+}
+
+/* ---- the template's side ---- */
+
+static void wake(int signal)
+{
+    (void) signal;
+    int code = errno;
+    ssize_t ignored = write(wake_pipe[1], "", 1); /* full: it is awake */
+    (void) ignored;
+    errno = code;
+}
+
+static void take_signals(struct server *server)
+{
+    for (size_t i = 0; i < sizeof handled_signals / sizeof handled_signals[0]; i++) {
+        bool awaited = handled_signals[i] == SIGCHLD;
+        struct sigaction action;
+        memset(&action, 0, sizeof action);
+        sigemptyset(&action.sa_mask);
+        action.sa_flags = SA_RESTART | (awaited ? SA_NOCLDSTOP : 0);
+        action.sa_handler = awaited ? wake : SIG_IGN;
+        sigaction(handled_signals[i], &action, &server->before[i]);
+    }
+}
+
+static void reap_children(struct server *server)
+{
+    int32_t wait_status;
+    int raw;
+    pid_t pid;
+    while ((pid = waitpid(-1, &raw, WNOHANG)) > 0) {
+        size_t i = 0;
+        while (i < server->count && server->children[i].pid != pid)
+            i++;
+        if (i == server->count)
+            continue;
+        wait_status = raw;
+        ssize_t ignored = write(server->children[i].status_writer, &wait_status, sizeof wait_status);
+        (void) ignored; /* the requester need not care any more */
+        close(server->children[i].status_writer);
+        server->children[i] = server->children[--server->count];
+    }
+}
+
+/* Takes the descriptors out of a message; how many, or -errno with all of them closed. */
+static int unpack(struct msghdr *message, int *descriptors)
+{
+    int count = 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t bytes = header->cmsg_len - CMSG_LEN(0);
+        memcpy(descriptors + count, CMSG_DATA(header), bytes);
+        count += (int) (bytes / sizeof(int));
+    }
+    for (int i = 0; i < count; i++)
+        if (MSG_CMSG_CLOEXEC == 0)
+            mproc__close_on_exec(descriptors[i]);
+    if (!(message->msg_flags & MSG_CTRUNC))
+        return count;
+    while (count > 0)
+        close(descriptors[--count]);
+    return -EMFILE;
+}
+
+/* The number of descriptors received, a negative errno to be replied; ends the template at the end
+ * of its starter, or when that speaks another language. */
+static int receive_request(struct server *server, struct request *request, int *descriptors)
+{
+    union cargo cargo;
+    struct iovec part = {.iov_base = request, .iov_len = sizeof *request};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = cargo.bytes,
+                             .msg_controllen = sizeof cargo.bytes};
+    ssize_t got;
+    do
+        got = recvmsg(server->control, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got != (ssize_t) sizeof *request) {
+        reap_children(server);
+        _exit(0);
+    }
+    int count = unpack(&message, descriptors);
+    if (count >= 0 && (size_t) count != (size_t) request->handle_count + 1)
+        _exit(1);
+    return count;
+}
+
+/* 0 or a negative errno. */
+static int make_room(struct server *server)
+{
+    if (server->count < server->capacity)
+        return 0;
+    size_t capacity = server->capacity ? server->capacity * 2 : 64;
+    struct child *grown = realloc(server->children, capacity * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    server->children = grown;
+    server->capacity = capacity;
+    return 0;
+}
+
+/* Leaves nothing of the template in its child but what was sent for it. */
+static void become_child(struct server *server, int status_writer)
+{
+    for (size_t i = 0; i < sizeof handled_signals / sizeof handled_signals[0]; i++)
+        sigaction(handled_signals[i], &server->before[i], NULL);
+    close(server->control);
+    mproc__close_pair(wake_pipe);
+    for (size_t i = 0; i < server->count; i++)
+        close(server->children[i].status_writer);
+    free(server->children);
+    mproc__drop_held();
+    mproc__hold(status_writer);
+}
+
+static void reply_to_request(struct server *server, int64_t pid)
+{
+    struct reply reply = {.pid = pid};
+    ssize_t sent;
+    do
+        sent = send(server->control, &reply, sizeof reply, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+}
+
+/* Answers one request; true in the child. Signals stay blocked around the fork, so that none of the
+ * template's own handlers runs in the child. */
+static bool answer(struct server *server, struct request *request, int *descriptors)
+{
+    int count = receive_request(server, request, descriptors);
+    int64_t pid = count < 0 ? count : make_room(server);
+    if (pid == 0) {
+        sigset_t all, before;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, &before);
+        pid = fork();
+        if (pid < 0)
+            pid = -errno;
+        if (pid == 0)
+            become_child(server, descriptors[0]);
+        if (pid > 0)
+            server->children[server->count++] =
+                (struct child) {.pid = (pid_t) pid, .status_writer = descriptors[0]};
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        if (pid == 0)
+            return true;
+    }
+    reply_to_request(server, pid);
+    for (int i = pid > 0; i < count; i++)
+        close(descriptors[i]);
+    return false;
+}
+
+void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
+                               mproc_plat_handle *handles, size_t *count)
+{
+    struct server server = {.control = (int) control};
+    mproc__close_on_exec(server.control);
+    if (mproc__pipe(wake_pipe) != 0)
+        _exit(1);
+    take_signals(&server);
+    struct request message;
+    int descriptors[MOST_DESCRIPTORS + 1];
+    struct pollfd entries[2] = {{.fd = server.control, .events = POLLIN},
+                                {.fd = wake_pipe[0], .events = POLLIN}};
+    for (;;) {
+        if (mproc__poll(entries, 2, MPROC_PLAT_NEVER) < 0)
+            _exit(1);
+        if (entries[1].revents) {
+            char bytes[64];
+            while (read(wake_pipe[0], bytes, sizeof bytes) > 0)
+                continue;
+            reap_children(&server);
+        }
+        if (entries[0].revents && answer(&server, &message, descriptors))
+            break;
+    }
+    *request = message.request;
+    *count = message.handle_count;
+    for (size_t i = 0; i < *count; i++)
+        handles[i] = descriptors[i + 1];
+}
+
+/* ---- the child's side ---- */
+
+static bool is_target(int descriptor, const intptr_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (numbers[i] == descriptor)
+            return true;
+    return false;
+}
+
+/* Where `descriptor` can stay while the targets are filled: its own number, or one above them all. */
+static int evacuate(int descriptor, const intptr_t *numbers, size_t count)
+{
+    if (!is_target(descriptor, numbers, count))
+        return descriptor;
+    intptr_t highest = 0;
+    for (size_t i = 0; i < count; i++)
+        highest = numbers[i] > highest ? numbers[i] : highest;
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, (int) highest + 1);
+}
+
+/* 0 or an errno. */
+static int fill(int source, int number)
+{
+    if (source == number)
+        return fcntl(number, F_SETFD, 0) == 0 ? 0 : errno;
+    while (dup2(source, number) < 0)
+        if (errno != EINTR && errno != EBUSY)
+            return errno;
+    close(source);
+    return 0;
+}
+
+mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,
+                                   size_t count)
+{
+    int sources[MPROC_PLAT_TEMPLATE_HANDLES];
+    int code = 0;
+    int kept = mproc__held() < 0 ? -1 : evacuate(mproc__held(), numbers, count);
+    if (mproc__held() >= 0 && kept < 0)
+        code = errno;
+    for (size_t i = 0; i < count && !code; i++) {
+        bool stays = handles[i] == numbers[i];
+        sources[i] = stays ? (int) handles[i] : evacuate((int) handles[i], numbers, count);
+        if (sources[i] < 0)
+            code = errno;
+    }
+    if (!code)
+        mproc__hold(kept);
+    for (size_t i = 0; i < count && !code; i++)
+        code = fill(sources[i], (int) numbers[i]);
+    if (code)
+        return mproc__fail_system(mproc__from_errno(code), code,
+                                  "The descriptors for a child cannot be given to it under their "
+                                  "numbers; raise RLIMIT_NOFILE");
+    return MPROC_OK;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of a direct child, on Linux: a pidfd, which no reuse of the pid can deceive. */
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+const int64_t mproc__watch_interval = MPROC_PLAT_NEVER;
+
+void mproc__watch_adopt(void)
+{
+}
+
+/* A descriptor is used up beforehand, so that a full table is noticed while nothing has started. */
+mproc_err mproc__watch_prepare(struct mproc__watch *watch)
+{
+    watch->child_end = -1;
+    watch->parent_end = (int) syscall(SYS_pidfd_open, getpid(), 0);
+    if (watch->parent_end >= 0)
+        return MPROC_OK;
+    if (errno == ENOSYS)
+        return mproc__fail_system(MPROC_ENOTSUP, errno,
+                                  "Processes cannot be watched: pidfd_open() needs Linux 5.4; build "
+                                  "mproc with MPROC_GENERIC_POSIX for this kernel");
+    return mproc__fail_system(mproc__from_errno(errno), errno,
+                              "The new process cannot be watched; close descriptors or raise "
+                              "RLIMIT_NOFILE");
+}
+
+void mproc__watch_cancel(struct mproc__watch *watch)
+{
+    int code = errno;
+    close(watch->parent_end);
+    errno = code;
+}
+
+void mproc__watch_in_child(struct mproc__watch *watch)
+{
+    close(watch->parent_end);
+}
+
+mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_handle *handle)
+{
+    close(watch->parent_end);
+    int opened = (int) syscall(SYS_pidfd_open, pid, 0);
+    /* Where the host ignores SIGCHLD the child may have come and gone. */
+    if (opened < 0 && errno == ESRCH)
+        opened = eventfd(1, EFD_CLOEXEC);
+    opened = mproc__above_standard(opened);
+    if (opened < 0)
+        return mproc__fail_system(mproc__from_errno(errno), errno,
+                                  "The new process cannot be watched; close descriptors or raise "
+                                  "RLIMIT_NOFILE");
+    *handle = opened;
+    return MPROC_OK;
+}
+
+bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
+{
+    (void) process;
+    return ready;
+}
+
+bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status)
+{
+    siginfo_t info;
+    info.si_pid = 0;
+    int failed;
+    do
+        failed = waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOHANG);
+    while (failed && errno == EINTR);
+    if (!failed && info.si_pid == 0)
+        return false;
+    /* An error means that the host, or its ignoring SIGCHLD, was quicker. */
+    status->known = !failed;
+    status->signalled = !failed && info.si_code != CLD_EXITED;
+    status->code = failed ? 0 : info.si_status;
+    return true;
+}
+
+int mproc__watch_signal(const struct mproc_plat_process *process, int signal)
+{
+    if (syscall(SYS_pidfd_send_signal, (int) process->watch, signal, NULL, 0) == 0)
+        return 0;
+    /* EINVAL, EBADF: the eventfd of a child that had come and gone. */
+    return errno == EINVAL || errno == EBADF ? ESRCH : errno;
+}
+
+bool mproc__kill_at_hangup(int reader)
+{
+    /* Owner and signal belong to the open file description, which an inherited descriptor shares
+     * with the parent and all its other children; opened anew, it is this process's own. */
+    char path[48];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", reader);
+    int own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (own < 0)
+        return false;
+    bool bound = fcntl(own, F_SETOWN, getpid()) == 0 && fcntl(own, F_SETSIG, SIGKILL) == 0 &&
+                 fcntl(own, F_SETFL, O_ASYNC | O_NONBLOCK) == 0 &&
+                 dup3(own, reader, O_CLOEXEC) == reader;
+    close(own);
+    if (!bound)
+        return false;
+    struct pollfd entry = {.fd = reader, .events = POLLIN};
+    if (mproc__poll(&entry, 1, 0) != 0)
+        kill(getpid(), SIGKILL);
+    return true;
+}
