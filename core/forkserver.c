@@ -168,6 +168,16 @@ mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_proces
             break;
         mproc_log(MPROC_LOG_WARNING, "the forkserver's template was killed; starting another");
         forget();
+        /* It may have died between its fork and its answer: then there is a child, and a second one
+         * would run the target twice. */
+        if (!mproc__record_abandon(plan->record)) {
+            err = mproc__fail(MPROC_EDIED, "the forkserver's template was killed while it started %s, "
+                                           "which may be running; start it again if it may run twice",
+                              plan->name);
+            break;
+        }
+        if (mproc__record_copy(&plan->record_handle, &plan->record) != MPROC_OK)
+            break;
     }
     mproc__template_unlock();
     return err;
@@ -200,7 +210,7 @@ MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle 
                                        mproc_plat_handle lifeline)
 {
     struct record *record = mproc__arena_at(BLOCK_RECORD, handle);
-    if (!record)
+    if (!record || !mproc__record_claim(record))
         mproc_plat_exit_now(255);
     mproc__lock();
     mproc__children_forked();

@@ -65,6 +65,33 @@ mproc_err mproc__record_create(const struct record_parts *parts, uint64_t *handl
     return MPROC_OK;
 }
 
+mproc_err mproc__record_copy(uint64_t *handle, struct record **record)
+{
+    uint64_t copy, size = mproc__arena_size(BLOCK_RECORD, *handle);
+    mproc_err err = mproc__arena_alloc(BLOCK_RECORD, size, &copy);
+    if (err != MPROC_OK)
+        return err;
+    struct record *made = mproc__arena_at(BLOCK_RECORD, copy);
+    memcpy(made, *record, (size_t) size);
+    atomic_store(&made->phase, PHASE_CREATED);
+    mproc__arena_free(BLOCK_RECORD, *handle);
+    *handle = copy;
+    *record = made;
+    return MPROC_OK;
+}
+
+bool mproc__record_claim(struct record *record)
+{
+    uint32_t created = PHASE_CREATED;
+    return atomic_compare_exchange_strong(&record->phase, &created, PHASE_GUARDED);
+}
+
+bool mproc__record_abandon(struct record *record)
+{
+    uint32_t created = PHASE_CREATED;
+    return atomic_compare_exchange_strong(&record->phase, &created, PHASE_REFUSED);
+}
+
 void mproc__record_advance(struct record *record, enum record_phase phase)
 {
     atomic_store(&record->phase, (uint32_t) phase);

@@ -78,6 +78,12 @@ static inline void *mproc__record_bytes(struct record *record, struct span span)
 }
 /* In the child: it cannot run, and ends. The parent's join says what mproc_last_error() says here. */
 MPROC_NORETURN void mproc__record_refuse(struct record *record, mproc_err err);
+/* A second record like the first, for a second try to start the child. */
+mproc_err mproc__record_copy(uint64_t *handle, struct record **record);
+/* In a template's child: false if its parent has given it up and tries again. */
+bool mproc__record_claim(struct record *record);
+/* In the parent: true if no child has claimed it, and now none can. */
+bool mproc__record_abandon(struct record *record);
 void mproc__record_advance(struct record *record, enum record_phase phase);
 
 #endif

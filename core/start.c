@@ -71,11 +71,13 @@ void mproc__child_run(struct record *record, void (*function)(void))
 {
     void *argument = NULL;
     MPROC_FAULT_FORGET();
-    mproc_err err = mproc_plat_confine_apply(&record->limits,
-                                             mproc__record_bytes(record, record->cpus),
-                                             (size_t) record->cpus.size / sizeof(int));
-    if (err == MPROC_OK && record->daemon)
+    mproc_err err = MPROC_OK;
+    /* Before the limits: it takes a descriptor. */
+    if (record->daemon)
         err = mproc_plat_lifeline_bind(mproc__self()->parent_lifeline);
+    if (err == MPROC_OK)
+        err = mproc_plat_confine_apply(&record->limits, mproc__record_bytes(record, record->cpus),
+                                       (size_t) record->cpus.size / sizeof(int));
     if (err == MPROC_OK && !function)
         err = mproc__find_target(record, &function);
     if (err == MPROC_OK)
@@ -234,6 +236,7 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process)
     if (err == MPROC_OK) {
         mproc__slot_occupy(plan->token, started.pid, plan->record_handle);
         child->process = started;
+        child->record = plan->record_handle;
         child->kind = CHILD;
         *process = mproc__child_pointer(child);
         mproc_log(MPROC_LOG_DEBUG, "started %s (pid %lld) by %s", child->name, (long long) started.pid,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What Linux leaves this process of the machine: quotas of cgroups (versions 1 and 2), free memory. */
+/* What Linux leaves this process of the machine: cgroup quotas (versions 1 and 2), free memory. */
 #include "linux.h"
 
 #include <errno.h>
@@ -48,7 +48,8 @@ static int read_numbers(const char *folder, const char *name, double numbers[2])
 
 /* From a cgroup up to the root of its hierarchy: in a container without a cgroup namespace only the
  * root is there, and is the container's own. */
-static void walk_up(const char *mount, const char *group, bool unified, visit *visitor, void *context)
+static void walk_up(const char *mount, const char *group, bool unified, visit *visitor,
+                    void *context)
 {
     char folder[MPROC_PLAT_PATH_SIZE];
     size_t root = strlen(mount);
@@ -103,7 +104,7 @@ static void walk(const char *controller, visit *visitor, void *context)
 static void visit_cpu(const char *folder, bool unified, void *context)
 {
     struct cpus *cpus = context;
-    double quota[2] = {0, 0}, period[2] = {0, 0};
+    double quota[2] = { 0, 0 }, period[2] = { 0, 0 };
     if (unified) {
         if (read_numbers(folder, "cpu.max", quota) != 2)
             return;
@@ -121,7 +122,7 @@ static void visit_cpu(const char *folder, bool unified, void *context)
 
 int mproc__cgroup_cpus(int most)
 {
-    struct cpus cpus = {.most = most};
+    struct cpus cpus = { .most = most };
     walk("cpu", visit_cpu, &cpus);
     return cpus.most;
 }
@@ -162,7 +163,7 @@ static void visit_memory(const char *folder, bool unified, void *context)
 
 uint64_t mproc__cgroup_memory(void)
 {
-    struct memory memory = {.left = UINT64_MAX};
+    struct memory memory = { .left = UINT64_MAX };
     walk("memory", visit_memory, &memory);
     return memory.left;
 }

@@ -16,11 +16,11 @@ struct wish {
 
 static void list_wishes(const mproc_limits *limits, struct wish wishes[LIMIT_COUNT])
 {
-    wishes[0] = (struct wish) {"memory_bytes", RLIMIT_AS, limits->memory_bytes};
-    wishes[1] = (struct wish) {"cpu_seconds", RLIMIT_CPU, limits->cpu_seconds};
-    wishes[2] = (struct wish) {"file_bytes", RLIMIT_FSIZE, limits->file_bytes};
-    wishes[3] = (struct wish) {"open_descriptors", RLIMIT_NOFILE, limits->open_descriptors};
-    wishes[4] = (struct wish) {"core_bytes", RLIMIT_CORE, limits->core_bytes};
+    wishes[0] = (struct wish){ "memory_bytes", RLIMIT_AS, limits->memory_bytes };
+    wishes[1] = (struct wish){ "cpu_seconds", RLIMIT_CPU, limits->cpu_seconds };
+    wishes[2] = (struct wish){ "file_bytes", RLIMIT_FSIZE, limits->file_bytes };
+    wishes[3] = (struct wish){ "open_descriptors", RLIMIT_NOFILE, limits->open_descriptors };
+    wishes[4] = (struct wish){ "core_bytes", RLIMIT_CORE, limits->core_bytes };
 }
 
 /* The limit as setrlimit() takes it. The reserved region is no memory of the program's: without
@@ -35,10 +35,11 @@ static rlim_t wished(const struct wish *wish)
 
 static mproc_err refuse(const struct wish *wish, int code)
 {
-    return mproc__fail_system(mproc__from_errno(code), code,
-                              "The limit %s = %llu cannot be set; only root may raise a limit above "
-                              "its hard limit", wish->name,
-                              (unsigned long long) (wish->value == MPROC_LIMIT_ZERO ? 0 : wish->value));
+    return mproc__fail_system(
+        mproc__from_errno(code), code,
+        "The limit %s = %llu cannot be set; only root may raise a limit above "
+        "its hard limit",
+        wish->name, (unsigned long long) (wish->value == MPROC_LIMIT_ZERO ? 0 : wish->value));
 }
 
 mproc_err mproc_plat_confine_check(const mproc_limits *limits, const int *cpus, size_t cpu_count)
@@ -67,7 +68,7 @@ mproc_err mproc_plat_confine_apply(const mproc_limits *limits, const int *cpus, 
             continue;
         if (getrlimit(wishes[i].resource, &now) != 0)
             return refuse(&wishes[i], errno);
-        struct rlimit next = {.rlim_cur = wished(&wishes[i]), .rlim_max = wished(&wishes[i])};
+        struct rlimit next = { .rlim_cur = wished(&wishes[i]), .rlim_max = wished(&wishes[i]) };
         /* One second between SIGXCPU and SIGKILL: the former says why. */
         if (wishes[i].resource == RLIMIT_CPU && next.rlim_max < now.rlim_max)
             next.rlim_max++;
@@ -93,11 +94,11 @@ uint64_t mproc__reservable(uint64_t limit)
 
 int mproc__resize(int descriptor, uint64_t size)
 {
-    /* Beyond RLIMIT_FSIZE ftruncate() would end the process with SIGXFSZ, though this is no file. */
+    /* Beyond RLIMIT_FSIZE ftruncate() would end the process with SIGXFSZ, even for memory. */
     struct rlimit before;
     if (getrlimit(RLIMIT_FSIZE, &before) != 0)
         return -1;
-    struct rlimit raised = {.rlim_cur = before.rlim_max, .rlim_max = before.rlim_max};
+    struct rlimit raised = { .rlim_cur = before.rlim_max, .rlim_max = before.rlim_max };
     bool raise = before.rlim_cur != RLIM_INFINITY && before.rlim_cur < size;
     if (raise && raised.rlim_cur != RLIM_INFINITY && raised.rlim_cur < size) {
         errno = EFBIG;

@@ -50,7 +50,8 @@ void mproc__drop_held(void)
     held = -1;
 }
 
-size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more, int *sorted)
+size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more,
+                               int *sorted)
 {
     size_t used = 0;
     for (size_t i = 0; i <= count; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors on Linux: made close-on-exec at once; a spawned child has only those it is to keep. */
+/* Descriptors on Linux: made close-on-exec at once; a spawned child has those it is to keep. */
 #include "posix.h"
 
 #include <errno.h>
@@ -43,9 +43,9 @@ static bool contains(const int *keep, size_t count, int number)
     return false;
 }
 
-/* Closing the gaps one by one would cost a system call per number below the highest kept one. So the
- * kept ones are moved down to 3, 4, ..., the rest is closed, and they are moved back. As `keep` is
- * sorted, keep[i] >= 3 + i: up in one direction and down in the other nothing is overwritten. */
+/* Closing each gap would cost a system call per number below the highest kept one. So the kept ones
+ * are moved down to 3, 4, ..., the rest is closed, and they are moved back; as keep[i] >= 3 + i,
+ * ascending and then descending nothing is overwritten. */
 int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count)
 {
     int failed = 0;

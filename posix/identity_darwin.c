@@ -87,7 +87,7 @@ mproc_err mproc__cpus_check(const int *cpus, size_t count)
     (void) cpus;
     (void) count;
     return mproc__fail(MPROC_ENOTSUP, "macOS cannot bind a process to CPUs; leave out the option "
-                       "cpus");
+                                      "cpus");
 }
 
 mproc_err mproc__cpus_apply(const int *cpus, size_t count)

@@ -43,8 +43,8 @@ mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
 
 mproc_err mproc_plat_executable(char *path, size_t size)
 {
-    static const char *const links[] = {"/proc/self/exe", "/proc/curproc/file", "/proc/curproc/exe",
-                                        "/proc/self/path/a.out"};
+    static const char *const links[] = { "/proc/self/exe", "/proc/curproc/file",
+                                         "/proc/curproc/exe", "/proc/self/path/a.out" };
     for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
         ssize_t length = readlink(links[i], path, size);
         if (length > 0 && (size_t) length < size) {
@@ -52,7 +52,8 @@ mproc_err mproc_plat_executable(char *path, size_t size)
             return MPROC_OK;
         }
     }
-    return mproc__fail(MPROC_ENOTSUP, "This system does not tell a program its path; mount /proc or "
+    return mproc__fail(MPROC_ENOTSUP,
+                       "This system does not tell a program its path; mount /proc or "
                        "call mproc_set_executable()");
 }
 
@@ -82,7 +83,7 @@ mproc_err mproc__cpus_check(const int *cpus, size_t count)
     (void) cpus;
     (void) count;
     return mproc__fail(MPROC_ENOTSUP, "This system cannot bind a process to CPUs; leave out the "
-                       "option cpus");
+                                      "option cpus");
 }
 
 mproc_err mproc__cpus_apply(const int *cpus, size_t count)

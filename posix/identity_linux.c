@@ -40,15 +40,18 @@ mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
             return not_there(pid);
         return mproc__fail_system(mproc__from_errno(errno), errno,
                                   "Process %lld cannot be looked up; /proc must be mounted and a "
-                                  "descriptor free", (long long) pid);
+                                  "descriptor free",
+                                  (long long) pid);
     }
     /* The program's name may hold anything but is followed by the last parenthesis. */
     const char *state = strrchr(text, ')');
     unsigned long long start;
     int threads;
     char letter;
-    if (!state || sscanf(state + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                                    "%*s %d %*s %llu", &letter, &threads, &start) != 3)
+    if (!state || sscanf(state + 1,
+                         " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                         "%*s %d %*s %llu",
+                         &letter, &threads, &start) != 3)
         return mproc__fail(MPROC_ESYSTEM, "%s is not as this version of mproc knows it", path);
     /* A process whose first thread alone has ended looks like a zombie, too. */
     if (letter == 'X' || letter == 'x' || (letter == 'Z' && threads <= 1))
@@ -65,7 +68,8 @@ mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
     if (process >= 0) {
         /* The descriptor pins the process: it cannot become another one after the comparison. */
         bool same = mproc_plat_process_stamp(pid, &found) == MPROC_OK && found == stamp;
-        if (same && syscall(SYS_pidfd_send_signal, process, force ? SIGKILL : SIGTERM, NULL, 0) != 0)
+        if (same &&
+            syscall(SYS_pidfd_send_signal, process, force ? SIGKILL : SIGTERM, NULL, 0) != 0)
             code = errno;
         close(process);
     }
@@ -181,8 +185,10 @@ mproc_err mproc__cpus_check(const int *cpus, size_t count)
     CPU_FREE(set);
     if (allowed)
         return MPROC_OK;
-    return mproc__fail(MPROC_EINVAL, "CPU %d is not one that this process may use (taskset -p %d "
-                       "shows them)", wrong, (int) getpid());
+    return mproc__fail(MPROC_EINVAL,
+                       "CPU %d is not one that this process may use (taskset -p %d "
+                       "shows them)",
+                       wrong, (int) getpid());
 }
 
 mproc_err mproc__cpus_apply(const int *cpus, size_t count)

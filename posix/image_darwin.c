@@ -88,14 +88,18 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
         free(real);
         return MPROC_OK;
     }
-    return mproc__fail(MPROC_EINVAL, "Address %p is not in the code of this program or of a library; "
-                       "only such functions can be named to another process", address);
+    return mproc__fail(MPROC_EINVAL,
+                       "Address %p is not in the code of this program or of a library; "
+                       "only such functions can be named to another process",
+                       address);
 }
 
 static mproc_err other_build(const char *path)
 {
-    return mproc__fail(MPROC_EIMAGE, "'%s' is not the build that the function belongs to; rebuild or "
-                       "reinstall the program and its libraries together", path);
+    return mproc__fail(MPROC_EIMAGE,
+                       "'%s' is not the build that the function belongs to; rebuild or "
+                       "reinstall the program and its libraries together",
+                       path);
 }
 
 static const char *file_name(const char *path)
@@ -159,8 +163,8 @@ static bool read_at(int file, void *buffer, size_t size, off_t offset)
     return true;
 }
 
-/* Where in a file for several machines this one's part begins; 0 in a file for one, -1 if nowhere. */
-static off_t find_part(int file, cpu_type_t machine)
+/* Where in a file for several machines this one's part begins; 0 in a file for one; or -1. */
+static off_t find_part(int file, const struct mach_header_64 *own)
 {
     struct fat_header fat;
     if (!read_at(file, &fat, sizeof fat, 0))
@@ -168,24 +172,29 @@ static off_t find_part(int file, cpu_type_t machine)
     if (fat.magic != OSSwapHostToBigInt32(FAT_MAGIC))
         return 0;
     uint32_t count = OSSwapBigToHostInt32(fat.nfat_arch);
+    cpu_subtype_t variant = own->cpusubtype & (cpu_subtype_t) ~CPU_SUBTYPE_MASK;
+    off_t found = -1;
     for (uint32_t i = 0; i < count && i < MOST_ARCHITECTURES; i++) {
         struct fat_arch part;
         if (!read_at(file, &part, sizeof part, (off_t) (sizeof fat + i * sizeof part)))
             return -1;
-        if ((cpu_type_t) OSSwapBigToHostInt32((uint32_t) part.cputype) == machine)
-            return (off_t) OSSwapBigToHostInt32(part.offset);
+        if ((cpu_type_t) OSSwapBigToHostInt32((uint32_t) part.cputype) != own->cputype)
+            continue;
+        uint32_t part_variant = OSSwapBigToHostInt32((uint32_t) part.cpusubtype);
+        if (found < 0 || (cpu_subtype_t) (part_variant & ~(uint32_t) CPU_SUBTYPE_MASK) == variant)
+            found = (off_t) OSSwapBigToHostInt32(part.offset);
     }
-    return -1;
+    return found;
 }
 
 /* False if the file is no image of this kind of machine. */
 static bool read_file_identity(int file, unsigned char *identity)
 {
-    cpu_type_t machine = get_header(0)->cputype;
+    const struct mach_header_64 *own = get_header(0);
     struct mach_header_64 header;
-    off_t start = find_part(file, machine);
+    off_t start = find_part(file, own);
     if (start < 0 || !read_at(file, &header, sizeof header, start) || header.magic != MH_MAGIC_64 ||
-        header.cputype != machine || header.sizeofcmds > MOST_COMMANDS)
+        header.cputype != own->cputype || header.sizeofcmds > MOST_COMMANDS)
         return false;
     unsigned char *commands = malloc(header.sizeofcmds + 1u);
     bool read = commands &&
@@ -201,8 +210,8 @@ mproc_err mproc_plat_image_check_file(const char *path, const unsigned char *ide
     unsigned char found[MPROC_PLAT_IDENTITY_SIZE];
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return mproc__fail_system(MPROC_ENOTFOUND, errno, "The program or library '%s' is not there",
-                                  path);
+        return mproc__fail_system(MPROC_ENOTFOUND, errno,
+                                  "The program or library '%s' is not there", path);
     if (file < 0)
         return mproc__fail_system(MPROC_EIMAGE, errno, "The program or library '%s' cannot be read",
                                   path);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A static program must not be linked with it, and has none. */
+/* A static program need not be linked with it. */
 #pragma weak dlopen
 
 /* Without a build id this much code is hashed. */
@@ -75,7 +75,7 @@ static bool read_notes(const unsigned char *notes, size_t size, unsigned char *i
     return false;
 }
 
-static const ElfW(Phdr) *find_code(const ElfW(Phdr) *headers, size_t count)
+static const ElfW(Phdr) * find_code(const ElfW(Phdr) * headers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (headers[i].p_type == PT_LOAD && headers[i].p_flags & PF_X)
@@ -83,7 +83,7 @@ static const ElfW(Phdr) *find_code(const ElfW(Phdr) *headers, size_t count)
     return NULL;
 }
 
-static size_t hashed_size(const ElfW(Phdr) *code)
+static size_t hashed_size(const ElfW(Phdr) * code)
 {
     return code->p_filesz < HASHED_BYTES ? (size_t) code->p_filesz : (size_t) HASHED_BYTES;
 }
@@ -109,10 +109,10 @@ static void read_loaded_identity(const struct dl_phdr_info *info, unsigned char 
 /* ---- the images of this process ---- */
 
 struct search {
-    uintptr_t address;            /* wanted code, or 0 */
-    const char *path;             /* wanted library, or NULL */
+    uintptr_t address; /* wanted code, or 0 */
+    const char *path;  /* wanted library, or NULL */
     const unsigned char *identity;
-    bool first;                   /* the next entry is the executable: it always comes first */
+    bool first; /* the next entry is the executable: it always comes first */
     bool found;
     bool main;
     bool other_build;
@@ -160,6 +160,23 @@ static int visit_main(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
+static int visit_interpreter(struct dl_phdr_info *info, size_t size, void *context)
+{
+    (void) size;
+    bool *dynamic = context;
+    for (size_t i = 0; i < info->dlpi_phnum; i++)
+        *dynamic = *dynamic || info->dlpi_phdr[i].p_type == PT_INTERP;
+    return 1;
+}
+
+/* A static program may contain dlopen(), but it would load a second C library. */
+static bool can_load(void)
+{
+    bool dynamic = false;
+    dl_iterate_phdr(visit_interpreter, &dynamic);
+    return dynamic && dlopen;
+}
+
 static const char *file_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -186,11 +203,13 @@ static int visit_for_path(struct dl_phdr_info *info, size_t size, void *context)
 
 mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *image)
 {
-    struct search search = {.address = (uintptr_t) address, .first = true};
+    struct search search = { .address = (uintptr_t) address, .first = true };
     dl_iterate_phdr(visit_for_address, &search);
     if (!search.found)
-        return mproc__fail(MPROC_EINVAL, "Address %p is not in the code of this program or of a "
-                           "library; only such functions can be named to another process", address);
+        return mproc__fail(MPROC_EINVAL,
+                           "Address %p is not in the code of this program or of a "
+                           "library; only such functions can be named to another process",
+                           address);
     char *absolute = NULL;
     if (search.main) {
         mproc_err err = mproc_plat_executable(search.name, sizeof search.name);
@@ -210,15 +229,18 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
 
 static mproc_err other_build(const char *path)
 {
-    return mproc__fail(MPROC_EIMAGE, "'%s' is not the build that the function belongs to; rebuild or "
-                       "reinstall the program and its libraries together", path);
+    return mproc__fail(MPROC_EIMAGE,
+                       "'%s' is not the build that the function belongs to; rebuild or "
+                       "reinstall the program and its libraries together",
+                       path);
 }
 
 static mproc_err find_main(const struct mproc_plat_image *image, uintptr_t *base)
 {
-    struct search search = {.first = true};
+    struct search search = { .first = true };
     dl_iterate_phdr(visit_main, &search);
-    if (!search.found || memcmp(search.found_identity, image->identity, sizeof image->identity) != 0)
+    if (!search.found ||
+        memcmp(search.found_identity, image->identity, sizeof image->identity) != 0)
         return other_build(image->path);
     *base = search.base;
     return MPROC_OK;
@@ -226,7 +248,7 @@ static mproc_err find_main(const struct mproc_plat_image *image, uintptr_t *base
 
 mproc_err mproc_plat_image_main(struct mproc_plat_image *image)
 {
-    struct search search = {.first = true};
+    struct search search = { .first = true };
     dl_iterate_phdr(visit_main, &search);
     if (!search.found)
         return mproc__fail(MPROC_EIMAGE, "The C library lists no program of this process");
@@ -244,7 +266,7 @@ mproc_err mproc_plat_image_find(const struct mproc_plat_image *image, uintptr_t 
     if (image->main)
         return find_main(image, base);
     for (int attempt = 0; attempt < 2; attempt++) {
-        struct search search = {.path = image->path, .identity = image->identity, .first = true};
+        struct search search = { .path = image->path, .identity = image->identity, .first = true };
         dl_iterate_phdr(visit_for_path, &search);
         if (search.found) {
             *base = search.base;
@@ -252,9 +274,11 @@ mproc_err mproc_plat_image_find(const struct mproc_plat_image *image, uintptr_t 
         }
         if (search.other_build || attempt == 1)
             break;
-        if (!dlopen)
-            return mproc__fail(MPROC_EIMAGE, "The library '%s' cannot be loaded into a static "
-                               "program; link the function's code into it", image->path);
+        if (!can_load())
+            return mproc__fail(MPROC_EIMAGE,
+                               "The library '%s' cannot be loaded into a static "
+                               "program; link the function's code into it",
+                               image->path);
         mproc_err err = mproc_plat_image_check_file(image->path, image->identity);
         if (err != MPROC_OK)
             return err == MPROC_ENOTFOUND ? MPROC_EIMAGE : err;
@@ -285,7 +309,7 @@ static bool read_at(int file, void *buffer, uint64_t size, uint64_t offset)
     return true;
 }
 
-static bool hash_code(int file, const ElfW(Phdr) *headers, size_t count, unsigned char *buffer,
+static bool hash_code(int file, const ElfW(Phdr) * headers, size_t count, unsigned char *buffer,
                       unsigned char *identity)
 {
     struct hash hash;
@@ -328,8 +352,8 @@ mproc_err mproc_plat_image_check_file(const char *path, const unsigned char *ide
     unsigned char found[MPROC_PLAT_IDENTITY_SIZE];
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return mproc__fail_system(MPROC_ENOTFOUND, errno, "The program or library '%s' is not there",
-                                  path);
+        return mproc__fail_system(MPROC_ENOTFOUND, errno,
+                                  "The program or library '%s' is not there", path);
     if (file < 0)
         return mproc__fail_system(MPROC_EIMAGE, errno, "The program or library '%s' cannot be read",
                                   path);

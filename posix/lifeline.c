@@ -30,9 +30,10 @@ mproc_err mproc_plat_lifeline(mproc_plat_handle *child_end)
     if (known == NO_LIFELINE) {
         int ends[2];
         if (mproc__pipe(ends) != 0)
-            return mproc__fail_system(mproc__from_errno(errno), errno,
-                                      "The pipe by which children notice their parent's death cannot "
-                                      "be made; close descriptors or raise RLIMIT_NOFILE");
+            return mproc__fail_system(
+                mproc__from_errno(errno), errno,
+                "The pipe by which children notice their parent's death cannot "
+                "be made; close descriptors or raise RLIMIT_NOFILE");
         int64_t made = (int64_t) ends[1] << 32 | ends[0];
         if (atomic_compare_exchange_strong(&lifeline, &known, made))
             known = made;
@@ -52,20 +53,21 @@ void mproc_plat_lifeline_forked(void)
 
 mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline)
 {
-    struct pollfd entry = {.fd = (int) child_end, .events = POLLIN};
+    struct pollfd entry = { .fd = (int) child_end, .events = POLLIN };
     int ready = mproc__poll(&entry, 1, deadline);
     if (ready > 0)
         return MPROC_OK;
     if (ready == 0)
         return MPROC_ETIMEDOUT;
-    return mproc__fail_system(mproc__from_errno(errno), errno,
-                              "The parent's end cannot be waited for; is its descriptor still open?");
+    return mproc__fail_system(
+        mproc__from_errno(errno), errno,
+        "The parent's end cannot be waited for; is its descriptor still open?");
 }
 
 static void *wait_and_end(void *reader)
 {
-    mproc_plat_lifeline_wait((mproc_plat_handle) reader, MPROC_PLAT_NEVER);
-    kill(getpid(), SIGKILL);
+    if (mproc_plat_lifeline_wait((mproc_plat_handle) reader, MPROC_PLAT_NEVER) == MPROC_OK)
+        kill(getpid(), SIGKILL);
     return NULL;
 }
 

@@ -21,7 +21,7 @@ mproc_err mproc_plat_park(_Atomic uint32_t *word, uint32_t expected, int64_t dea
             continue;
         }
         int64_t next = pause < left ? pause : left;
-        nanosleep(&(struct timespec) {.tv_nsec = (long) next}, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = (long) next }, NULL);
         pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
     }
     return MPROC_OK;

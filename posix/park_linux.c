@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What SYS_futex takes: not always struct timespec where that has 64-bit seconds on a 32-bit CPU. */
+/* What SYS_futex takes: not struct timespec where that has 64-bit seconds on a 32-bit CPU. */
 struct futex_time {
     long seconds;
     long nanoseconds;

@@ -56,7 +56,8 @@ int mproc__held(void);
 void mproc__drop_held(void);
 /* Copies the handles > 2, and `more` unless it is -1, into `sorted`, which has room for count + 1:
  * ascending and each once. Returns how many. */
-size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more, int *sorted);
+size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more,
+                               int *sorted);
 
 /* ---- confine.c ---- */
 

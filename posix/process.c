@@ -50,7 +50,7 @@ static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_proc
         mproc__abandon(pid);
         return err;
     }
-    *process = (struct mproc_plat_process) {.pid = pid, .watch = handle};
+    *process = (struct mproc_plat_process){ .pid = pid, .watch = handle };
     *in_child = false;
     return MPROC_OK;
 }
@@ -93,26 +93,27 @@ static int64_t next_look(int64_t deadline)
 }
 
 static mproc_err watch_entries(const struct mproc_plat_process *const *processes,
-                               struct pollfd *entries, size_t count, int64_t deadline, size_t *index)
+                               struct pollfd *entries, size_t count, int64_t deadline,
+                               size_t *index)
 {
     for (size_t i = 0; i < count; i++) {
-        entries[i] = (struct pollfd) {.fd = (int) processes[i]->watch, .events = POLLIN};
+        entries[i] = (struct pollfd){ .fd = (int) processes[i]->watch, .events = POLLIN };
         if (processes[i]->watch == MPROC_PLAT_NONE)
             deadline = 0;
     }
     for (;;) {
         int ready = mproc__poll(entries, count, next_look(deadline));
         if (ready < 0)
-            return mproc__fail_system(mproc__from_errno(errno), errno,
-                                      "%zu processes cannot be watched at once; raise RLIMIT_NOFILE",
-                                      count);
+            return mproc__fail_system(
+                mproc__from_errno(errno), errno,
+                "%zu processes cannot be watched at once; raise RLIMIT_NOFILE", count);
         if (find_ended(processes, entries, count, index))
             return MPROC_OK;
         if (deadline != MPROC_PLAT_NEVER && mproc_plat_now() >= deadline)
             return MPROC_ETIMEDOUT;
         /* It closes its descriptors a little before it has ended. */
         if (ready > 0)
-            nanosleep(&(struct timespec) {.tv_nsec = EXIT_NAP}, NULL);
+            nanosleep(&(struct timespec){ .tv_nsec = EXIT_NAP }, NULL);
     }
 }
 
@@ -142,7 +143,7 @@ static bool reap_relayed(const struct mproc_plat_process *process, struct mproc_
     while (got < 0 && errno == EINTR);
     if (got < 0 && errno == EAGAIN)
         return false;
-    *status = (struct mproc_plat_status) {.known = false};
+    *status = (struct mproc_plat_status){ .known = false };
     if (got == (ssize_t) sizeof wait_status)
         mproc__decode_status(wait_status, status);
     return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The region with what every POSIX system has: a shared memory object without a name, sized once. */
+/* The region with what every POSIX system has: a nameless shared memory object, sized once. */
 #include "posix.h"
 
 #include <errno.h>
@@ -101,13 +101,17 @@ mproc_err mproc_plat_region_attach(mproc_plat_handle handle, uint64_t limit)
     int descriptor = (int) handle;
     struct stat object;
     if (fstat(descriptor, &object) != 0 || (uint64_t) object.st_size < limit)
-        return mproc__fail(MPROC_EINVAL, "Descriptor %d is not the family's shared memory; the "
-                           "child must not close descriptors before mproc_init()", descriptor);
+        return mproc__fail(MPROC_EINVAL,
+                           "Descriptor %d is not the family's shared memory; the "
+                           "child must not close descriptors before mproc_init()",
+                           descriptor);
     char *base = map(descriptor, limit);
     if (!base)
-        return mproc__fail_system(MPROC_ENOMEM, errno,
-                                  "The family's shared memory (%llu MiB of address space) cannot be "
-                                  "mapped; raise RLIMIT_AS", (unsigned long long) (limit >> 20));
+        return mproc__fail_system(
+            MPROC_ENOMEM, errno,
+            "The family's shared memory (%llu MiB of address space) cannot be "
+            "mapped; raise RLIMIT_AS",
+            (unsigned long long) (limit >> 20));
     mproc__close_on_exec(descriptor);
     region_descriptor = descriptor;
     mproc_plat_region_base = base;
@@ -134,7 +138,8 @@ mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size)
             return mproc__fail_system(MPROC_ENOMEM, failed,
                                       "The system has no memory left for %llu KiB of the family's "
                                       "shared memory; use less of it, or give shared memory more "
-                                      "room", (unsigned long long) (size >> 10));
+                                      "room",
+                                      (unsigned long long) (size >> 10));
         done += portion;
     }
     return MPROC_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The region on Linux: one sparse memfd, mapped whole; fallocate() turns "no memory" into an error. */
+/* The region on Linux: one sparse memfd, mapped whole; fallocate() makes "no memory" an error. */
 #include "linux.h"
 
 #include <errno.h>
@@ -85,13 +85,17 @@ mproc_err mproc_plat_region_attach(mproc_plat_handle handle, uint64_t limit)
     int descriptor = (int) handle;
     struct stat file;
     if (fstat(descriptor, &file) != 0 || (uint64_t) file.st_size < limit)
-        return mproc__fail(MPROC_EINVAL, "Descriptor %d is not the family's shared memory; the "
-                           "child must not close descriptors before mproc_init()", descriptor);
+        return mproc__fail(MPROC_EINVAL,
+                           "Descriptor %d is not the family's shared memory; the "
+                           "child must not close descriptors before mproc_init()",
+                           descriptor);
     char *base = map(descriptor, limit);
     if (!base)
-        return mproc__fail_system(MPROC_ENOMEM, errno,
-                                  "The family's shared memory (%llu MiB of address space) cannot be "
-                                  "mapped; raise RLIMIT_AS", (unsigned long long) (limit >> 20));
+        return mproc__fail_system(
+            MPROC_ENOMEM, errno,
+            "The family's shared memory (%llu MiB of address space) cannot be "
+            "mapped; raise RLIMIT_AS",
+            (unsigned long long) (limit >> 20));
     mproc__close_on_exec(descriptor);
     adopt(descriptor, base, limit);
     return MPROC_OK;
@@ -107,7 +111,7 @@ uint64_t mproc_plat_region_fit(uint64_t offset, uint64_t size)
     return size <= region_size && offset <= region_size - size ? offset : UINT64_MAX;
 }
 
-/* Asked first: where memory is overcommitted, fallocate() calls the OOM killer and does not fail. */
+/* Asked first: fallocate() itself would not fail for want of memory but call the OOM killer. */
 static bool is_available(uint64_t size)
 {
     struct sysinfo system;
@@ -125,7 +129,8 @@ static mproc_err refuse(uint64_t size, int code)
     return mproc__fail_system(MPROC_ENOMEM, code,
                               "The system has no memory left for %llu KiB of the family's shared "
                               "memory; use less of it, or raise the machine's or the container's "
-                              "limit", (unsigned long long) (size >> 10));
+                              "limit",
+                              (unsigned long long) (size >> 10));
 }
 
 mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size)

@@ -126,27 +126,36 @@ static mproc_err describe(const struct mproc_plat_spawn *spawn, const char *path
 {
     const char *folder = spawn->working_directory;
     if (code == ENOTSUP && folder)
-        return mproc__fail(MPROC_ENOTSUP, "This system cannot start a program in the folder '%s'; "
-                           "change the folder in the child", folder);
+        return mproc__fail(MPROC_ENOTSUP,
+                           "This system cannot start a program in the folder '%s'; "
+                           "change the folder in the child",
+                           folder);
     if (code == EBADF)
-        return mproc__fail_system(MPROC_EINVAL, code, "The program '%s' cannot be started with a "
-                                  "descriptor that is not open; check those it is to keep", path);
+        return mproc__fail_system(MPROC_EINVAL, code,
+                                  "The program '%s' cannot be started with a "
+                                  "descriptor that is not open; check those it is to keep",
+                                  path);
     if (code == ENOENT || code == ENOTDIR || code == EACCES)
-        return mproc__fail_system(mproc__from_errno(code), code,
-                                  "The program '%s' cannot be started%s%s%s; check that it is there "
-                                  "and executable", path, folder ? " in the folder '" : "",
-                                  folder ? folder : "", folder ? "'" : "");
+        return mproc__fail_system(
+            mproc__from_errno(code), code,
+            "The program '%s' cannot be started%s%s%s; check that it is there "
+            "and executable",
+            path, folder ? " in the folder '" : "", folder ? folder : "", folder ? "'" : "");
     if (code == EAGAIN || code == ENOMEM || code == EMFILE)
-        return mproc__fail_system(mproc__from_errno(code), code,
-                                  "The program '%s' cannot be started just now; end other processes "
-                                  "or raise RLIMIT_NPROC", path);
-    return mproc__fail_system(mproc__from_errno(code), code, "The program '%s' cannot be started; "
-                              "check that this system can run it", path);
+        return mproc__fail_system(
+            mproc__from_errno(code), code,
+            "The program '%s' cannot be started just now; end other processes "
+            "or raise RLIMIT_NPROC",
+            path);
+    return mproc__fail_system(mproc__from_errno(code), code,
+                              "The program '%s' cannot be started; "
+                              "check that this system can run it",
+                              path);
 }
 
 static int execute(struct start *start, const char *first, const char *second, pid_t *pid)
 {
-    char *arguments[] = {start->path, NULL};
+    char *arguments[] = { start->path, NULL };
     int failed = posix_spawn(pid, first, &start->actions.files, &start->actions.attributes,
                              arguments, start->environment);
     if (failed == ENOENT && second)
@@ -171,8 +180,11 @@ static mproc_err choose_program(struct start *start, const struct mproc_plat_spa
     if (fits)
         strcpy(start->path, path);
     free(absolute);
-    return fits ? MPROC_OK : mproc__fail(MPROC_EINVAL, "The program's path has more than %d bytes; "
-                                         "use a shorter one", MPROC_PLAT_PATH_SIZE - 1);
+    return fits ? MPROC_OK
+                : mproc__fail(MPROC_EINVAL,
+                              "The program's path has more than %d bytes; "
+                              "use a shorter one",
+                              MPROC_PLAT_PATH_SIZE - 1);
 }
 
 static void clean(struct start *start)
@@ -189,7 +201,7 @@ static void clean(struct start *start)
 
 mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_plat_process *process)
 {
-    struct start start = {.moved = {-1, -1, -1}};
+    struct start start = { .moved = { -1, -1, -1 } };
     const char *first, *second;
     mproc_err err = choose_program(&start, spawn, &first, &second);
     if (err == MPROC_OK)
@@ -214,6 +226,6 @@ mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_pl
         mproc__abandon(pid);
         return err;
     }
-    *process = (struct mproc_plat_process) {.pid = pid, .watch = watch};
+    *process = (struct mproc_plat_process){ .pid = pid, .watch = watch };
     return MPROC_OK;
 }

@@ -27,7 +27,7 @@ static int open_descriptor(const char *path, int flags)
 
 mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle *handle)
 {
-    static const char *const names[] = {"standard input", "standard output", "standard error"};
+    static const char *const names[] = { "standard input", "standard output", "standard error" };
     int flags = stream == 0 ? O_RDONLY : O_WRONLY;
     if (path && stream != 0)
         flags |= O_CREAT | O_APPEND;
@@ -35,7 +35,8 @@ mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle 
     if (opened < 0)
         return mproc__fail_system(mproc__from_errno(errno), errno,
                                   "'%s' cannot be opened as the child's %s; check the path and its "
-                                  "permissions", path ? path : "/dev/null", names[stream]);
+                                  "permissions",
+                                  path ? path : "/dev/null", names[stream]);
     *handle = opened;
     return MPROC_OK;
 }
@@ -56,7 +57,7 @@ mproc_plat_handle mproc_plat_stdio_own(int stream)
 mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
 {
     int sources[3];
-    bool moved[3] = {false, false, false};
+    bool moved[3] = { false, false, false };
     int code = 0;
     for (int i = 0; i < 3; i++) {
         sources[i] = (int) standard[i];
@@ -92,7 +93,8 @@ mproc_err mproc_plat_folder_open(const char *path, mproc_plat_handle *folder)
         close(opened);
     return mproc__fail_system(mproc__from_errno(code), code,
                               "The folder '%s' cannot be a child's working directory; check the "
-                              "path and its permissions", path);
+                              "path and its permissions",
+                              path);
 }
 
 mproc_err mproc_plat_folder_enter(mproc_plat_handle folder)

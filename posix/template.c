@@ -45,8 +45,8 @@ struct server {
     struct sigaction before[4];
 };
 
-static const int handled_signals[4] = {SIGCHLD, SIGINT, SIGTERM, SIGPIPE};
-static int wake_pipe[2] = {-1, -1};
+static const int handled_signals[4] = { SIGCHLD, SIGINT, SIGTERM, SIGPIPE };
+static int wake_pipe[2] = { -1, -1 };
 
 /* ---- the requesting side ---- */
 
@@ -61,7 +61,7 @@ mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
     size_t boot_size = strlen(spawn->boot) + 16;
     char *boot = malloc(boot_size);
     mproc_plat_handle *keep = malloc((spawn->keep_count + 1) * sizeof *keep);
-    struct mproc_plat_process process = {.watch = MPROC_PLAT_NONE};
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
     mproc_err err;
     if (boot && keep) {
         snprintf(boot, boot_size, "%s:%d", spawn->boot, ends[1]);
@@ -93,8 +93,8 @@ static int send_request(int control, struct request *request, const int *descrip
 {
     union cargo cargo;
     memset(&cargo, 0, CMSG_SPACE(count * sizeof(int)));
-    struct iovec part = {.iov_base = request, .iov_len = sizeof *request};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = cargo.bytes};
+    struct iovec part = { .iov_base = request, .iov_len = sizeof *request };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = cargo.bytes };
     message.msg_controllen = CMSG_SPACE(count * sizeof(int));
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
@@ -139,11 +139,11 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
     int status[2];
     if (mproc__pipe(status) != 0)
         return describe(errno);
-    int descriptors[MOST_DESCRIPTORS] = {status[1]};
+    int descriptors[MOST_DESCRIPTORS] = { status[1] };
     for (size_t i = 0; i < count; i++)
         descriptors[i + 1] = (int) handles[i];
-    struct request message = {.request = request, .handle_count = (uint32_t) count};
-    struct reply reply = {.pid = -1};
+    struct request message = { .request = request, .handle_count = (uint32_t) count };
+    struct reply reply = { .pid = -1 };
     int failed = send_request((int) server->control, &message, descriptors, count + 1);
     close(status[1]);
     if (!failed)
@@ -156,7 +156,7 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
                                       "A descriptor for the child is not open in this process");
         return describe(code);
     }
-    *process = (struct mproc_plat_process) {.pid = reply.pid, .watch = status[0], .relayed = true};
+    *process = (struct mproc_plat_process){ .pid = reply.pid, .watch = status[0], .relayed = true };
     return MPROC_OK;
 }
 
@@ -219,7 +219,8 @@ static void reap_children(struct server *server)
         if (i == server->count)
             continue;
         wait_status = raw;
-        ssize_t ignored = write(server->children[i].status_writer, &wait_status, sizeof wait_status);
+        ssize_t ignored = write(server->children[i].status_writer, &wait_status,
+                                sizeof wait_status);
         (void) ignored; /* the requester need not care any more */
         close(server->children[i].status_writer);
         server->children[i] = server->children[--server->count];
@@ -230,13 +231,11 @@ static void reap_children(struct server *server)
 static int unpack(struct msghdr *message, int *descriptors)
 {
     int count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         size_t bytes = header->cmsg_len - CMSG_LEN(0);
-        memcpy(descriptors + count, CMSG_DATA(header), bytes);
-        count += (int) (bytes / sizeof(int));
+        memcpy(descriptors, CMSG_DATA(header), bytes);
+        count = (int) (bytes / sizeof(int));
     }
     for (int i = 0; i < count; i++)
         if (MSG_CMSG_CLOEXEC == 0)
@@ -253,9 +252,11 @@ static int unpack(struct msghdr *message, int *descriptors)
 static int receive_request(struct server *server, struct request *request, int *descriptors)
 {
     union cargo cargo;
-    struct iovec part = {.iov_base = request, .iov_len = sizeof *request};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = cargo.bytes,
-                             .msg_controllen = sizeof cargo.bytes};
+    struct iovec part = { .iov_base = request, .iov_len = sizeof *request };
+    struct msghdr message = { .msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = cargo.bytes,
+                              .msg_controllen = sizeof cargo.bytes };
     ssize_t got;
     do
         got = recvmsg(server->control, &message, MSG_CMSG_CLOEXEC);
@@ -300,7 +301,7 @@ static void become_child(struct server *server, int status_writer)
 
 static void reply_to_request(struct server *server, int64_t pid)
 {
-    struct reply reply = {.pid = pid};
+    struct reply reply = { .pid = pid };
     ssize_t sent;
     do
         sent = send(server->control, &reply, sizeof reply, MSG_NOSIGNAL);
@@ -323,8 +324,8 @@ static bool answer(struct server *server, struct request *request, int *descript
         if (pid == 0)
             become_child(server, descriptors[0]);
         if (pid > 0)
-            server->children[server->count++] =
-                (struct child) {.pid = (pid_t) pid, .status_writer = descriptors[0]};
+            server->children[server->count++] = (struct child){ .pid = (pid_t) pid,
+                                                                .status_writer = descriptors[0] };
         sigprocmask(SIG_SETMASK, &before, NULL);
         if (pid == 0)
             return true;
@@ -338,15 +339,15 @@ static bool answer(struct server *server, struct request *request, int *descript
 void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
                                mproc_plat_handle *handles, size_t *count)
 {
-    struct server server = {.control = (int) control};
+    struct server server = { .control = (int) control };
     mproc__close_on_exec(server.control);
     if (mproc__pipe(wake_pipe) != 0)
         _exit(1);
     take_signals(&server);
     struct request message;
-    int descriptors[MOST_DESCRIPTORS + 1];
-    struct pollfd entries[2] = {{.fd = server.control, .events = POLLIN},
-                                {.fd = wake_pipe[0], .events = POLLIN}};
+    int descriptors[MOST_DESCRIPTORS];
+    struct pollfd entries[2] = { { .fd = server.control, .events = POLLIN },
+                                 { .fd = wake_pipe[0], .events = POLLIN } };
     for (;;) {
         if (mproc__poll(entries, 2, MPROC_PLAT_NEVER) < 0)
             _exit(1);
@@ -375,7 +376,7 @@ static bool is_target(int descriptor, const intptr_t *numbers, size_t count)
     return false;
 }
 
-/* Where `descriptor` can stay while the targets are filled: its own number, or one above them all. */
+/* Where `descriptor` can stay while the targets are filled: its own number, or above them all. */
 static int evacuate(int descriptor, const intptr_t *numbers, size_t count)
 {
     if (!is_target(descriptor, numbers, count))

@@ -51,7 +51,8 @@ mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_h
     if (failed) {
         int code = errno;
         close(watch->parent_end);
-        return mproc__fail_system(mproc__from_errno(code), code, "The new process cannot be watched");
+        return mproc__fail_system(mproc__from_errno(code), code,
+                                  "The new process cannot be watched");
     }
     *handle = watch->parent_end;
     return MPROC_OK;
@@ -79,7 +80,7 @@ bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_pl
     while (got < 0 && errno == EINTR);
     if (got == 0)
         return false;
-    *status = (struct mproc_plat_status) {.known = false};
+    *status = (struct mproc_plat_status){ .known = false };
     if (got > 0)
         mproc__decode_status(wait_status, status);
     return true;

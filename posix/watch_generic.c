@@ -42,7 +42,7 @@ mproc_err mproc__watch_prepare(struct mproc__watch *watch)
 
 void mproc__watch_cancel(struct mproc__watch *watch)
 {
-    mproc__close_pair((int[2]) {watch->parent_end, watch->child_end});
+    mproc__close_pair((int[2]){ watch->parent_end, watch->child_end });
 }
 
 void mproc__watch_in_child(struct mproc__watch *watch)
@@ -80,7 +80,7 @@ bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_pl
     while (got < 0 && errno == EINTR);
     if (got == 0)
         return false;
-    *status = (struct mproc_plat_status) {.known = false};
+    *status = (struct mproc_plat_status){ .known = false };
     if (got > 0)
         mproc__decode_status(wait_status, status);
     return true;

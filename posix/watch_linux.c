@@ -25,13 +25,11 @@ void mproc__watch_adopt(void)
 mproc_err mproc__watch_prepare(struct mproc__watch *watch)
 {
     watch->child_end = -1;
-    watch->parent_end = (int) syscall(SYS_pidfd_open, getpid(), 0);
+    watch->parent_end = fcntl((int) mproc_plat_region_handle(), F_DUPFD_CLOEXEC, 3);
+    if (watch->parent_end < 0 && errno == EBADF)
+        watch->parent_end = eventfd(0, EFD_CLOEXEC);
     if (watch->parent_end >= 0)
         return MPROC_OK;
-    if (errno == ENOSYS)
-        return mproc__fail_system(MPROC_ENOTSUP, errno,
-                                  "Processes cannot be watched: pidfd_open() needs Linux 5.4; build "
-                                  "mproc with MPROC_GENERIC_POSIX for this kernel");
     return mproc__fail_system(mproc__from_errno(errno), errno,
                               "The new process cannot be watched; close descriptors or raise "
                               "RLIMIT_NOFILE");
@@ -56,6 +54,11 @@ mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_h
     /* Where the host ignores SIGCHLD the child may have come and gone. */
     if (opened < 0 && errno == ESRCH)
         opened = eventfd(1, EFD_CLOEXEC);
+    if (opened < 0 && errno == ENOSYS)
+        return mproc__fail_system(
+            MPROC_ENOTSUP, errno,
+            "Processes cannot be watched: pidfd_open() needs Linux 5.4; build "
+            "mproc with MPROC_GENERIC_POSIX for this kernel");
     opened = mproc__above_standard(opened);
     if (opened < 0)
         return mproc__fail_system(mproc__from_errno(errno), errno,
@@ -111,8 +114,8 @@ bool mproc__kill_at_hangup(int reader)
     close(own);
     if (!bound)
         return false;
-    struct pollfd entry = {.fd = reader, .events = POLLIN};
-    if (mproc__poll(&entry, 1, 0) != 0)
+    struct pollfd entry = { .fd = reader, .events = POLLIN };
+    if (mproc__poll(&entry, 1, 0) > 0)
         kill(getpid(), SIGKILL);
     return true;
 }

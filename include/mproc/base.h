@@ -23,8 +23,8 @@
 
 #if defined(__GNUC__)
 #define MPROC_MUST_USE __attribute__((warn_unused_result))
-#ifdef __MINGW_PRINTF_FORMAT
-#define MPROC_PRINTF(text, first) __attribute__((format(__MINGW_PRINTF_FORMAT, text, first)))
+#ifdef __MINGW32__
+#define MPROC_PRINTF(text, first) __attribute__((format(gnu_printf, text, first)))
 #else
 #define MPROC_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #endif

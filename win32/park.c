@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Park by semaphores: a word belongs to a bucket, and a bucket has a counter of sleepers in the
+ * region and a semaphore named after the family. (WaitOnAddress does not cross processes.)
+ *
+ * The sleeper counts itself, then looks at the word; the waker changes the word, then looks at the
+ * counter: one of them sees the other. Killed as a sleeper: the counter stays too high, which costs
+ * permits nobody takes, so spurious wake-ups. Killed as a waker before the release, or a permit taken by
+ * a newcomer: sleepers look again by themselves, at the latest after a slice. */
+#include "win32.h"
+
+#include <wchar.h>
+
+#define SLICE INT64_C(20000000)
+enum { MOST_PERMITS = 256 };
+
+static HANDLE semaphores[MPROC__BUCKETS];
+static SRWLOCK opening = SRWLOCK_INIT;
+
+static unsigned bucket_of(const _Atomic uint32_t *word)
+{
+    uint64_t offset = mproc_plat_region_offset((const void *) word);
+    /* A word of this process's own still works inside it. */
+    uint64_t place = offset == UINT64_MAX ? (uint64_t) (uintptr_t) word : offset;
+    return (unsigned) ((place >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+
+static HANDLE semaphore_of(unsigned bucket)
+{
+    AcquireSRWLockExclusive(&opening);
+    if (!semaphores[bucket]) {
+        wchar_t name[80];
+        const uint64_t *nonce = mproc__family_nonce();
+        swprintf(name, sizeof name / sizeof *name, L"Local\\mproc-%016llx%016llx-%u",
+                 (unsigned long long) nonce[0], (unsigned long long) nonce[1], bucket);
+        semaphores[bucket] = CreateSemaphoreW(NULL, 0, MOST_PERMITS, name);
+    }
+    HANDLE semaphore = semaphores[bucket];
+    ReleaseSRWLockExclusive(&opening);
+    return semaphore;
+}
+
+mproc_err mproc_plat_park(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    unsigned bucket = bucket_of(word);
+    HANDLE semaphore = semaphore_of(bucket);
+    _Atomic uint32_t *sleepers = mproc__park_counter(bucket);
+    mproc_err err = MPROC_OK;
+    bool woken = false;
+    atomic_fetch_add(sleepers, 1);
+    while (!woken && atomic_load(word) == expected) {
+        int64_t now = mproc_plat_now();
+        if (now >= deadline) {
+            err = MPROC_ETIMEDOUT;
+            break;
+        }
+        int64_t slice = deadline - now < SLICE ? deadline : now + SLICE;
+        DWORD answer = semaphore ? WaitForSingleObject(semaphore, mproc__milliseconds(slice)) : WAIT_FAILED;
+        if (answer == WAIT_FAILED)
+            Sleep(1);
+        woken = answer == WAIT_OBJECT_0;
+    }
+    atomic_fetch_sub(sleepers, 1);
+    return err;
+}
+
+void mproc_plat_unpark(_Atomic uint32_t *word, uint32_t count)
+{
+    (void) count;
+    unsigned bucket = bucket_of(word);
+    uint32_t sleepers = atomic_load(mproc__park_counter(bucket));
+    if (sleepers == 0)
+        return;
+    HANDLE semaphore = semaphore_of(bucket);
+    if (!semaphore)
+        return;
+    /* All of the bucket, since they may sleep on other words; more than fits need no permit. */
+    if (!ReleaseSemaphore(semaphore, sleepers < MOST_PERMITS ? (LONG) sleepers : MOST_PERMITS, NULL))
+        while (sleepers-- > 0 && ReleaseSemaphore(semaphore, 1, NULL)) {
+        }
+}
