@@ -717,6 +717,8 @@ static void wordfreq_counts_right_though_workers_are_killed(void)
     }
     const char *counted = read_all(process.out);
     CU_ASSERT_EQUAL(wait_for(&process), 0);
+    apr_file_close(process.out);
+    apr_file_close(process.err);
     check_same(counted, expected);
     CU_ASSERT_EQUAL(died > 0, killed > 0);
     if (killed == 0)
@@ -787,7 +789,7 @@ static void wordfreq_counts_all_documentation_as_tr_sort_and_uniq_do(void)
     check_against_pipeline("/usr/share/doc");
 }
 
-MPROC_SUITE("examples", MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
+MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(p1_prints_in_order_with_different_pids),
             MPROC_TEST(p2_five_processes_end_before_the_program),
             MPROC_TEST(p2_ten_processes_end_before_the_program),

@@ -43,14 +43,6 @@ static void this_process_is_alive_and_nobody_is_not(void)
     CU_ASSERT_FALSE(mproc__token_alive(TOKEN_MASK));
 }
 
-static int hang_for_ever(void *argument)
-{
-    (void) argument;
-    for (;;)
-        mproc_plat_sleep(1000000000);
-    return 0;
-}
-
 /* A pid that another process got: the same number, another stamp. */
 static void a_reused_pid_is_not_taken_for_the_dead_process(void)
 {

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Running suites, and looking for what a test left behind. */
+#include "suite.h"
+
+#include "platform.h"
+#include "system.h"
+
+enum { WATCHDOG_SECONDS = 110 };
+
+static struct leftovers before;
+static const struct suite_test *running;
+
+void child_failed(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "\n%s:%d: in a child: %s (last error: %s)\n", file, line, condition,
+            mproc_last_error());
+    mproc_exit(111);
+}
+
+mproc_start_method method_under_test(void)
+{
+    return mproc_get_start_method();
+}
+
+const char *start_method_name(void)
+{
+    return mproc_start_method_name(mproc_get_start_method());
+}
+
+mproc_process *start_child(mproc_target *target, const void *argument, size_t size,
+                           const mproc_process_options *options)
+{
+    mproc_process *process = NULL;
+    mproc_err err = mproc_process_start(&process, target, argument, size, options);
+    if (err != MPROC_OK)
+        printf("\n  start: %s: %s\n", mproc_err_name(err), mproc_last_error());
+    CU_ASSERT_EQUAL_FATAL(err, MPROC_OK);
+    return process;
+}
+
+int end_child(mproc_process *process)
+{
+    int exit_code = -1000;
+    mproc_err err = mproc_process_join(process, 60000);
+    if (err != MPROC_OK)
+        printf("\n  join: %s: %s\n", mproc_err_name(err), mproc_last_error());
+    CU_ASSERT_EQUAL(err, MPROC_OK);
+    CU_ASSERT_EQUAL(mproc_process_exit_code(process, &exit_code), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc_process_close(process), MPROC_OK);
+    return exit_code;
+}
+
+int run_child(mproc_target *target, const void *argument, size_t size,
+              const mproc_process_options *options)
+{
+    return end_child(start_child(target, argument, size, options));
+}
+
+void sleep_briefly(void)
+{
+    mproc_plat_sleep(1000000);
+}
+
+bool wait_until(_Atomic int *word, int value)
+{
+    for (int i = 0; i < 60000 && atomic_load(word) < value; i++)
+        sleep_briefly();
+    return atomic_load(word) >= value;
+}
+
+_Atomic int *shared_ints(mproc_memory *block, size_t count)
+{
+    CU_ASSERT_EQUAL_FATAL(mproc_alloc(block, count * sizeof(int)), MPROC_OK);
+    return mproc_pointer(*block);
+}
+
+int hang_for_ever(void *argument)
+{
+    (void) argument;
+    for (;;)
+        mproc_plat_sleep(1000000000);
+    return 0;
+}
+
+static int do_nothing(void *argument)
+{
+    (void) argument;
+    return 0;
+}
+
+/* ---- running ---- */
+
+static void run_current(void)
+{
+    running->run();
+    struct leftovers after;
+    leftovers_count(&after);
+    char text[300];
+    if (!leftovers_same(&before, &after, text, sizeof text)) {
+        printf("\n  left behind: %s\n", text);
+        CU_FAIL("the test left something behind");
+    }
+    before = after;
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+    return argc < 2 || strstr(name, argv[1]) != NULL;
+}
+
+static int run_all(const char *name, const struct suite_test *tests, size_t count, int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IONBF, 0);
+    watchdog_start(WATCHDOG_SECONDS);
+    const char *text = getenv("MPROC_TEST_REPEAT");
+    int rounds = text ? atoi(text) : 1, failures = 0;
+    leftovers_count(&before);
+    for (int round = 0; round < rounds || round == 0; round++)
+        for (size_t i = 0; i < count; i++) {
+            if (!wanted(tests[i].name, argc, argv))
+                continue;
+            /* One registry a test: run_current() must know which one it is. */
+            running = &tests[i];
+            CU_initialize_registry();
+            CU_pSuite suite = CU_add_suite(name, NULL, NULL);
+            CU_add_test(suite, tests[i].name, run_current);
+            CU_basic_set_mode(CU_BRM_SILENT);
+            CU_basic_run_tests();
+            int failed = (int) CU_get_number_of_failures();
+            printf("%s %s.%s\n", failed ? "FAILED" : "passed", name, tests[i].name);
+            if (failed)
+                CU_basic_show_failures(CU_get_failure_list());
+            failures += failed;
+            CU_cleanup_registry();
+            watchdog_start(WATCHDOG_SECONDS);
+        }
+    printf("\n%s: %d failures\n", name, failures);
+    return failures > 0;
+}
+
+int suite_main(const char *name, const struct suite_test *tests, size_t count, int argc, char **argv)
+{
+    /* What is made at first use is made now. */
+    mproc_process *first;
+    MPROC_MUST(mproc_process_start(&first, do_nothing, NULL, 0, NULL));
+    MPROC_MUST(mproc_process_join(first, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(first));
+    return run_all(name, tests, count, argc, argv);
+}
+
+int contract_main(const char *name, int (*child)(const char *boot), const struct suite_test *tests,
+                  size_t count, int argc, char **argv)
+{
+    const char *boot = getenv("MPROC_BOOT");
+    if (mproc_plat_start() != MPROC_OK)
+        return 1;
+    if (boot)
+        return child(boot);
+    return run_all(name, tests, count, argc, argv);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* CUnit suites whose main begins with the entry guard, and which leave nothing behind. */
+#ifndef MPROC_TESTS_SUITE_H
+#define MPROC_TESTS_SUITE_H
+
+#include "mproc.h"
+
+#include <CUnit/Basic.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct suite_test {
+    const char *name;
+    void (*run)(void);
+};
+#define MPROC_TEST(function) { #function, function }
+
+/* Runs the tests whose names contain argv[1], MPROC_TEST_REPEAT times. */
+int suite_main(const char *name, const struct suite_test *tests, size_t count, int argc, char **argv);
+/* For the boundary below mproc_init(): a process with MPROC_BOOT runs `child` on its value. */
+int contract_main(const char *name, int (*child)(const char *boot), const struct suite_test *tests,
+                  size_t count, int argc, char **argv);
+
+#define MPROC_SUITE(name, ...)                                                                     \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        mproc_init();                                                                              \
+        static const struct suite_test tests[] = { __VA_ARGS__ };                                  \
+        return suite_main(#name, tests, sizeof tests / sizeof tests[0], argc, argv);               \
+    }
+
+#define MPROC_CONTRACT_SUITE(name, child, ...)                                                     \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        static const struct suite_test tests[] = { __VA_ARGS__ };                                  \
+        return contract_main(#name, child, tests, sizeof tests / sizeof tests[0], argc, argv);     \
+    }
+
+/* CUnit's assertions do not reach the parent: a child that fails says where and ends with 111. */
+#define CHILD_CHECK(condition)                                                                     \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            child_failed(__FILE__, __LINE__, #condition);                                          \
+    } while (0)
+void child_failed(const char *file, int line, const char *condition);
+
+/* The start method under test. */
+mproc_start_method method_under_test(void);
+const char *start_method_name(void);
+
+/* Starts, joins and closes; the exit code, or -1000 and a CUnit failure if anything went wrong. */
+int run_child(mproc_target *target, const void *argument, size_t size,
+              const mproc_process_options *options);
+mproc_process *start_child(mproc_target *target, const void *argument, size_t size,
+                           const mproc_process_options *options);
+/* Joins and closes; the exit code. */
+int end_child(mproc_process *process);
+
+/* Waits until *word is at least `value`; false after 60 s. A word in mproc_alloc()ed memory is the event
+ * that tests wait for. */
+bool wait_until(_Atomic int *word, int value);
+/* `count` shared ints, zero. */
+_Atomic int *shared_ints(mproc_memory *block, size_t count);
+void sleep_briefly(void);
+/* A target that ends only when it is ended. */
+int hang_for_ever(void *argument);
+
+#endif

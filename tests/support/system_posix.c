@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Unix. */
+#include "system.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int count_names(const char *folder)
+{
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return 0;
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += strstr(entry->d_name, "mproc-") != NULL;
+    closedir(directory);
+    return count;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    return *(const int *) a - *(const int *) b;
+}
+
+int list_descriptors(int *numbers, int capacity)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    if (!directory)
+        directory = opendir("/dev/fd");
+    if (!directory)
+        return -1;
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(directory) && count < capacity)
+            numbers[count++] = atoi(entry->d_name);
+    closedir(directory);
+    qsort(numbers, (size_t) count, sizeof *numbers, ascending);
+    return count;
+}
+
+static int count_children(void)
+{
+    char path[64], text[8192];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int) getpid());
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return -1;
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    fclose(file);
+    int count = 0;
+    for (char *word = strtok(text, " \n"); word; word = strtok(NULL, " \n"))
+        count++;
+    return count;
+}
+
+void leftovers_count(struct leftovers *leftovers)
+{
+    int numbers[4096];
+    leftovers->descriptors = list_descriptors(numbers, 4096);
+    leftovers->children = count_children();
+    leftovers->names = count_names("/dev/shm") + count_names("/tmp");
+}
+
+bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size)
+{
+    snprintf(text, size, "descriptors %d -> %d, children %d -> %d, names %d -> %d", before->descriptors,
+             after->descriptors, before->children, after->children, before->names, after->names);
+    return before->descriptors == after->descriptors && before->children == after->children &&
+           before->names == after->names;
+}
+
+static void bark(int signal_number)
+{
+    (void) signal_number;
+    static const char text[] = "\nwatchdog: the test takes too long\n";
+    if (write(2, text, sizeof text - 1) < 0)
+        _exit(98);
+    abort();
+}
+
+void watchdog_start(unsigned seconds)
+{
+    signal(SIGALRM, bark);
+    alarm(seconds);
+}
+
+bool system_is_windows(void)
+{
+    return false;
+}
+
+void kill_hard(int64_t pid)
+{
+    kill((pid_t) pid, SIGKILL);
+}
+
+bool pid_runs(int64_t pid)
+{
+    char path[64], text[512], state = '?';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return access("/proc/self/stat", F_OK) != 0 && kill((pid_t) pid, 0) == 0;
+    size_t got = fread(text, 1, sizeof text - 1, file);
+    text[got] = '\0';
+    fclose(file);
+    char *end = strrchr(text, ')');
+    if (end)
+        state = end[2];
+    return state != 'Z' && state != 'X' && got > 0;
+}
+
+int run_program(const char *path, const char *argument, char *output, size_t size)
+{
+    int ends[2], status;
+    if (pipe(ends) != 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], 1);
+        close(ends[0]);
+        close(ends[1]);
+        execl(path, path, argument, (char *) NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    size_t used = 0;
+    for (;;) {
+        char spill[512];
+        bool full = used + 1 >= size;
+        ssize_t got = read(ends[0], full ? spill : output + used, full ? sizeof spill : size - used - 1);
+        if (got <= 0)
+            break;
+        if (!full)
+            used += (size_t) got;
+    }
+    if (size)
+        output[used] = '\0';
+    close(ends[0]);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void end_hard(const char *how)
+{
+    if (strcmp(how, "abort") == 0)
+        abort();
+    if (strcmp(how, "crash") == 0)
+        raise(SIGSEGV);
+    _exit(7);
+}
+
+bool copy_file(const char *from, const char *to)
+{
+    int source = open(from, O_RDONLY), target = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    char buffer[65536];
+    ssize_t got = -1;
+    while (source >= 0 && target >= 0 && (got = read(source, buffer, sizeof buffer)) > 0)
+        if (write(target, buffer, (size_t) got) != got)
+            break;
+    close(source);
+    close(target);
+    return got == 0;
+}
+
+bool make_folder(const char *path)
+{
+    return mkdir(path, 0755) == 0 || access(path, W_OK) == 0;
+}
+
+void remove_folder(const char *path)
+{
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;) {
+        char name[1024];
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        if (entry->d_name[0] != '.')
+            unlink(name);
+    }
+    if (directory)
+        closedir(directory);
+    rmdir(path);
+}
