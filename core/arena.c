@@ -106,12 +106,23 @@ static uint64_t pop(_Atomic uint64_t *head)
 
 /* ---- growth ---- */
 
+/* Whether the class's cursor has been set to this run: then it stands in it, or at its end. (At its
+ * beginning with nothing left, it is at the end of the run before.) */
+static bool run_given(struct family *family, uint32_t index, uint64_t run)
+{
+    uint64_t cursor = atomic_load(&family->cursor[index]);
+    uint64_t start = run & POSITION_MASK, at = cursor & POSITION_MASK;
+    uint64_t end = start + (run >> POSITION_BITS) * class_size(index) / UNIT;
+    return (at > start && at <= end) || (at == start && cursor >> POSITION_BITS > 0);
+}
+
 /* A holder died: give its run to the class it was for, unless that had happened. */
 static void finish_growth(struct family *family)
 {
     uint64_t run = atomic_load(&family->pending_run);
     uint32_t index = atomic_load(&family->pending_class);
-    if (run && atomic_load(&family->frontier) > (run & POSITION_MASK) * UNIT)
+    if (run && atomic_load(&family->frontier) > (run & POSITION_MASK) * UNIT &&
+        !run_given(family, index, run))
         atomic_store(&family->cursor[index], run);
     atomic_store(&family->pending_run, 0);
 }

@@ -272,8 +272,8 @@ static bool collect(struct plan *plan, uint32_t worker, struct sums *sums)
     return true;
 }
 
-/* Puts the files that a dead worker had drawn back on the list. */
-static void release_files(struct plan *plan, uint32_t worker, mproc_process *process)
+/* Puts the files that a dead worker had drawn back on the list; how many they are. */
+static uint32_t release_files(struct plan *plan, uint32_t worker)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < plan->file_count; i++) {
@@ -284,13 +284,17 @@ static void release_files(struct plan *plan, uint32_t worker, mproc_process *pro
     }
     atomic_store(&plan->seats[worker].finished, 0);
     atomic_store(&plan->next, 0);
+    return count;
+}
 
+static void report_death(mproc_process *process, uint32_t worker, uint32_t files)
+{
     static int deaths;
     char how[80];
     MPROC_MUST(mproc_process_describe(process, how, sizeof how));
     fprintf(stderr,
             "wordfreq: worker %" PRIu32 " died: %s; its %" PRIu32 " files are counted again\n",
-            worker, how, count);
+            worker, how, files);
     if (++deaths == MAX_DEATHS) {
         fputs("wordfreq: too many workers died\n", stderr);
         exit(1);
@@ -322,7 +326,7 @@ static void count_with_workers(const struct options *options, mproc_memory block
             processes[i] = processes[running];
             jobs[i] = jobs[running];
         } else {
-            release_files(plan, jobs[i].worker, ended);
+            report_death(ended, jobs[i].worker, release_files(plan, jobs[i].worker));
             processes[i] = start_worker(options, &jobs[i]);
         }
         MPROC_MUST(mproc_process_close(ended));

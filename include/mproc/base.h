@@ -23,7 +23,7 @@
 
 #if defined(__GNUC__)
 #define MPROC_MUST_USE __attribute__((warn_unused_result))
-#ifdef __MINGW32__
+#ifdef __USE_MINGW_ANSI_STDIO
 #define MPROC_PRINTF(text, first) __attribute__((format(gnu_printf, text, first)))
 #else
 #define MPROC_PRINTF(text, first) __attribute__((format(printf, text, first)))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs every example as a user would and checks that what must be seen is seen. */
 #include "suite.h"
+#include "system.h"
 
 #include <mproc.h>
 
@@ -481,7 +482,7 @@ static void d5_lines_never_interleave(void)
 
 /* ---- wordfreq on a folder of our own ---- */
 
-static const char *folder; /* made by make_folder() */
+static const char *folder; /* made by make_text_folder() */
 
 static void write_file(const char *name, const char *bytes, size_t size)
 {
@@ -509,7 +510,7 @@ static void write_many_words(const char *name, size_t size, uint32_t seed)
     free(text);
 }
 
-static void make_folder(void)
+static void make_text_folder(void)
 {
     prepare_pool();
     const char *temporary;
@@ -641,7 +642,7 @@ static const char *count_by_sorting(const char *const *files, int file_count)
 
 static void wordfreq_lists_exactly_the_text_files(void)
 {
-    make_folder();
+    make_text_folder();
     static const char *const names[] = { "a.txt", "b/deep/late", "b/deep/long", "b/utf8.txt",
                                          "c.txt", "d.txt",       "empty" };
     struct output output = run("wordfreq", folder, "--list", NULL);
@@ -653,7 +654,7 @@ static void wordfreq_lists_exactly_the_text_files(void)
 
 static void wordfreq_counts_what_a_sort_counts(void)
 {
-    make_folder();
+    make_text_folder();
     struct output list = run("wordfreq", folder, "--list", NULL);
     const char *expected = count_by_sorting(list.lines, list.line_count);
     check_same(run("wordfreq", folder, "--all", "-j", "0", NULL).text, expected);
@@ -666,7 +667,7 @@ static void wordfreq_counts_what_a_sort_counts(void)
 
 static void wordfreq_shows_the_twenty_most_frequent(void)
 {
-    make_folder();
+    make_text_folder();
     struct output all = run("wordfreq", folder, "--all", NULL);
     struct output top = run("wordfreq", folder, NULL);
     CU_ASSERT_EQUAL(top.line_count, 23);
@@ -679,7 +680,7 @@ static void wordfreq_shows_the_twenty_most_frequent(void)
 
 static void wordfreq_of_an_empty_folder_counts_nothing(void)
 {
-    make_folder();
+    make_text_folder();
     const char *empty = apr_pstrcat(pool, folder, "/nothing", NULL);
     CU_ASSERT_EQUAL(apr_dir_make(empty, APR_OS_DEFAULT, pool), APR_SUCCESS);
     CU_ASSERT_STRING_EQUAL(run("wordfreq", empty, NULL).text,
@@ -687,20 +688,20 @@ static void wordfreq_of_an_empty_folder_counts_nothing(void)
     remove_tree(folder);
 }
 
-/* Kills the process that a line of wordfreq's stderr names; false if it names none, or if this
- * system has no way to do it by number. */
+/* Kills the process that a line of wordfreq's stderr names; false if it names none. */
 static bool kill_worker_of(const char *line)
 {
-    int worker, pid;
-    if (sscanf(line, "wordfreq: worker %d is process %d", &worker, &pid) != 2)
+    int worker;
+    int64_t pid;
+    if (sscanf(line, "wordfreq: worker %d is process %" SCNd64, &worker, &pid) != 2)
         return false;
-    apr_proc_t process = { .pid = pid };
-    return apr_proc_kill(&process, 9) == APR_SUCCESS; /* SIGKILL */
+    kill_hard(pid);
+    return true;
 }
 
 static void wordfreq_counts_right_though_workers_are_killed(void)
 {
-    make_folder();
+    make_text_folder();
     for (int i = 0; i < 16; i++)
         write_many_words(apr_psprintf(pool, "many%d.txt", i), 1 << 20, (uint32_t) i);
     const char *expected = run("wordfreq", folder, "-j", "0", NULL).text;
@@ -713,16 +714,15 @@ static void wordfreq_counts_right_though_workers_are_killed(void)
     while (apr_file_gets(line, sizeof line, process.err) == APR_SUCCESS) {
         if (killed < 6 && kill_worker_of(line))
             killed++;
-        died += strstr(line, "killed by signal 9") != NULL;
+        died += strstr(line, " died: ") != NULL;
     }
     const char *counted = read_all(process.out);
     CU_ASSERT_EQUAL(wait_for(&process), 0);
     apr_file_close(process.out);
     apr_file_close(process.err);
     check_same(counted, expected);
-    CU_ASSERT_EQUAL(died > 0, killed > 0);
-    if (killed == 0)
-        printf("\n    nobody was killed: not possible here by process number\n    ");
+    CU_ASSERT(killed >= 2);
+    CU_ASSERT(died >= 1 && died <= killed); /* one that had delivered is not missed */
     remove_tree(folder);
 }
 

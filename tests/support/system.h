@@ -11,7 +11,7 @@
 struct leftovers {
     int descriptors; /* open in this process */
     int children;    /* of this process, zombies included */
-    int names;       /* with "mproc" in /dev/shm and the temporary folder */
+    int names;       /* with "mproc-" in /dev/shm */
 };
 void leftovers_count(struct leftovers *leftovers);
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size);
@@ -31,8 +31,8 @@ int list_descriptors(int *numbers, int capacity);
 int run_program(const char *path, const char *argument, char *output, size_t size);
 /* Ends this process the hard ways; `how`: "abort", "crash", "_exit7". */
 void end_hard(const char *how);
-bool copy_file(const char *from, const char *to);
-bool make_folder(const char *path);
+bool copy_a_file(const char *from, const char *to);
+bool create_folder(const char *path);
 void remove_folder(const char *path);
 
 #endif

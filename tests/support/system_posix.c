@@ -67,7 +67,7 @@ void leftovers_count(struct leftovers *leftovers)
     int numbers[4096];
     leftovers->descriptors = list_descriptors(numbers, 4096);
     leftovers->children = count_children();
-    leftovers->names = count_names("/dev/shm") + count_names("/tmp");
+    leftovers->names = count_names("/dev/shm");
 }
 
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size)
@@ -160,7 +160,7 @@ void end_hard(const char *how)
     _exit(7);
 }
 
-bool copy_file(const char *from, const char *to)
+bool copy_a_file(const char *from, const char *to)
 {
     int source = open(from, O_RDONLY), target = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
     char buffer[65536];
@@ -173,7 +173,7 @@ bool copy_file(const char *from, const char *to)
     return got == 0;
 }
 
-bool make_folder(const char *path)
+bool create_folder(const char *path)
 {
     return mkdir(path, 0755) == 0 || access(path, W_OK) == 0;
 }

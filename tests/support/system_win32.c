@@ -128,12 +128,12 @@ void end_hard(const char *how)
     _exit(7);
 }
 
-bool copy_file(const char *from, const char *to)
+bool copy_a_file(const char *from, const char *to)
 {
     return CopyFileW(wide(from), wide(to), FALSE);
 }
 
-bool make_folder(const char *path)
+bool create_folder(const char *path)
 {
     return CreateDirectoryW(wide(path), NULL) || GetLastError() == ERROR_ALREADY_EXISTS;
 }

@@ -137,6 +137,25 @@ static void processes_that_allocate_at_once_never_share_a_block(void)
     }
 }
 
+/* Passes every point of the allocator: more than is free of one size, large ones, and all back. */
+static int pass_all_points(void *argument)
+{
+    (void) argument;
+    enum { SMALL = 300, LARGE = 20 };
+    uint64_t small[SMALL], large[LARGE];
+    for (int i = 0; i < SMALL; i++)
+        CHILD_CHECK(mproc__arena_alloc(BLOCK_MEMORY, 30000, &small[i]) == MPROC_OK);
+    for (int i = 0; i < LARGE; i++)
+        CHILD_CHECK(mproc__arena_alloc(BLOCK_MEMORY, 200000, &large[i]) == MPROC_OK);
+    for (int i = 0; i < SMALL; i++)
+        CHILD_CHECK(mproc__arena_free(BLOCK_MEMORY, small[i]) == MPROC_OK);
+    for (int i = 0; i < LARGE; i++)
+        CHILD_CHECK(mproc__arena_free(BLOCK_MEMORY, large[i]) == MPROC_OK);
+    for (int i = 0; i < 5; i++)
+        CHILD_CHECK(mproc__arena_alloc(BLOCK_MEMORY, 30000, &small[i]) == MPROC_OK);
+    return 0;
+}
+
 static void a_kill_at_every_point_of_the_allocator_leaves_it_usable(void)
 {
     static const char *const points[] = {
@@ -150,9 +169,8 @@ static void a_kill_at_every_point_of_the_allocator_leaves_it_usable(void)
         const char *const environment[] = { wish, NULL };
         const mproc_process_options options = { .environment = environment };
         mproc_process *process;
-        unsigned seed = (unsigned) i;
         int exit_code = 0;
-        CU_ASSERT_EQUAL_FATAL(mproc_process_start(&process, churn, &seed, sizeof seed, &options), MPROC_OK);
+        CU_ASSERT_EQUAL_FATAL(mproc_process_start(&process, pass_all_points, NULL, 0, &options), MPROC_OK);
         CU_ASSERT_EQUAL(mproc_process_join(process, MPROC_FOREVER), MPROC_OK);
         CU_ASSERT_EQUAL(mproc_process_exit_code(process, &exit_code), MPROC_OK);
         if (exit_code >= 0)
