@@ -5,6 +5,9 @@
 #include "platform.h"
 #include "system.h"
 
+#include <apr_general.h>
+#include <apr_thread_proc.h>
+
 enum { WATCHDOG_SECONDS = 110 };
 
 static struct leftovers before;
@@ -15,6 +18,63 @@ void child_failed(const char *file, int line, const char *condition)
     fprintf(stderr, "\n%s:%d: in a child: %s (last error: %s)\n", file, line, condition,
             mproc_last_error());
     mproc_exit(111);
+}
+
+void check_answer(mproc_err err, mproc_err expected, const char *call, const char *file, int line)
+{
+    char text[600];
+    bool sentence = expected == MPROC_OK || strlen(mproc_last_error()) > 15;
+    snprintf(text, sizeof text, "%s is %s, not %s (%s)", call, mproc_err_name(err),
+             mproc_err_name(expected), err == MPROC_OK ? "" : mproc_last_error());
+    CU_assertImplementation(err == expected, (unsigned) line, text, file, "", CU_FALSE);
+    snprintf(text, sizeof text, "%s says too little: \"%s\"", call, mproc_last_error());
+    CU_assertImplementation(sentence, (unsigned) line, text, file, "", CU_FALSE);
+}
+
+void skip(const char *reason)
+{
+    printf("SKIP %s: %s\n", running->name, reason);
+}
+
+void keep_what_is_there(void)
+{
+    leftovers_count(&before);
+}
+
+/* ---- threads ---- */
+
+struct test_thread {
+    apr_pool_t *pool;
+    apr_thread_t *thread;
+    void (*function)(void *context);
+    void *context;
+};
+
+static void *APR_THREAD_FUNC run_thread(apr_thread_t *thread, void *context)
+{
+    (void) thread;
+    struct test_thread *test_thread = context;
+    test_thread->function(test_thread->context);
+    return NULL;
+}
+
+struct test_thread *thread_start(void (*function)(void *context), void *context)
+{
+    struct test_thread *thread = malloc(sizeof *thread);
+    thread->function = function;
+    thread->context = context;
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&thread->pool, NULL) != APR_SUCCESS ||
+        apr_thread_create(&thread->thread, NULL, run_thread, thread, thread->pool) != APR_SUCCESS)
+        abort();
+    return thread;
+}
+
+void thread_join(struct test_thread *thread)
+{
+    apr_status_t status;
+    apr_thread_join(&status, thread->thread);
+    apr_pool_destroy(thread->pool);
+    free(thread);
 }
 
 mproc_start_method method_under_test(void)
@@ -68,6 +128,14 @@ bool wait_until(_Atomic int *word, int value)
     return atomic_load(word) >= value;
 }
 
+bool pid_ends_within(int64_t pid, int milliseconds)
+{
+    int64_t deadline = mproc_plat_now() + (int64_t) milliseconds * 1000000;
+    while (pid_runs(pid) && mproc_plat_now() < deadline)
+        sleep_briefly();
+    return !pid_runs(pid);
+}
+
 _Atomic int *shared_ints(mproc_memory *block, size_t count)
 {
     CU_ASSERT_EQUAL_FATAL(mproc_alloc(block, count * sizeof(int)), MPROC_OK);
@@ -90,13 +158,24 @@ static int do_nothing(void *argument)
 
 /* ---- running ---- */
 
+/* What is on its way out, and what programs beside us have for a moment, goes by itself. */
+static bool settled(struct leftovers *after, char *text, size_t size)
+{
+    for (int i = 0; i < 2000; i++) {
+        leftovers_count(after);
+        if (leftovers_same(&before, after, text, size))
+            return true;
+        sleep_briefly();
+    }
+    return false;
+}
+
 static void run_current(void)
 {
     running->run();
     struct leftovers after;
-    leftovers_count(&after);
     char text[300];
-    if (!leftovers_same(&before, &after, text, sizeof text)) {
+    if (!settled(&after, text, sizeof text)) {
         printf("\n  left behind: %s\n", text);
         CU_FAIL("the test left something behind");
     }
@@ -111,9 +190,10 @@ static bool wanted(const char *name, int argc, char **argv)
 static int run_all(const char *name, const struct suite_test *tests, size_t count, int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
+    system_prepare();
     watchdog_start(WATCHDOG_SECONDS);
     const char *text = getenv("MPROC_TEST_REPEAT");
-    int rounds = text ? atoi(text) : 1, failures = 0;
+    int rounds = text ? atoi(text) : 1, failures = 0, run = 0;
     leftovers_count(&before);
     for (int round = 0; round < rounds || round == 0; round++)
         for (size_t i = 0; i < count; i++) {
@@ -121,6 +201,7 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
                 continue;
             /* One registry a test: run_current() must know which one it is. */
             running = &tests[i];
+            run++;
             CU_initialize_registry();
             CU_pSuite suite = CU_add_suite(name, NULL, NULL);
             CU_add_test(suite, tests[i].name, run_current);
@@ -134,8 +215,8 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
             CU_cleanup_registry();
             watchdog_start(WATCHDOG_SECONDS);
         }
-    printf("\n%s: %d failures\n", name, failures);
-    return failures > 0;
+    printf("\n%s: %d tests, %d failures\n", name, run, failures);
+    return failures > 0 || run == 0;
 }
 
 int suite_main(const char *name, const struct suite_test *tests, size_t count, int argc, char **argv)

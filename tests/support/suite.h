@@ -46,6 +46,31 @@ int contract_main(const char *name, int (*child)(const char *boot), const struct
     } while (0)
 void child_failed(const char *file, int line, const char *condition);
 
+/* Fails the test, and prints mproc's sentence, unless the call answers as expected; an error must
+ * come with a sentence that helps. */
+#define CHECK_OK(call) check_answer((call), MPROC_OK, #call, __FILE__, __LINE__)
+#define CHECK_FAILS(call, expected) check_answer((call), (expected), #call, __FILE__, __LINE__)
+void check_answer(mproc_err err, mproc_err expected, const char *call, const char *file, int line);
+/* In a child. */
+#define CHILD_OK(call) CHILD_CHECK((call) == MPROC_OK)
+#define CHILD_FAILS(call, expected)                                                                \
+    CHILD_CHECK((call) == (expected) && strlen(mproc_last_error()) > 15)
+
+/* Says why the running test cannot run here; the test returns then. */
+void skip(const char *reason);
+/* What this process has made for the rest of its life is no leftover of the running test. */
+void keep_what_is_there(void);
+
+/* A thread of this process that runs function(context). */
+struct test_thread;
+struct test_thread *thread_start(void (*function)(void *context), void *context);
+void thread_join(struct test_thread *thread);
+
+/* The path of a program built from tests/api/programs. */
+#ifdef TEST_PROGRAMS
+#define PROGRAM(name) (system_is_windows() ? TEST_PROGRAMS "/" name ".exe" : TEST_PROGRAMS "/" name)
+#endif
+
 /* The start method under test. */
 mproc_start_method method_under_test(void);
 const char *start_method_name(void);
@@ -64,6 +89,8 @@ bool wait_until(_Atomic int *word, int value);
 /* `count` shared ints, zero. */
 _Atomic int *shared_ints(mproc_memory *block, size_t count);
 void sleep_briefly(void);
+/* Whether the process with this pid has ended within `milliseconds`. */
+bool pid_ends_within(int64_t pid, int milliseconds);
 /* A target that ends only when it is ended. */
 int hang_for_ever(void *argument);
 
