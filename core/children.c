@@ -218,6 +218,7 @@ void mproc__children_end(void)
 {
     if (!any_children())
         return;
+    mproc_plat_stdio_flush();
     terminate_daemons();
     int64_t patience = mproc_plat_now() + INT64_C(1000000000);
     for (mproc_process *daemon; (daemon = next_running(true)) != NULL;) {

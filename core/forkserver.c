@@ -212,12 +212,11 @@ MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle 
     struct record *record = mproc__arena_at(BLOCK_RECORD, handle);
     if (!record || !mproc__record_claim(record))
         mproc_plat_exit_now(255);
-    mproc__lock();
+    /* Alone, so without the mutex. */
     mproc__children_forked();
     mproc__finalizers_forked();
     mproc__become_child(PROCESS_FORKED, record, lifeline, false);
     mproc__finish_at_exit();
-    mproc__unlock();
     mproc_err err = take_handles(record, handles, count);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);

@@ -87,14 +87,17 @@ mproc_err mproc__main_image(const struct mproc_plat_image **image)
     return err;
 }
 
+mproc_err mproc__function_at(uintptr_t base, uint64_t offset, void (**function)(void))
+{
+    uintptr_t address = base + (uintptr_t) offset;
+    memcpy(function, &address, sizeof address);
+    return MPROC_OK;
+}
+
 mproc_err mproc__function_find(const struct mproc_plat_image *image, uint64_t offset,
                                void (**function)(void))
 {
     uintptr_t base;
     mproc_err err = mproc_plat_image_find(image, &base);
-    if (err != MPROC_OK)
-        return err;
-    uintptr_t address = base + (uintptr_t) offset;
-    memcpy(function, &address, sizeof address);
-    return MPROC_OK;
+    return err == MPROC_OK ? mproc__function_at(base, offset, function) : err;
 }

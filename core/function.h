@@ -10,6 +10,8 @@ mproc_err mproc__function_describe(void (*function)(void), const struct mproc_pl
                                    uint64_t *offset);
 /* The executable's own image. Callers hold mproc__lock(). */
 mproc_err mproc__main_image(const struct mproc_plat_image **image);
+/* The function at an offset of an image that lies at `base`. Always MPROC_OK. */
+mproc_err mproc__function_at(uintptr_t base, uint64_t offset, void (**function)(void));
 /* The function in this process. MPROC_EIMAGE. */
 mproc_err mproc__function_find(const struct mproc_plat_image *image, uint64_t offset,
                                void (**function)(void));

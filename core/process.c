@@ -326,7 +326,7 @@ mproc_err mproc_process_pid(mproc_process *process, int64_t *pid)
 
 const char *mproc_process_name(mproc_process *process)
 {
-    mproc_err err;
+    mproc_err err = MPROC_OK;
     struct child *child = find_locked(process, &err, &err);
     if (!child)
         return NULL;
@@ -382,7 +382,7 @@ mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
 
 static mproc_err send_stop(mproc_process *process, bool force)
 {
-    mproc_err err;
+    mproc_err err = MPROC_OK;
     struct child *child = find_locked(process, &err, &err);
     if (!child)
         return err;
@@ -419,7 +419,7 @@ mproc_err mproc_process_stop(mproc_process *process, mproc_ms grace)
 
 mproc_err mproc_process_close(mproc_process *process)
 {
-    mproc_err err;
+    mproc_err err = MPROC_OK;
     struct child *child = find_locked(process, &err, &err);
     if (!child)
         return err;

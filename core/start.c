@@ -38,6 +38,10 @@ static mproc_err set_environment(struct record *record)
 
 mproc_err mproc__find_target(struct record *record, void (**function)(void))
 {
+    const struct mproc_plat_image *own;
+    if (record->function_main && mproc__main_image(&own) == MPROC_OK &&
+        memcmp(own->identity, record->function_identity, sizeof own->identity) == 0)
+        return mproc__function_at(own->base, record->function_offset, function);
     struct mproc_plat_image *image = calloc(1, sizeof *image);
     if (!image)
         return mproc__fail(MPROC_ENOMEM, "no memory to find the target");
@@ -151,7 +155,6 @@ static void warn_of_threads(void)
 static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process, bool *in_child)
 {
     warn_of_threads();
-    mproc_plat_stdio_flush();
     mproc__template_lock();
     mproc__lock();
     mproc__log_lock();
@@ -218,6 +221,8 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process)
         return err;
     }
 
+    /* What was printed before the start comes before what the child prints. */
+    mproc_plat_stdio_flush();
     struct mproc_plat_process started = { .watch = MPROC_PLAT_NONE };
     bool in_child = false;
     if (plan->method == MPROC_START_FORK)

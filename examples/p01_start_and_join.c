@@ -18,7 +18,6 @@ int main(void)
 
     printf("Parent process %" PRId64 ".\n", mproc_pid());
     puts("The child process will start.");
-    fflush(stdout); /* into a pipe or a file, C would hold these lines back */
 
     char name[] = "test";
     mproc_process *child;

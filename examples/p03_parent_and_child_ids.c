@@ -31,7 +31,6 @@ int main(void)
     module = "__main__";
 
     print_information("main line");
-    fflush(stdout); /* before the child's lines, also into a pipe */
 
     char name[] = "bob";
     mproc_process *child;

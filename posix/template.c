@@ -294,7 +294,7 @@ static void become_child(struct server *server, int status_writer)
     mproc__close_pair(wake_pipe);
     for (size_t i = 0; i < server->count; i++)
         close(server->children[i].status_writer);
-    free(server->children);
+    /* The list is not freed: that would only copy the template's pages. */
     mproc__drop_held();
     mproc__hold(status_writer);
 }
@@ -353,9 +353,8 @@ void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
             _exit(1);
         if (entries[1].revents) {
             char bytes[64];
-            while (read(wake_pipe[0], bytes, sizeof bytes) > 0)
-                continue;
-            reap_children(&server);
+            if (read(wake_pipe[0], bytes, sizeof bytes) > 0)
+                reap_children(&server);
         }
         if (entries[0].revents && answer(&server, &message, descriptors))
             break;

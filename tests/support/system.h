@@ -11,10 +11,14 @@
 struct leftovers {
     int descriptors; /* open in this process */
     int children;    /* of this process, zombies included */
+    int family;      /* other processes of this one's group: descendants that nobody ended */
     int names;       /* with "mproc-" in /dev/shm */
 };
 void leftovers_count(struct leftovers *leftovers);
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size);
+
+/* Before the first test: descendants, and nobody else, are in this process's group. */
+void system_prepare(void);
 
 /* Ends this process, with a message, unless called again within `seconds`. */
 void watchdog_start(unsigned seconds);
@@ -31,8 +35,54 @@ int list_descriptors(int *numbers, int capacity);
 int run_program(const char *path, const char *argument, char *output, size_t size);
 /* Ends this process the hard ways; `how`: "abort", "crash", "_exit7". */
 void end_hard(const char *how);
+/* SIGTERM does nothing in this process from now on. */
+void ignore_terminate(void);
+void ignore_children(bool ignore);
+/* Waits for a child as a host program might, and takes its status; false if that cannot be done. */
+bool steal_status(int64_t pid);
+bool suspend(int64_t pid);
 bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
 void remove_folder(const char *path);
+
+
+/* ---- processes ---- */
+
+/* The exit code mproc reports of a target that returns `code`: Unix keeps eight bits. */
+int exit_code_of(int code);
+/* What mproc reports after end_hard(how); 0: not 0, and no more is known. */
+int exit_code_after(const char *how);
+/* The process that forked or started this one; 0 if the system cannot tell. */
+int64_t system_parent_pid(void);
+/* SIGSTOP and SIGCONT; false where there is no such thing. */
+bool pause_process(int64_t pid, bool pause);
+/* This process goes on when it is asked to end (SIGTERM); false where nothing is asked. */
+bool ignore_requests_to_end(void);
+/* What a host program may do: false where there is no such thing. */
+bool ignore_ends_of_children(bool ignore);
+/* waitpid(-1) until it has taken the status of this child; false if that cannot be. */
+bool take_status_of(int64_t pid);
+/* Gives up root's rights for good; false if it has none or cannot. */
+bool become_nobody(void);
+/* Limits of this process: "descriptors", "processes", "address space". False where there are none. */
+bool set_own_limit(const char *what, uint64_t value);
+/* Raises the soft limit of descriptors to the hard one; how many there may be, -1: any number. */
+int64_t raise_descriptor_limit(void);
+
+/* ---- files, descriptors and HANDLEs ---- */
+
+/* A new empty folder for this test, with `name` in its name; remove_folder() removes it. */
+bool make_temporary_folder(const char *name, char *path, size_t size);
+bool file_exists(const char *path);
+/* A descriptor or HANDLE; -1. It is inheritable as the C library's own are. */
+intptr_t native_open(const char *path, bool for_writing);
+bool native_write(intptr_t native, const char *text);
+/* How many bytes came; -1: it cannot be read. */
+int native_read(intptr_t native, char *text, size_t size);
+void native_close(intptr_t native);
+/* Waits for poll() or WaitForSingleObject(). */
+bool native_ready(intptr_t native, int milliseconds);
+/* This process's stream 0, 1 or 2. */
+intptr_t native_stream(int stream);
 
 #endif

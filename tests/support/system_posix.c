@@ -3,11 +3,14 @@
 #include "system.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -62,20 +65,59 @@ static int count_children(void)
     return count;
 }
 
+/* State and process group of a process, from /proc. */
+static bool read_state(const char *name, char *state, int *group)
+{
+    char path[300], text[512];
+    snprintf(path, sizeof path, "/proc/%s/stat", name);
+    FILE *file = fopen(path, "r");
+    size_t got = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[got] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && sscanf(end + 1, " %c %*d %d", state, group) == 2;
+}
+
+static int count_family(void)
+{
+    DIR *directory = opendir("/proc");
+    char state;
+    int group, count = 0;
+    if (!directory || !read_state("self", &state, &group)) {
+        if (directory)
+            closedir(directory);
+        return -1;
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && atoi(entry->d_name) != getpid() &&
+            read_state(entry->d_name, &state, &group) && group == getpgrp())
+            count++;
+    closedir(directory);
+    return count;
+}
+
+void system_prepare(void)
+{
+    setpgid(0, 0);
+}
+
 void leftovers_count(struct leftovers *leftovers)
 {
     int numbers[4096];
     leftovers->descriptors = list_descriptors(numbers, 4096);
     leftovers->children = count_children();
+    leftovers->family = count_family();
     leftovers->names = count_names("/dev/shm");
 }
 
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size)
 {
-    snprintf(text, size, "descriptors %d -> %d, children %d -> %d, names %d -> %d", before->descriptors,
-             after->descriptors, before->children, after->children, before->names, after->names);
+    snprintf(text, size, "descriptors %d -> %d, children %d -> %d, family %d -> %d, names %d -> %d",
+             before->descriptors, after->descriptors, before->children, after->children, before->family,
+             after->family, before->names, after->names);
     return before->descriptors == after->descriptors && before->children == after->children &&
-           before->names == after->names;
+           before->family == after->family && before->names == after->names;
 }
 
 static void bark(int signal_number)
@@ -160,6 +202,26 @@ void end_hard(const char *how)
     _exit(7);
 }
 
+void ignore_terminate(void)
+{
+    signal(SIGTERM, SIG_IGN);
+}
+
+void ignore_children(bool ignore)
+{
+    signal(SIGCHLD, ignore ? SIG_IGN : SIG_DFL);
+}
+
+bool steal_status(int64_t pid)
+{
+    return waitpid((pid_t) pid, NULL, 0) == (pid_t) pid;
+}
+
+bool suspend(int64_t pid)
+{
+    return kill((pid_t) pid, SIGSTOP) == 0;
+}
+
 bool copy_a_file(const char *from, const char *to)
 {
     int source = open(from, O_RDONLY), target = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
@@ -190,4 +252,123 @@ void remove_folder(const char *path)
     if (directory)
         closedir(directory);
     rmdir(path);
+}
+
+/* ---- processes ---- */
+
+int exit_code_of(int code)
+{
+    return code & 0xff;
+}
+
+int exit_code_after(const char *how)
+{
+    if (strcmp(how, "abort") == 0)
+        return -SIGABRT;
+    return strcmp(how, "crash") == 0 ? -SIGSEGV : 7;
+}
+
+int64_t system_parent_pid(void)
+{
+    return getppid();
+}
+
+bool pause_process(int64_t pid, bool pause)
+{
+    return kill((pid_t) pid, pause ? SIGSTOP : SIGCONT) == 0;
+}
+
+bool ignore_requests_to_end(void)
+{
+    return signal(SIGTERM, SIG_IGN) != SIG_ERR;
+}
+
+bool ignore_ends_of_children(bool ignore)
+{
+    return signal(SIGCHLD, ignore ? SIG_IGN : SIG_DFL) != SIG_ERR;
+}
+
+bool take_status_of(int64_t pid)
+{
+    int status;
+    pid_t got;
+    do
+        got = waitpid(-1, &status, 0);
+    while ((got < 0 && errno == EINTR) || (got > 0 && got != (pid_t) pid));
+    return got == (pid_t) pid;
+}
+
+bool become_nobody(void)
+{
+    return geteuid() == 0 && setgid(65534) == 0 && setuid(65534) == 0;
+}
+
+bool set_own_limit(const char *what, uint64_t value)
+{
+    struct rlimit limit = { .rlim_cur = (rlim_t) value, .rlim_max = (rlim_t) value };
+    if (strcmp(what, "descriptors") == 0)
+        return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+#ifdef RLIMIT_NPROC
+    if (strcmp(what, "processes") == 0)
+        return setrlimit(RLIMIT_NPROC, &limit) == 0;
+#endif
+    return strcmp(what, "address space") == 0 && setrlimit(RLIMIT_AS, &limit) == 0;
+}
+
+int64_t raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -1;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur == RLIM_INFINITY ? -1 : (int64_t) limit.rlim_cur;
+}
+
+/* ---- files and descriptors ---- */
+
+bool make_temporary_folder(const char *name, char *path, size_t size)
+{
+    const char *parent = getenv("TMPDIR");
+    snprintf(path, size, "%s/tested %s XXXXXX", parent ? parent : "/tmp", name);
+    return mkdtemp(path) != NULL;
+}
+
+bool file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+intptr_t native_open(const char *path, bool for_writing)
+{
+    return open(path, for_writing ? O_WRONLY | O_CREAT | O_APPEND : O_RDONLY, 0666);
+}
+
+bool native_write(intptr_t native, const char *text)
+{
+    return write((int) native, text, strlen(text)) == (ssize_t) strlen(text);
+}
+
+int native_read(intptr_t native, char *text, size_t size)
+{
+    ssize_t got = read((int) native, text, size - 1);
+    text[got > 0 ? got : 0] = '\0';
+    return (int) got;
+}
+
+void native_close(intptr_t native)
+{
+    close((int) native);
+}
+
+bool native_ready(intptr_t native, int milliseconds)
+{
+    struct pollfd entry = { .fd = (int) native, .events = POLLIN };
+    return poll(&entry, 1, milliseconds) == 1;
+}
+
+intptr_t native_stream(int stream)
+{
+    return stream;
 }

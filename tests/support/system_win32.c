@@ -14,12 +14,16 @@ int list_descriptors(int *numbers, int capacity)
     return -1;
 }
 
+void system_prepare(void)
+{
+}
+
 void leftovers_count(struct leftovers *leftovers)
 {
     DWORD handles = 0;
     GetProcessHandleCount(GetCurrentProcess(), &handles);
     leftovers->descriptors = handles ? (int) handles : -1; /* Wine says 0 */
-    leftovers->children = -1;
+    leftovers->children = leftovers->family = -1;
     leftovers->names = 0;
 }
 
@@ -124,8 +128,29 @@ void end_hard(const char *how)
     if (strcmp(how, "abort") == 0)
         abort();
     if (strcmp(how, "crash") == 0)
-        *(volatile int *) 8 = 1;
+        RaiseException(EXCEPTION_ACCESS_VIOLATION, 0, 0, NULL);
     _exit(7);
+}
+
+void ignore_terminate(void)
+{
+}
+
+void ignore_children(bool ignore)
+{
+    (void) ignore;
+}
+
+bool steal_status(int64_t pid)
+{
+    (void) pid;
+    return false;
+}
+
+bool suspend(int64_t pid)
+{
+    (void) pid;
+    return false;
 }
 
 bool copy_a_file(const char *from, const char *to)
@@ -154,4 +179,122 @@ void remove_folder(const char *path)
     if (search != INVALID_HANDLE_VALUE)
         FindClose(search);
     RemoveDirectoryW(wide(path));
+}
+
+/* ---- processes ---- */
+
+int exit_code_of(int code)
+{
+    return code;
+}
+
+int exit_code_after(const char *how)
+{
+    if (strcmp(how, "abort") == 0)
+        return 0; /* depends on the C library */
+    return strcmp(how, "crash") == 0 ? (int) EXCEPTION_ACCESS_VIOLATION : 7;
+}
+
+int64_t system_parent_pid(void)
+{
+    return 0;
+}
+
+bool pause_process(int64_t pid, bool pause)
+{
+    (void) pid;
+    (void) pause;
+    return false;
+}
+
+bool ignore_requests_to_end(void)
+{
+    return false;
+}
+
+bool ignore_ends_of_children(bool ignore)
+{
+    (void) ignore;
+    return false;
+}
+
+bool take_status_of(int64_t pid)
+{
+    (void) pid;
+    return false;
+}
+
+bool become_nobody(void)
+{
+    return false;
+}
+
+bool set_own_limit(const char *what, uint64_t value)
+{
+    (void) what;
+    (void) value;
+    return false;
+}
+
+int64_t raise_descriptor_limit(void)
+{
+    return -1;
+}
+
+/* ---- files and HANDLEs ---- */
+
+bool make_temporary_folder(const char *name, char *path, size_t size)
+{
+    static unsigned next;
+    wchar_t parent[300];
+    char narrow[1000];
+    DWORD length = GetTempPathW(300, parent);
+    if (length == 0 || !WideCharToMultiByte(CP_UTF8, 0, parent, -1, narrow, sizeof narrow, NULL, NULL))
+        return false;
+    snprintf(path, size, "%stested %s %lu-%u", narrow, name, GetCurrentProcessId(), next++);
+    return CreateDirectoryW(wide(path), NULL);
+}
+
+bool file_exists(const char *path)
+{
+    return GetFileAttributesW(wide(path)) != INVALID_FILE_ATTRIBUTES;
+}
+
+intptr_t native_open(const char *path, bool for_writing)
+{
+    SECURITY_ATTRIBUTES inheritable = { sizeof inheritable, NULL, TRUE };
+    return (intptr_t) CreateFileW(wide(path), for_writing ? FILE_APPEND_DATA | SYNCHRONIZE : GENERIC_READ,
+                                  FILE_SHARE_READ | FILE_SHARE_WRITE, &inheritable,
+                                  for_writing ? OPEN_ALWAYS : OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+}
+
+bool native_write(intptr_t native, const char *text)
+{
+    DWORD written = 0;
+    return WriteFile((HANDLE) native, text, (DWORD) strlen(text), &written, NULL) &&
+           written == strlen(text);
+}
+
+int native_read(intptr_t native, char *text, size_t size)
+{
+    DWORD got = 0;
+    BOOL read = ReadFile((HANDLE) native, text, (DWORD) size - 1, &got, NULL);
+    text[read ? got : 0] = '\0';
+    return read ? (int) got : -1;
+}
+
+void native_close(intptr_t native)
+{
+    CloseHandle((HANDLE) native);
+}
+
+bool native_ready(intptr_t native, int milliseconds)
+{
+    return WaitForSingleObject((HANDLE) native, (DWORD) milliseconds) == WAIT_OBJECT_0;
+}
+
+intptr_t native_stream(int stream)
+{
+    static const DWORD names[] = { STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE };
+    return (intptr_t) GetStdHandle(names[stream]);
 }
