@@ -75,6 +75,13 @@ static uint32_t log2_floor(uint64_t value)
     return power;
 }
 
+static uint64_t block_capacity(const struct block *block)
+{
+    return block->class_index & LARGE_BIT
+               ? (uint64_t) (block->class_index & ~LARGE_BIT) * GRANULE
+               : class_size(block->class_index);
+}
+
 /* ---- free lists: stacks whose head carries a tag against reuse between load and exchange ---- */
 
 static void push(_Atomic uint64_t *head, uint64_t position)
@@ -151,6 +158,28 @@ static mproc_err extend(struct family *family, uint64_t bytes, uint64_t *offset)
     return err;
 }
 
+/* When nothing is left to grow into, the smallest free large block becomes a run. Its header stays the
+ * first small block's, so that stale handles go on to meet a newer generation. */
+static bool take_free_large(struct family *family, uint64_t *offset, uint64_t *bytes)
+{
+    for (uint32_t power = log2_floor((*bytes + GRANULE - 1) / GRANULE); power < POSITION_BITS; power++) {
+        uint64_t position = pop(&family->free_list[LARGE_CLASS + power]);
+        if (position == 0)
+            continue;
+        uint64_t capacity = block_capacity(block_at(position));
+        if (capacity < *bytes || (capacity >= RELEASE_SIZE &&
+                                  mproc_plat_region_commit(position * UNIT, capacity) != MPROC_OK)) {
+            push(&family->free_list[LARGE_CLASS + power], position);
+            continue;
+        }
+        memset(block_at(position) + 1, 0, (size_t) capacity - sizeof(struct block));
+        *offset = position * UNIT;
+        *bytes = capacity;
+        return true;
+    }
+    return false;
+}
+
 static mproc_err grow_class(struct family *family, uint32_t index)
 {
     uint64_t size = class_size(index);
@@ -161,12 +190,15 @@ static mproc_err grow_class(struct family *family, uint32_t index)
     uint64_t offset = 0;
     if ((atomic_load(&family->cursor[index]) >> POSITION_BITS) == 0) {
         err = extend(family, bytes, &offset);
+        if (err == MPROC_ENOMEM && take_free_large(family, &offset, &bytes))
+            err = MPROC_OK;
         if (err == MPROC_OK) {
             uint64_t run = (bytes / size) << POSITION_BITS | offset / UNIT;
             atomic_store(&family->pending_class, index);
             atomic_store(&family->pending_run, run);
             MPROC_FAULT("arena.run_pending");
-            atomic_store(&family->frontier, offset + bytes);
+            if (offset >= atomic_load(&family->frontier))
+                atomic_store(&family->frontier, offset + bytes);
             MPROC_FAULT("arena.frontier_moved");
             atomic_store(&family->cursor[index], run);
             MPROC_FAULT("arena.cursor_set");
@@ -237,13 +269,6 @@ static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *pos
     }
     mproc__latch_release(&family->growth_lock);
     return err;
-}
-
-static uint64_t block_capacity(const struct block *block)
-{
-    return block->class_index & LARGE_BIT
-               ? (uint64_t) (block->class_index & ~LARGE_BIT) * GRANULE
-               : class_size(block->class_index);
 }
 
 /* ---- handles: type << 56 | generation << 40 | position ---- */

@@ -205,8 +205,7 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
             CU_initialize_registry();
             CU_pSuite suite = CU_add_suite(name, NULL, NULL);
             CU_add_test(suite, tests[i].name, run_current);
-            CU_basic_set_mode(CU_BRM_SILENT);
-            CU_basic_run_tests();
+            CU_run_all_tests();
             int failed = (int) CU_get_number_of_failures();
             printf("%s %s.%s\n", failed ? "FAILED" : "passed", name, tests[i].name);
             if (failed)

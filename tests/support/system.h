@@ -11,7 +11,7 @@
 struct leftovers {
     int descriptors; /* open in this process */
     int children;    /* of this process, zombies included */
-    int family;      /* other processes of this one's group: descendants that nobody ended */
+    int family;      /* others of this one's group that run: descendants that nobody ended */
     int names;       /* with "mproc-" in /dev/shm */
 };
 void leftovers_count(struct leftovers *leftovers);
@@ -45,7 +45,6 @@ bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
 void remove_folder(const char *path);
 
-
 /* ---- processes ---- */
 
 /* The exit code mproc reports of a target that returns `code`: Unix keeps eight bits. */
@@ -54,14 +53,6 @@ int exit_code_of(int code);
 int exit_code_after(const char *how);
 /* The process that forked or started this one; 0 if the system cannot tell. */
 int64_t system_parent_pid(void);
-/* SIGSTOP and SIGCONT; false where there is no such thing. */
-bool pause_process(int64_t pid, bool pause);
-/* This process goes on when it is asked to end (SIGTERM); false where nothing is asked. */
-bool ignore_requests_to_end(void);
-/* What a host program may do: false where there is no such thing. */
-bool ignore_ends_of_children(bool ignore);
-/* waitpid(-1) until it has taken the status of this child; false if that cannot be. */
-bool take_status_of(int64_t pid);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
 /* Limits of this process: "descriptors", "processes", "address space". False where there are none. */

@@ -91,7 +91,7 @@ static int count_family(void)
     }
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && atoi(entry->d_name) != getpid() &&
-            read_state(entry->d_name, &state, &group) && group == getpgrp())
+            read_state(entry->d_name, &state, &group) && group == getpgrp() && state != 'Z')
             count++;
     closedir(directory);
     return count;
@@ -271,31 +271,6 @@ int exit_code_after(const char *how)
 int64_t system_parent_pid(void)
 {
     return getppid();
-}
-
-bool pause_process(int64_t pid, bool pause)
-{
-    return kill((pid_t) pid, pause ? SIGSTOP : SIGCONT) == 0;
-}
-
-bool ignore_requests_to_end(void)
-{
-    return signal(SIGTERM, SIG_IGN) != SIG_ERR;
-}
-
-bool ignore_ends_of_children(bool ignore)
-{
-    return signal(SIGCHLD, ignore ? SIG_IGN : SIG_DFL) != SIG_ERR;
-}
-
-bool take_status_of(int64_t pid)
-{
-    int status;
-    pid_t got;
-    do
-        got = waitpid(-1, &status, 0);
-    while ((got < 0 && errno == EINTR) || (got > 0 && got != (pid_t) pid));
-    return got == (pid_t) pid;
 }
 
 bool become_nobody(void)

@@ -200,30 +200,6 @@ int64_t system_parent_pid(void)
     return 0;
 }
 
-bool pause_process(int64_t pid, bool pause)
-{
-    (void) pid;
-    (void) pause;
-    return false;
-}
-
-bool ignore_requests_to_end(void)
-{
-    return false;
-}
-
-bool ignore_ends_of_children(bool ignore)
-{
-    (void) ignore;
-    return false;
-}
-
-bool take_status_of(int64_t pid)
-{
-    (void) pid;
-    return false;
-}
-
 bool become_nobody(void)
 {
     return false;

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Lock: exclusion between processes, time-outs, and holders that die. */
+#include "suite.h"
+#include "system.h"
+
+#include "platform.h"
+
+struct shared {
+    mproc_lock lock;
+    mproc_memory block; /* ints: 0 arrived, 1 go, 2 counter */
+};
+enum { ARRIVED, GO, COUNTER, INTS };
+
+static _Atomic int *ints_of(const struct shared *shared)
+{
+    return mproc_pointer(shared->block);
+}
+
+static _Atomic int *create(struct shared *shared)
+{
+    CHECK_OK(mproc_lock_create(&shared->lock));
+    return shared_ints(&shared->block, INTS);
+}
+
+static void destroy(struct shared *shared)
+{
+    CHECK_OK(mproc_lock_destroy(shared->lock));
+    CHECK_OK(mproc_free(shared->block));
+}
+
+/* ---- one process ---- */
+
+static void a_lock_is_taken_once(void)
+{
+    mproc_lock lock;
+    CHECK_OK(mproc_lock_create(&lock));
+    CHECK_OK(mproc_lock_acquire(lock, MPROC_FOREVER));
+    CHECK_FAILS(mproc_lock_acquire(lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_lock_release(lock));
+    CHECK_OK(mproc_lock_acquire(lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_lock_release(lock));
+    CHECK_OK(mproc_lock_destroy(lock));
+}
+
+static void a_timeout_is_neither_early_nor_for_ever(void)
+{
+    mproc_lock lock;
+    CHECK_OK(mproc_lock_create(&lock));
+    CHECK_OK(mproc_lock_acquire(lock, MPROC_NOWAIT));
+    static const mproc_ms timeouts[] = { 1, 20, 150 };
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+        int64_t begin = mproc_plat_now();
+        CHECK_FAILS(mproc_lock_acquire(lock, timeouts[i]), MPROC_ETIMEDOUT);
+        int64_t waited = mproc_plat_now() - begin;
+        CU_ASSERT_TRUE(waited >= timeouts[i] * 1000000);
+        CU_ASSERT_TRUE(waited < INT64_C(30000000000));
+    }
+    CHECK_OK(mproc_lock_release(lock));
+    CHECK_OK(mproc_lock_destroy(lock));
+}
+
+static void a_release_without_acquire_is_refused(void)
+{
+    mproc_lock lock;
+    CHECK_OK(mproc_lock_create(&lock));
+    CHECK_FAILS(mproc_lock_release(lock), MPROC_ESTATE);
+    CHECK_OK(mproc_lock_acquire(lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_lock_release(lock));
+    CHECK_FAILS(mproc_lock_release(lock), MPROC_ESTATE);
+    CHECK_OK(mproc_lock_destroy(lock));
+}
+
+static void a_destroyed_lock_and_no_lock_are_refused(void)
+{
+    mproc_lock lock, none = { 0 };
+    CHECK_OK(mproc_lock_create(&lock));
+    CHECK_OK(mproc_lock_destroy(lock));
+    CHECK_FAILS(mproc_lock_acquire(lock, MPROC_FOREVER), MPROC_EBADHANDLE);
+    CHECK_FAILS(mproc_lock_release(lock), MPROC_EBADHANDLE);
+    CHECK_FAILS(mproc_lock_destroy(lock), MPROC_EBADHANDLE);
+    CHECK_FAILS(mproc_lock_acquire(none, MPROC_FOREVER), MPROC_EBADHANDLE);
+    CHECK_FAILS(mproc_lock_release(none), MPROC_EBADHANDLE);
+    CHECK_OK(mproc_lock_destroy(none));
+    CHECK_FAILS(mproc_lock_create(NULL), MPROC_EINVAL);
+}
+
+static void a_handle_of_another_kind_is_refused(void)
+{
+    mproc_memory block;
+    CHECK_OK(mproc_alloc(&block, 64));
+    mproc_lock lock = { block.id };
+    CHECK_FAILS(mproc_lock_acquire(lock, MPROC_NOWAIT), MPROC_EBADHANDLE);
+    CHECK_FAILS(mproc_lock_destroy(lock), MPROC_EBADHANDLE);
+    CU_ASSERT_PTR_NOT_NULL(mproc_pointer(block));
+    CHECK_OK(mproc_free(block));
+}
+
+struct thread_work {
+    mproc_lock lock;
+    int counter; /* not atomic: the lock guards it */
+};
+
+static void count_in_thread(void *context)
+{
+    struct thread_work *work = context;
+    for (int i = 0; i < 10000; i++) {
+        if (mproc_lock_acquire(work->lock, MPROC_FOREVER) != MPROC_OK)
+            return;
+        work->counter++;
+        if (mproc_lock_release(work->lock) != MPROC_OK)
+            return;
+    }
+}
+
+static void threads_of_one_process_exclude_each_other(void)
+{
+    struct thread_work work = { .counter = 0 };
+    CHECK_OK(mproc_lock_create(&work.lock));
+    struct test_thread *threads[4];
+    for (int i = 0; i < 4; i++)
+        threads[i] = thread_start(count_in_thread, &work);
+    for (int i = 0; i < 4; i++)
+        thread_join(threads[i]);
+    CU_ASSERT_EQUAL(work.counter, 40000);
+    CHECK_OK(mproc_lock_destroy(work.lock));
+}
+
+/* ---- between processes ---- */
+
+/* The counter is only added to under the lock, by a load and a store that would lose updates. */
+static int count_under_lock(void *argument)
+{
+    struct shared *shared = argument;
+    _Atomic int *ints = ints_of(shared);
+    atomic_fetch_add(&ints[ARRIVED], 1);
+    CHILD_CHECK(wait_until(&ints[GO], 1));
+    for (int i = 0; i < 10000; i++) {
+        CHILD_OK(mproc_lock_acquire(shared->lock, MPROC_FOREVER));
+        int seen = atomic_load_explicit(&ints[COUNTER], memory_order_relaxed);
+        atomic_store_explicit(&ints[COUNTER], seen + 1, memory_order_relaxed);
+        CHILD_OK(mproc_lock_release(shared->lock));
+    }
+    return 0;
+}
+
+static void four_processes_never_hold_it_together(void)
+{
+    struct shared shared;
+    _Atomic int *ints = create(&shared);
+    mproc_process *processes[4];
+    for (int i = 0; i < 4; i++)
+        processes[i] = start_child(count_under_lock, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 4));
+    atomic_store(&ints[GO], 1);
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL(end_child(processes[i]), 0);
+    CU_ASSERT_EQUAL(ints[COUNTER], 40000);
+    destroy(&shared);
+}
+
+static int release_it(void *argument)
+{
+    struct shared *shared = argument;
+    CHILD_FAILS(mproc_lock_acquire(shared->lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CHILD_OK(mproc_lock_release(shared->lock));
+    return 0;
+}
+
+static void another_process_may_release_it(void)
+{
+    struct shared shared;
+    create(&shared);
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    CU_ASSERT_EQUAL(run_child(release_it, &shared, sizeof shared, NULL), 0);
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    destroy(&shared);
+}
+
+static int wait_for_it(void *argument)
+{
+    struct shared *shared = argument;
+    atomic_store(&ints_of(shared)[ARRIVED], 1);
+    CHILD_OK(mproc_lock_acquire(shared->lock, 60000));
+    CHILD_CHECK(atomic_load(&ints_of(shared)[GO]) == 1);
+    CHILD_OK(mproc_lock_release(shared->lock));
+    return 0;
+}
+
+static void a_waiter_goes_on_when_it_is_released(void)
+{
+    struct shared shared;
+    _Atomic int *ints = create(&shared);
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    mproc_process *process = start_child(wait_for_it, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 1));
+    CHECK_FAILS(mproc_process_join(process, 20), MPROC_ETIMEDOUT);
+    atomic_store(&ints[GO], 1);
+    CHECK_OK(mproc_lock_release(shared.lock));
+    CU_ASSERT_EQUAL(end_child(process), 0);
+    destroy(&shared);
+}
+
+/* ---- holders that die ---- */
+
+static int hold_for_ever(void *argument)
+{
+    struct shared *shared = argument;
+    CHILD_OK(mproc_lock_acquire(shared->lock, MPROC_FOREVER));
+    atomic_store(&ints_of(shared)[ARRIVED], 1);
+    return hang_for_ever(NULL);
+}
+
+static int take_after_death(void *argument)
+{
+    struct shared *shared = argument;
+    atomic_fetch_add(&ints_of(shared)[GO], 1);
+    mproc_err err = mproc_lock_acquire(shared->lock, 60000);
+    CHILD_CHECK(err == MPROC_OK || err == MPROC_OWNERDEAD);
+    if (err == MPROC_OWNERDEAD)
+        atomic_fetch_add(&ints_of(shared)[COUNTER], 1);
+    CHILD_OK(mproc_lock_release(shared->lock));
+    return 0;
+}
+
+static void one_of_the_waiters_learns_of_a_killed_holder(void)
+{
+    struct shared shared;
+    _Atomic int *ints = create(&shared);
+    mproc_process *holder = start_child(hold_for_ever, &shared, sizeof shared, NULL), *waiters[3];
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+    for (int i = 0; i < 3; i++)
+        waiters[i] = start_child(take_after_death, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE(wait_until(&ints[GO], 3));
+    CHECK_FAILS(mproc_process_join(waiters[0], 20), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_process_kill(holder));
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(end_child(waiters[i]), 0);
+    CU_ASSERT_EQUAL(ints[COUNTER], 1);
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    end_child(holder);
+    destroy(&shared);
+}
+
+static void a_dead_holder_is_noticed_by_who_never_waits(void)
+{
+    struct shared shared;
+    for (int round = 0; round < 5; round++) {
+        _Atomic int *ints = create(&shared);
+        mproc_process *holder = start_child(hold_for_ever, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+        CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        CHECK_OK(mproc_process_kill(holder));
+        end_child(holder);
+        CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_OWNERDEAD);
+        CHECK_OK(mproc_lock_release(shared.lock));
+        CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+        CHECK_OK(mproc_lock_release(shared.lock));
+        destroy(&shared);
+    }
+}
+
+static int end_holding_it(void *argument)
+{
+    CHILD_OK(mproc_lock_acquire(((struct shared *) argument)->lock, MPROC_FOREVER));
+    return 0;
+}
+
+static void a_holder_that_returns_is_a_dead_one_too(void)
+{
+    struct shared shared;
+    create(&shared);
+    CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+    CHECK_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+    CHECK_OK(mproc_lock_release(shared.lock));
+    destroy(&shared);
+}
+
+static int be_killed_while_waiting(void *argument)
+{
+    struct shared *shared = argument;
+    atomic_store(&ints_of(shared)[ARRIVED], 1);
+    (void) !mproc_lock_acquire(shared->lock, MPROC_FOREVER);
+    return 0;
+}
+
+static void a_killed_waiter_leaves_the_lock_working(void)
+{
+    struct shared shared;
+    _Atomic int *ints = create(&shared);
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    mproc_process *waiter = start_child(be_killed_while_waiting, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 1));
+    CHECK_FAILS(mproc_process_join(waiter, 20), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_process_kill(waiter));
+    end_child(waiter);
+    CHECK_OK(mproc_lock_release(shared.lock));
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    destroy(&shared);
+}
+
+MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neither_early_nor_for_ever),
+            MPROC_TEST(a_release_without_acquire_is_refused),
+            MPROC_TEST(a_destroyed_lock_and_no_lock_are_refused),
+            MPROC_TEST(a_handle_of_another_kind_is_refused),
+            MPROC_TEST(threads_of_one_process_exclude_each_other),
+            MPROC_TEST(four_processes_never_hold_it_together),
+            MPROC_TEST(another_process_may_release_it),
+            MPROC_TEST(a_waiter_goes_on_when_it_is_released),
+            MPROC_TEST(one_of_the_waiters_learns_of_a_killed_holder),
+            MPROC_TEST(a_dead_holder_is_noticed_by_who_never_waits),
+            MPROC_TEST(a_holder_that_returns_is_a_dead_one_too),
+            MPROC_TEST(a_killed_waiter_leaves_the_lock_working))
