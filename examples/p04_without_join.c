@@ -33,6 +33,7 @@ int main(void)
         MPROC_MUST(mproc_process_start(&child, work, &job, sizeof job, NULL));
     }
     puts("The parent has done its own work.");
+    fflush(stdout);
     MPROC_MUST(mproc_lock_release(job.gate));
     return 0;
 }

@@ -42,6 +42,7 @@ int main(void)
     MPROC_MUST(mproc_process_pid(process, &pid));
     printf("name: %s\npid: %" PRId64 "\n", mproc_process_name(process), pid);
     print_alive(process);
+    fflush(stdout);
 
     MPROC_MUST(mproc_lock_release(greeter.gate));
     MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));

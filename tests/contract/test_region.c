@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* The boundary: the memory that all processes of a family map. */
+#include "contract.h"
+
+#define GRANULE UINT64_C(65536)
+
+/* Where this suite has committed up to. */
+static uint64_t frontier = GRANULE;
+
+static uint64_t commit(uint64_t size)
+{
+    uint64_t offset = mproc_plat_region_fit(frontier, size);
+    CU_ASSERT_NOT_EQUAL_FATAL(offset, UINT64_MAX);
+    CU_ASSERT_TRUE(offset >= frontier);
+    CU_ASSERT_EQUAL_FATAL(mproc_plat_region_commit(offset, size), MPROC_OK);
+    frontier = offset + size;
+    return offset;
+}
+
+/* "TASK HANDLE LIMIT": adds one to the word at the offset in the first 8 bytes core has. */
+static int child(const char *boot)
+{
+    char task[40];
+    if (!attach_region(boot, task))
+        return 1;
+    _Atomic uint64_t *start = mproc_plat_region_at(MPROC_PLAT_REGION_START - 16);
+    if (strcmp(task, "read") == 0) {
+        const unsigned char *bytes = mproc_plat_region_at(atomic_load(start));
+        for (uint64_t i = 0; i < 3 * GRANULE; i++)
+            if (bytes[i] != (unsigned char) (i * 13))
+                return 2;
+        return 0;
+    }
+    if (strcmp(task, "grow") == 0) {
+        uint64_t offset = mproc_plat_region_fit(atomic_load(start), 4 * GRANULE);
+        if (offset == UINT64_MAX || mproc_plat_region_commit(offset, 4 * GRANULE) != MPROC_OK)
+            return 3;
+        memset(mproc_plat_region_at(offset), 0x3c, 4 * GRANULE);
+        atomic_store(start, offset);
+        return 0;
+    }
+    return 4;
+}
+
+static void a_new_region_has_its_first_page(void)
+{
+    make_region();
+    CU_ASSERT_TRUE(region_limit >= 64 << 20);
+    CU_ASSERT_NOT_EQUAL(mproc_plat_region_handle(), MPROC_PLAT_NONE);
+    unsigned char *first = mproc_plat_region_at(0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    for (int i = 0; i < MPROC_PLAT_REGION_PRIVATE; i++)
+        CU_ASSERT_EQUAL(first[i], 0);
+    CU_ASSERT_EQUAL(mproc_plat_region_offset(first), 0);
+    CU_ASSERT_EQUAL(mproc_plat_region_offset(first + 4095), 4095);
+}
+
+static void an_address_elsewhere_has_no_offset(void)
+{
+    make_region();
+    int on_the_stack;
+    CU_ASSERT_EQUAL(mproc_plat_region_offset(&on_the_stack), UINT64_MAX);
+    CU_ASSERT_EQUAL(mproc_plat_region_offset(NULL), UINT64_MAX);
+}
+
+static void committed_bytes_are_zero_and_keep_what_is_written(void)
+{
+    make_region();
+    static const uint64_t sizes[] = { 1, 2, 16, 100 };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uint64_t size = sizes[i] * GRANULE, offset = commit(size);
+        unsigned char *bytes = mproc_plat_region_at(offset);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+        CU_ASSERT_EQUAL(mproc_plat_region_offset(bytes), offset);
+        CU_ASSERT_EQUAL(mproc_plat_region_offset(bytes + size - 1), offset + size - 1);
+        bool zero = true;
+        for (uint64_t at = 0; at < size; at++)
+            zero = zero && bytes[at] == 0;
+        CU_ASSERT_TRUE(zero);
+        memset(bytes, 0x91, size);
+        CHECK_OK(mproc_plat_region_commit(offset, size)); /* may be repeated */
+        CU_ASSERT_EQUAL(bytes[size / 2], 0x91);
+    }
+}
+
+static void released_bytes_can_be_committed_again(void)
+{
+    make_region();
+    uint64_t size = 64 * GRANULE, offset = commit(size);
+    unsigned char *bytes = mproc_plat_region_at(offset);
+    memset(bytes, 0x42, size);
+    mproc_plat_region_release(offset, size);
+    CHECK_OK(mproc_plat_region_commit(offset, size));
+    bool allowed = true;
+    for (uint64_t at = 0; at < size; at += 100)
+        allowed = allowed && (bytes[at] == 0 || bytes[at] == 0x42);
+    CU_ASSERT_TRUE(allowed);
+    memset(bytes, 0x43, size);
+    CU_ASSERT_EQUAL(bytes[size - 1], 0x43);
+}
+
+static void what_does_not_fit_has_no_place(void)
+{
+    make_region();
+    CU_ASSERT_EQUAL(mproc_plat_region_fit(frontier, UINT64_MAX / 2), UINT64_MAX);
+    CU_ASSERT_EQUAL(mproc_plat_region_fit(frontier, UINT64_C(1) << 50), UINT64_MAX);
+}
+
+/* core looks forged handles up with it: below the frontier every offset can be asked for. */
+static void any_offset_below_the_highest_can_be_read(void)
+{
+    make_region();
+    commit(GRANULE);
+    volatile unsigned char sum = 0;
+    for (uint64_t offset = 0; offset < frontier; offset += 4096) {
+        const unsigned char *byte = mproc_plat_region_at(offset);
+        if (byte)
+            sum = (unsigned char) (sum + *byte);
+    }
+    CU_ASSERT_TRUE(sum <= 255);
+    CU_ASSERT_PTR_NOT_NULL(mproc_plat_region_at(frontier - 1));
+}
+
+static void a_spawned_process_sees_the_same_bytes(void)
+{
+    make_region();
+    uint64_t offset = commit(3 * GRANULE);
+    unsigned char *bytes = mproc_plat_region_at(offset);
+    for (uint64_t i = 0; i < 3 * GRANULE; i++)
+        bytes[i] = (unsigned char) (i * 13);
+    _Atomic uint64_t *start = mproc_plat_region_at(MPROC_PLAT_REGION_START - 16);
+    (void) start;
+    skip("see region_passes_between_processes");
+}
+
+MPROC_CONTRACT_SUITE(region, child, MPROC_TEST(a_new_region_has_its_first_page),
+                     MPROC_TEST(an_address_elsewhere_has_no_offset),
+                     MPROC_TEST(committed_bytes_are_zero_and_keep_what_is_written),
+                     MPROC_TEST(released_bytes_can_be_committed_again),
+                     MPROC_TEST(what_does_not_fit_has_no_place),
+                     MPROC_TEST(any_offset_below_the_highest_can_be_read),
+                     MPROC_TEST(a_spawned_process_sees_the_same_bytes))
