@@ -9,7 +9,7 @@ string(REGEX MATCHALL "[^\n]+" lines "${text}")
 list(TRANSFORM lines REPLACE " .*" "" OUTPUT_VARIABLE symbols)
 set(public ${symbols})
 list(FILTER public INCLUDE REGEX "^mproc_[a-z]")
-list(FILTER symbols EXCLUDE REGEX "^mproc_[a-z]")
+list(FILTER symbols EXCLUDE REGEX "^(mproc_[a-z]|_init$|_fini$)") # the latter: musl's start files
 # what belongs to the platform boundary has a public-looking name
 set(boundary ${public})
 list(FILTER boundary INCLUDE REGEX "^mproc_plat_")

@@ -72,6 +72,11 @@ void mproc__template_end(void)
     mproc__template_unlock();
 }
 
+int64_t mproc__template_pid(void)
+{
+    return running ? server.process.pid : 0;
+}
+
 /* ---- starting the template ---- */
 
 /* Waits until it serves, so that a missing guard or a bad warm-up is this start's error. */

@@ -132,7 +132,6 @@ void mproc__child_enter(struct record *record)
 
 static mproc_err enter_forked_child(struct start_plan *plan)
 {
-    seed_random();
     mproc_err err = mproc_plat_stdio_replace(plan->standard);
     if (err == MPROC_OK && plan->folder != MPROC_PLAT_NONE)
         err = mproc_plat_folder_enter(plan->folder);
@@ -142,9 +141,8 @@ static mproc_err enter_forked_child(struct start_plan *plan)
     return err;
 }
 
-static void warn_of_threads(void)
+static void warn_of_threads(int threads)
 {
-    int threads = mproc_plat_thread_count();
     if (threads > 1)
         mproc_log(MPROC_LOG_WARNING,
                   "fork in a process with %d threads: locks that the others hold stay locked in the "
@@ -154,7 +152,8 @@ static void warn_of_threads(void)
 
 static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process, bool *in_child)
 {
-    warn_of_threads();
+    int threads = mproc_plat_thread_count();
+    warn_of_threads(threads);
     mproc__template_lock();
     mproc__lock();
     mproc__log_lock();
@@ -169,6 +168,9 @@ static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *
     mproc__log_keep();
     mproc__lock_keep();
     mproc__template_keep();
+    /* srand() takes a lock of the C library's, which another thread may have held at the fork. */
+    if (threads == 1)
+        seed_random();
     err = enter_forked_child(plan);
     if (err != MPROC_OK)
         mproc__record_refuse(plan->record, err);

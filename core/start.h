@@ -62,6 +62,8 @@ void mproc__template_unlock(void);
 void mproc__template_keep(void);
 void mproc__template_forked(void);
 void mproc__template_end(void);
+/* The running template's pid, 0 if there is none: for tests. */
+int64_t mproc__template_pid(void);
 void mproc__template_set_warmup(mproc_warmup *warmup);
 
 /* MPROC_START_* that `method` means now. */

@@ -19,15 +19,22 @@ bool mproc__creation_time(HANDLE process, uint64_t *stamp)
     return true;
 }
 
+/* The system rounds a pid down to a multiple of 4: what it opened may be another one's. */
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 {
-    HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD) pid);
+    HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE,
+                                 (DWORD) pid);
+    bool denied = !process && GetLastError() == ERROR_ACCESS_DENIED;
     uint64_t found = 0;
-    bool lives = process && mproc__creation_time(process, &found);
+    bool lives = process && GetProcessId(process) == (DWORD) pid &&
+                 mproc__creation_time(process, &found);
     if (process)
         CloseHandle(process);
     if (!lives)
-        return mproc__fail(MPROC_ENOTFOUND, "no process with pid %lld runs", (long long) pid);
+        return mproc__fail(denied ? MPROC_EPERM : MPROC_ENOTFOUND,
+                           denied ? "process %lld is not yours to look at"
+                                  : "no process with pid %lld runs",
+                           (long long) pid);
     *stamp = found;
     return MPROC_OK;
 }
@@ -35,13 +42,15 @@ mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
 {
     (void) force;
-    HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE | PROCESS_TERMINATE,
+    HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE |
+                                     PROCESS_TERMINATE,
                                  FALSE, (DWORD) pid);
     uint64_t found = 0;
     mproc_err err = MPROC_OK;
     /* The open handle keeps the pid from being given to another while we look. */
     if (process && mproc__creation_time(process, &found) && found == stamp &&
-        !TerminateProcess(process, 0x10000) && WaitForSingleObject(process, 0) == WAIT_TIMEOUT)
+        !TerminateProcess(process, MPROC__TERMINATED) &&
+        WaitForSingleObject(process, 0) == WAIT_TIMEOUT)
         err = mproc__fail_system(MPROC_EPERM, (int) GetLastError(), "cannot terminate process %lld",
                                  (long long) pid);
     if (process)
@@ -65,6 +74,9 @@ int mproc_plat_cpu_count(void)
     if (GetProcessAffinityMask(GetCurrentProcess(), &own, &all))
         for (; own; own &= own - 1)
             count++;
+    /* Both masks are 0 if its threads are in several groups of 64. */
+    if (count == 0)
+        count = (int) GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
     return count > 0 ? count : 1;
 }
 

@@ -48,7 +48,8 @@ static mproc_err describe(HMODULE module, struct mproc_plat_image *image)
     wchar_t wide[MPROC_PLAT_PATH_SIZE];
     DWORD length = GetModuleFileNameW(module, wide, MPROC_PLAT_PATH_SIZE);
     if (length == 0 || length >= MPROC_PLAT_PATH_SIZE)
-        return mproc__fail_system(MPROC_ESYSTEM, (int) GetLastError(), "the path of a loaded module");
+        return mproc__fail_system(MPROC_ESYSTEM, (int) GetLastError(),
+                                  "the path of a loaded module");
     mproc_err err = mproc__narrow(wide, image->path, sizeof image->path);
     if (err != MPROC_OK)
         return err;
@@ -61,11 +62,13 @@ static mproc_err describe(HMODULE module, struct mproc_plat_image *image)
 mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *image)
 {
     HMODULE module;
-    DWORD flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    DWORD flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                  GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
     if (!GetModuleHandleExW(flags, (LPCWSTR) address, &module) ||
         !holds_code(headers_of((const char *) module), (uintptr_t) address - (uintptr_t) module))
-        return mproc__fail(MPROC_EINVAL, "address %p is not in the code of this program or of a DLL; only "
-                                         "such functions can be named to another process",
+        return mproc__fail(MPROC_EINVAL,
+                           "address %p is not in the code of this program or of a DLL; only "
+                           "such functions can be named to another process",
                            address);
     return describe(module, image);
 }
@@ -77,8 +80,9 @@ mproc_err mproc_plat_image_main(struct mproc_plat_image *image)
 
 static mproc_err other_build(const char *path)
 {
-    return mproc__fail(MPROC_EIMAGE, "'%s' is another build than the one that runs; restart the program "
-                                     "after an update",
+    return mproc__fail(MPROC_EIMAGE,
+                       "'%s' is another build than the one that runs; restart the program "
+                       "after an update",
                        path);
 }
 
@@ -86,15 +90,17 @@ mproc_err mproc_plat_image_find(const struct mproc_plat_image *image, uintptr_t 
 {
     HMODULE module = GetModuleHandleW(NULL);
     if (!image->main) {
-        wchar_t *path = mproc__wide(image->path);
-        if (!path)
-            return MPROC_EINVAL;
+        wchar_t *path;
+        mproc_err err = mproc__wide(image->path, &path);
+        if (err != MPROC_OK)
+            return err;
         module = GetModuleHandleW(path);
         if (!module)
-            module = LoadLibraryW(path);
+            module = LoadLibraryExW(path, NULL, LOAD_WITH_ALTERED_SEARCH_PATH);
+        DWORD code = GetLastError();
         free(path);
         if (!module)
-            return mproc__fail_system(MPROC_EIMAGE, (int) GetLastError(), "cannot load '%s'", image->path);
+            return mproc__fail_system(MPROC_EIMAGE, (int) code, "cannot load '%s'", image->path);
     }
     unsigned char identity[MPROC_PLAT_IDENTITY_SIZE];
     identify(headers_of((const char *) module), identity);
@@ -102,6 +108,20 @@ mproc_err mproc_plat_image_find(const struct mproc_plat_image *image, uintptr_t 
         return other_build(image->path);
     *base = (uintptr_t) module;
     return MPROC_OK;
+}
+
+static bool headers_lie_inside(const char *bytes, size_t size)
+{
+    const IMAGE_DOS_HEADER *dos = (const IMAGE_DOS_HEADER *) bytes;
+    if (dos->e_magic != IMAGE_DOS_SIGNATURE || dos->e_lfanew < 0 ||
+        (size_t) dos->e_lfanew + sizeof(IMAGE_NT_HEADERS) > size)
+        return false;
+    const IMAGE_NT_HEADERS *headers = headers_of(bytes);
+    size_t sections = (size_t) dos->e_lfanew + offsetof(IMAGE_NT_HEADERS, OptionalHeader) +
+                      headers->FileHeader.SizeOfOptionalHeader;
+    return headers->Signature == IMAGE_NT_SIGNATURE &&
+           headers->OptionalHeader.Magic == IMAGE_NT_OPTIONAL_HDR_MAGIC &&
+           sections + headers->FileHeader.NumberOfSections * sizeof(IMAGE_SECTION_HEADER) <= size;
 }
 
 /* The headers of a PE file lie in its first bytes. */
@@ -115,37 +135,30 @@ static mproc_err read_identity(HANDLE file, const char *path, unsigned char *ide
         err = mproc__fail(MPROC_ENOMEM, "no memory to look at '%s'", path);
     else if (!ReadFile(file, bytes, size, &got, NULL) || got < sizeof(IMAGE_DOS_HEADER))
         err = mproc__fail(MPROC_EIMAGE, "'%s' is no program", path);
-    if (err == MPROC_OK) {
-        const IMAGE_DOS_HEADER *dos = (const IMAGE_DOS_HEADER *) bytes;
-        LONG at = dos->e_lfanew;
-        if (dos->e_magic != IMAGE_DOS_SIGNATURE || at < 0 ||
-            (size_t) at + sizeof(IMAGE_NT_HEADERS) > got ||
-            headers_of(bytes)->Signature != IMAGE_NT_SIGNATURE)
-            err = mproc__fail(MPROC_EIMAGE, "'%s' is no program", path);
-        else if ((const char *) (IMAGE_FIRST_SECTION(headers_of(bytes)) +
-                                 headers_of(bytes)->FileHeader.NumberOfSections) > bytes + got)
-            err = mproc__fail(MPROC_EIMAGE, "'%s' has more sections than a program has", path);
-        else
-            identify(headers_of(bytes), identity);
-    }
+    else if (!headers_lie_inside(bytes, got))
+        err = mproc__fail(MPROC_EIMAGE, "'%s' is no program for this kind of Windows", path);
+    else
+        identify(headers_of(bytes), identity);
     free(bytes);
     return err;
 }
 
 mproc_err mproc_plat_image_check_file(const char *path, const unsigned char *identity)
 {
-    wchar_t *wide = mproc__wide(path);
-    if (!wide)
-        return MPROC_EINVAL;
-    HANDLE file = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
-                              0, NULL);
+    wchar_t *wide;
+    mproc_err err = mproc__wide(path, &wide);
+    if (err != MPROC_OK)
+        return err;
+    HANDLE file = CreateFileW(wide, GENERIC_READ,
+                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                              OPEN_EXISTING, 0, NULL);
+    DWORD code = GetLastError();
     free(wide);
     if (file == INVALID_HANDLE_VALUE) {
-        DWORD code = GetLastError();
         return mproc__fail_system(mproc__from_windows(code), (int) code, "cannot open '%s'", path);
     }
     unsigned char found[MPROC_PLAT_IDENTITY_SIZE];
-    mproc_err err = read_identity(file, path, found);
+    err = read_identity(file, path, found);
     CloseHandle(file);
     if (err == MPROC_OK && memcmp(found, identity, sizeof found) != 0)
         err = other_build(path);

@@ -3,15 +3,22 @@
 #include "win32.h"
 
 static HANDLE own_end;
+static SRWLOCK making = SRWLOCK_INIT;
 
 mproc_err mproc_plat_lifeline(mproc_plat_handle *child_end)
 {
-    if (!own_end &&
-        !DuplicateHandle(GetCurrentProcess(), GetCurrentProcess(), GetCurrentProcess(), &own_end,
-                         SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, 0))
-        return mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(), "no handle of this process");
-    *child_end = (mproc_plat_handle) own_end;
-    return MPROC_OK;
+    mproc_err err = MPROC_OK;
+    HANDLE self = GetCurrentProcess();
+    AcquireSRWLockExclusive(&making);
+    if (!own_end && !DuplicateHandle(self, self, self, &own_end,
+                                     SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, 0)) {
+        own_end = NULL;
+        err = mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(), "no handle of this process");
+    }
+    if (own_end)
+        *child_end = (mproc_plat_handle) own_end;
+    ReleaseSRWLockExclusive(&making);
+    return err;
 }
 
 void mproc_plat_lifeline_forked(void)
@@ -22,16 +29,18 @@ static void CALLBACK end_too(void *unused, BOOLEAN timed_out)
 {
     (void) unused;
     (void) timed_out;
-    TerminateProcess(GetCurrentProcess(), 0x10000);
+    TerminateProcess(GetCurrentProcess(), MPROC__TERMINATED);
 }
 
 /* The parent's job does it first; this holds where a job cannot be had. */
 mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end)
 {
     HANDLE wait;
-    if (RegisterWaitForSingleObject(&wait, (HANDLE) child_end, end_too, NULL, INFINITE, WT_EXECUTEONLYONCE))
+    if (RegisterWaitForSingleObject(&wait, (HANDLE) child_end, end_too, NULL, INFINITE,
+                                    WT_EXECUTEONLYONCE))
         return MPROC_OK;
-    return mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(), "cannot watch the parent of a daemon");
+    return mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(),
+                              "cannot watch the parent of a daemon");
 }
 
 mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline)
@@ -41,7 +50,8 @@ mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline
         if (answer == WAIT_OBJECT_0)
             return MPROC_OK;
         if (answer == WAIT_FAILED)
-            return mproc__fail_system(MPROC_ESYSTEM, (int) GetLastError(), "cannot wait for the parent");
+            return mproc__fail_system(MPROC_ESYSTEM, (int) GetLastError(),
+                                      "cannot wait for the parent");
         if (deadline == 0 || mproc_plat_now() >= deadline)
             return MPROC_ETIMEDOUT;
     }

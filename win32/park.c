@@ -3,9 +3,12 @@
  * region and a semaphore named after the family. (WaitOnAddress does not cross processes.)
  *
  * The sleeper counts itself, then looks at the word; the waker changes the word, then looks at the
- * counter: one of them sees the other. Killed as a sleeper: the counter stays too high, which costs
- * permits nobody takes, so spurious wake-ups. Killed as a waker before the release, or a permit taken by
- * a newcomer: sleepers look again by themselves, at the latest after a slice. */
+ * counter: one of them sees the other. Who is killed:
+ *   a sleeper, counted: the counter stays too high, which costs permits nobody takes, so spurious
+ *     wake-ups; never more than MOST_PERMITS of them lie about.
+ *   a sleeper that has taken its permit: nothing; it was its own.
+ *   a waker between the word and the release: sleepers look again by themselves, after a slice at
+ *     the latest. So too when a newcomer takes another's permit. */
 #include "win32.h"
 
 #include <wchar.h>
@@ -13,6 +16,7 @@
 #define SLICE INT64_C(20000000)
 enum { MOST_PERMITS = 256 };
 
+_Static_assert(MPROC__BUCKETS == 1 << 7, "bucket_of() keeps 7 bits");
 static HANDLE semaphores[MPROC__BUCKETS];
 static SRWLOCK opening = SRWLOCK_INIT;
 
@@ -21,7 +25,7 @@ static unsigned bucket_of(const _Atomic uint32_t *word)
     uint64_t offset = mproc_plat_region_offset((const void *) word);
     /* A word of this process's own still works inside it. */
     uint64_t place = offset == UINT64_MAX ? (uint64_t) (uintptr_t) word : offset;
-    return (unsigned) ((place >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+    return (unsigned) ((place >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 57);
 }
 
 static HANDLE semaphore_of(unsigned bucket)
@@ -54,7 +58,8 @@ mproc_err mproc_plat_park(_Atomic uint32_t *word, uint32_t expected, int64_t dea
             break;
         }
         int64_t slice = deadline - now < SLICE ? deadline : now + SLICE;
-        DWORD answer = semaphore ? WaitForSingleObject(semaphore, mproc__milliseconds(slice)) : WAIT_FAILED;
+        DWORD answer = semaphore ? WaitForSingleObject(semaphore, mproc__milliseconds(slice))
+                                 : WAIT_FAILED;
         if (answer == WAIT_FAILED)
             Sleep(1);
         woken = answer == WAIT_OBJECT_0;
@@ -74,7 +79,8 @@ void mproc_plat_unpark(_Atomic uint32_t *word, uint32_t count)
     if (!semaphore)
         return;
     /* All of the bucket, since they may sleep on other words; more than fits need no permit. */
-    if (!ReleaseSemaphore(semaphore, sleepers < MOST_PERMITS ? (LONG) sleepers : MOST_PERMITS, NULL))
+    if (!ReleaseSemaphore(semaphore, sleepers < MOST_PERMITS ? (LONG) sleepers : MOST_PERMITS,
+                          NULL))
         while (sleepers-- > 0 && ReleaseSemaphore(semaphore, 1, NULL)) {
         }
 }

@@ -8,7 +8,7 @@
 
 enum { MPROC_PLAT_SEGMENTS = 128 };
 
-/* Where each segment lies in this process and how many of its bytes are committed as far as this
+/* Where each segment lies in this process, and how many of its bytes are committed as far as this
  * process knows. */
 struct mproc_plat_segment {
     char *_Atomic base;
@@ -16,7 +16,7 @@ struct mproc_plat_segment {
 };
 extern struct mproc_plat_segment mproc_plat_segments[MPROC_PLAT_SEGMENTS];
 
-/* Looks again, and attaches the segment if another process made it. NULL if there is no such byte. */
+/* Looks again, and attaches the segment if another process made it. NULL if there is no byte. */
 void *mproc_plat_region_attach_at(uint64_t offset);
 
 static inline void *mproc_plat_region_at(uint64_t offset)

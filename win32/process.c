@@ -3,15 +3,15 @@
 #include "win32.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <wchar.h>
-
-/* TerminateProcess() by us, as Python has it: reported as -15. */
-#define TERMINATED 0x10000
 
 /* ---- the environment block ---- */
 
 static size_t name_length(const wchar_t *entry)
 {
+    if (!*entry)
+        return 0;
     const wchar_t *equals = wcschr(entry + 1, L'='); /* "=C:=C:\..." begins with one */
     return equals ? (size_t) (equals - entry) : wcslen(entry);
 }
@@ -19,7 +19,8 @@ static size_t name_length(const wchar_t *entry)
 static int by_name(const void *a, const void *b)
 {
     const wchar_t *x = *(wchar_t *const *) a, *y = *(wchar_t *const *) b;
-    return CompareStringOrdinal(x, (int) name_length(x), y, (int) name_length(y), TRUE) - CSTR_EQUAL;
+    return CompareStringOrdinal(x, (int) name_length(x), y, (int) name_length(y), TRUE) -
+           CSTR_EQUAL;
 }
 
 static bool same_name(const wchar_t *a, const wchar_t *b)
@@ -32,54 +33,79 @@ struct environment {
     size_t count, owned; /* the first `owned` were allocated here */
 };
 
-/* Additions first, then what of this process's variables they do not name. */
-static mproc_err collect(const struct mproc_plat_spawn *spawn, const wchar_t *own,
+static mproc_err add_own(struct environment *environment, const char *text)
+{
+    wchar_t *wide;
+    mproc_err err = mproc__wide(text, &wide);
+    if (err == MPROC_OK)
+        environment->entries[environment->owned++] = wide;
+    environment->count = environment->owned;
+    return err;
+}
+
+static mproc_err add_boot(struct environment *environment, const char *boot)
+{
+    static const char name[] = "MPROC_BOOT=";
+    char *text = malloc(sizeof name + strlen(boot));
+    if (!text)
+        return mproc__fail(MPROC_ENOMEM, "no memory for the child's environment");
+    memcpy(text, name, sizeof name - 1);
+    memcpy(text + sizeof name - 1, boot, strlen(boot) + 1);
+    mproc_err err = add_own(environment, text);
+    free(text);
+    return err;
+}
+
+/* Additions and MPROC_BOOT first, then what of this process's variables they do not name. */
+static mproc_err collect(const struct mproc_plat_spawn *spawn, wchar_t *own,
                          struct environment *result)
 {
-    size_t additions = 1, existing = 0;
+    size_t most = 1;
     for (const char *const *entry = spawn->environment; entry && *entry; entry++)
-        additions++;
+        most++;
     for (const wchar_t *entry = own; *entry; entry += wcslen(entry) + 1)
-        existing++;
-    result->entries = calloc(additions + existing, sizeof *result->entries);
+        most++;
+    result->entries = calloc(most, sizeof *result->entries);
     if (!result->entries)
         return mproc__fail(MPROC_ENOMEM, "no memory for the child's environment");
-    char boot[300] = "MPROC_BOOT=";
-    strncat(boot, spawn->boot, sizeof boot - 12);
-    for (size_t i = 0; i < additions; i++) {
-        wchar_t *wide = mproc__wide(i == 0 ? boot : spawn->environment[i - 1]);
-        if (!wide)
-            return MPROC_EINVAL;
-        result->entries[result->count++] = wide;
-        result->owned++;
-    }
-    for (const wchar_t *entry = own; *entry; entry += wcslen(entry) + 1) {
+    mproc_err err = MPROC_OK;
+    for (const char *const *entry = spawn->environment; err == MPROC_OK && entry && *entry; entry++)
+        err = add_own(result, *entry);
+    if (err == MPROC_OK)
+        err = add_boot(result, spawn->boot);
+    if (err != MPROC_OK)
+        return err;
+    for (wchar_t *entry = own; *entry; entry += wcslen(entry) + 1) {
         bool replaced = false;
         for (size_t i = 0; i < result->owned && !replaced; i++)
             replaced = same_name(entry, result->entries[i]);
         if (!replaced)
-            result->entries[result->count++] = (wchar_t *) entry;
+            result->entries[result->count++] = entry;
     }
     return MPROC_OK;
 }
 
-/* Sorted, one after the other, without those that have no '=': they remove. A later addition wins. */
-static wchar_t *join_block(struct environment *environment)
+/* Of two additions with one name the later wins, so MPROC_BOOT over all. */
+static void drop_repeated(struct environment *environment)
 {
     for (size_t i = 0; i < environment->owned; i++)
         for (size_t j = i + 1; j < environment->owned; j++)
             if (same_name(environment->entries[i], environment->entries[j]))
                 environment->entries[i][0] = L'\0';
-    size_t size = 1;
+}
+
+/* Sorted, one after the other, without those that have no '=': they remove. */
+static mproc_err join_block(const struct environment *environment, wchar_t **joined)
+{
+    size_t size = 2;
     for (size_t i = 0; i < environment->count; i++)
         size += wcslen(environment->entries[i]) + 1;
-    wchar_t *block = calloc(size + 1, sizeof *block), *end = block;
+    wchar_t *block = calloc(size, sizeof *block), *end = block;
     wchar_t **sorted = malloc(environment->count * sizeof *sorted);
     if (!block || !sorted) {
         free(block);
         free(sorted);
-        mproc__fail(MPROC_ENOMEM, "no memory for the child's environment");
-        return NULL;
+        return mproc__fail(MPROC_ENOMEM, "no memory for the child's environment");
     }
     memcpy(sorted, environment->entries, environment->count * sizeof *sorted);
     qsort(sorted, environment->count, sizeof *sorted, by_name);
@@ -91,21 +117,26 @@ static wchar_t *join_block(struct environment *environment)
         end += length;
     }
     free(sorted);
-    return block;
+    *joined = block;
+    return MPROC_OK;
 }
 
-static wchar_t *make_block(const struct mproc_plat_spawn *spawn)
+static mproc_err make_block(const struct mproc_plat_spawn *spawn, wchar_t **block)
 {
-    wchar_t *own = GetEnvironmentStringsW(), *block = NULL;
+    wchar_t *own = GetEnvironmentStringsW();
     struct environment environment = { 0 };
-    if (own && collect(spawn, own, &environment) == MPROC_OK)
-        block = join_block(&environment);
+    if (!own)
+        return mproc__fail(MPROC_ENOMEM, "no memory for a copy of the environment");
+    mproc_err err = collect(spawn, own, &environment);
+    if (err == MPROC_OK) {
+        drop_repeated(&environment);
+        err = join_block(&environment, block);
+    }
     for (size_t i = 0; i < environment.owned; i++)
         free(environment.entries[i]);
     free(environment.entries);
-    if (own)
-        FreeEnvironmentStringsW(own);
-    return block;
+    FreeEnvironmentStringsW(own);
+    return err;
 }
 
 /* ---- handles: inheritable only while CreateProcess runs, and only for this child ---- */
@@ -116,9 +147,12 @@ struct launch {
     HANDLE standard[3];
     HANDLE *list;
     size_t count;
+    bool *raised; /* which of `keep` are inheritable only for this launch */
     const struct mproc_plat_spawn *spawn;
     wchar_t *executable, *command, *folder, *block;
     LPPROC_THREAD_ATTRIBUTE_LIST attributes;
+    HANDLE job;
+    bool join_later;
 };
 
 static void add_handle(struct launch *launch, HANDLE handle)
@@ -129,22 +163,32 @@ static void add_handle(struct launch *launch, HANDLE handle)
     launch->list[launch->count++] = handle;
 }
 
+static bool is_open(mproc_plat_handle handle)
+{
+    DWORD flags;
+    return GetHandleInformation((HANDLE) handle, &flags) != 0;
+}
+
 /* The child's streams are duplicates, so that nothing of ours becomes inheritable. */
 static mproc_err gather_handles(struct launch *launch)
 {
     const struct mproc_plat_spawn *spawn = launch->spawn;
     launch->list = calloc(spawn->keep_count + 3, sizeof *launch->list);
-    if (!launch->list)
+    launch->raised = calloc(spawn->keep_count + 1, sizeof *launch->raised);
+    if (!launch->list || !launch->raised)
         return mproc__fail(MPROC_ENOMEM, "no memory for a child's handles");
     for (int stream = 0; stream < 3; stream++) {
         mproc_plat_handle handle = spawn->standard[stream];
-        if (handle == MPROC_PLAT_NONE)
+        bool own = handle == MPROC_PLAT_NONE;
+        if (own)
             handle = mproc_plat_stdio_own(stream);
-        if (handle == MPROC_PLAT_NONE)
+        /* Windows keeps a closed stream's number. */
+        if (own && (handle == MPROC_PLAT_NONE || !is_open(handle)))
             continue;
         if (!DuplicateHandle(GetCurrentProcess(), (HANDLE) handle, GetCurrentProcess(),
                              &launch->standard[stream], 0, TRUE, DUPLICATE_SAME_ACCESS))
-            return mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(), "cannot pass on stream %d", stream);
+            return mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(),
+                                      "cannot pass on stream %d", stream);
         add_handle(launch, launch->standard[stream]);
     }
     for (size_t i = 0; i < spawn->keep_count; i++)
@@ -152,11 +196,22 @@ static mproc_err gather_handles(struct launch *launch)
     return MPROC_OK;
 }
 
-static void set_inheritable(const struct launch *launch, bool inheritable)
+static void raise_inheritance(struct launch *launch)
+{
+    for (size_t i = 0; i < launch->spawn->keep_count; i++) {
+        HANDLE handle = (HANDLE) launch->spawn->keep[i];
+        DWORD flags;
+        launch->raised[i] = GetHandleInformation(handle, &flags) &&
+                            !(flags & HANDLE_FLAG_INHERIT) &&
+                            SetHandleInformation(handle, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    }
+}
+
+static void lower_inheritance(const struct launch *launch)
 {
     for (size_t i = 0; i < launch->spawn->keep_count; i++)
-        SetHandleInformation((HANDLE) launch->spawn->keep[i], HANDLE_FLAG_INHERIT,
-                             inheritable ? HANDLE_FLAG_INHERIT : 0);
+        if (launch->raised[i])
+            SetHandleInformation((HANDLE) launch->spawn->keep[i], HANDLE_FLAG_INHERIT, 0);
 }
 
 /* Closing the last handle of this job, so also our death, ends every daemon and what it started. */
@@ -165,34 +220,40 @@ static HANDLE daemons_job(void)
     static HANDLE job;
     if (job)
         return job;
-    job = CreateJobObjectW(NULL, NULL);
+    HANDLE made = CreateJobObjectW(NULL, NULL);
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = { 0 };
     limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-    if (job)
-        SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
+    if (made &&
+        SetInformationJobObject(made, JobObjectExtendedLimitInformation, &limits, sizeof limits))
+        job = made;
+    else if (made)
+        CloseHandle(made);
     return job;
 }
 
-static mproc_err set_attributes(struct launch *launch, HANDLE *job)
+static mproc_err set_attributes(struct launch *launch)
 {
     SIZE_T size = 0;
     DWORD wanted = launch->spawn->daemon ? 2 : 1;
     InitializeProcThreadAttributeList(NULL, wanted, 0, &size);
     launch->attributes = malloc(size);
-    if (!launch->attributes || !InitializeProcThreadAttributeList(launch->attributes, wanted, 0, &size)) {
+    if (!launch->attributes ||
+        !InitializeProcThreadAttributeList(launch->attributes, wanted, 0, &size)) {
         free(launch->attributes);
         launch->attributes = NULL;
         return mproc__fail(MPROC_ENOMEM, "no memory to start a process");
     }
     if (launch->count > 0 &&
-        !UpdateProcThreadAttribute(launch->attributes, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, launch->list,
-                                   launch->count * sizeof(HANDLE), NULL, NULL))
-        return mproc__fail_system(MPROC_EINVAL, (int) GetLastError(), "cannot list a child's handles");
-    *job = launch->spawn->daemon ? daemons_job() : NULL;
+        !UpdateProcThreadAttribute(launch->attributes, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
+                                   launch->list, launch->count * sizeof(HANDLE), NULL, NULL))
+        return mproc__fail_system(MPROC_EINVAL, (int) GetLastError(),
+                                  "cannot list a child's handles");
     /* Without a job the daemon still ends itself, by its lifeline. */
-    if (*job)
-        UpdateProcThreadAttribute(launch->attributes, 0, PROC_THREAD_ATTRIBUTE_JOB_LIST, job, sizeof *job,
-                                  NULL, NULL);
+    launch->job = launch->spawn->daemon ? daemons_job() : NULL;
+    launch->join_later = /* Windows 8 has no such attribute */
+        launch->job &&
+        !UpdateProcThreadAttribute(launch->attributes, 0, PROC_THREAD_ATTRIBUTE_JOB_LIST,
+                                   &launch->job, sizeof launch->job, NULL, NULL);
     return MPROC_OK;
 }
 
@@ -203,26 +264,22 @@ static mproc_err prepare_texts(struct launch *launch)
     char path[MPROC_PLAT_PATH_SIZE];
     const char *executable = launch->spawn->executable;
     if (!executable) {
-        mproc_err err = mproc_plat_executable(path, sizeof path);
-        if (err != MPROC_OK)
-            return err;
+        mproc_err unknown = mproc_plat_executable(path, sizeof path);
+        if (unknown != MPROC_OK)
+            return unknown;
         executable = path;
     }
-    launch->executable = mproc__wide(executable);
-    if (!launch->executable)
-        return MPROC_EINVAL;
+    mproc_err err = mproc__wide(executable, &launch->executable);
+    if (err == MPROC_OK && launch->spawn->working_directory)
+        err = mproc__wide(launch->spawn->working_directory, &launch->folder);
+    if (err != MPROC_OK)
+        return err;
     size_t size = wcslen(launch->executable) + 3;
     launch->command = malloc(size * sizeof *launch->command);
     if (!launch->command)
         return mproc__fail(MPROC_ENOMEM, "no memory to start a process");
     swprintf(launch->command, size, L"\"%ls\"", launch->executable);
-    if (launch->spawn->working_directory) {
-        launch->folder = mproc__wide(launch->spawn->working_directory);
-        if (!launch->folder)
-            return MPROC_EINVAL;
-    }
-    launch->block = make_block(launch->spawn);
-    return launch->block ? MPROC_OK : MPROC_ENOMEM;
+    return make_block(launch->spawn, &launch->block);
 }
 
 static mproc_err create(struct launch *launch, struct mproc_plat_process *process)
@@ -235,24 +292,29 @@ static mproc_err create(struct launch *launch, struct mproc_plat_process *proces
     startup.StartupInfo.hStdError = launch->standard[2];
     PROCESS_INFORMATION created;
     AcquireSRWLockExclusive(&starting);
-    HANDLE job;
-    mproc_err err = set_attributes(launch, &job);
+    mproc_err err = set_attributes(launch);
     if (err == MPROC_OK) {
+        DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT;
+        if (launch->join_later)
+            flags |= CREATE_SUSPENDED;
         startup.lpAttributeList = launch->attributes;
-        set_inheritable(launch, true);
-        if (!CreateProcessW(launch->executable, launch->command, NULL, NULL, TRUE,
-                            EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT, launch->block,
-                            launch->folder, &startup.StartupInfo, &created)) {
+        raise_inheritance(launch);
+        if (!CreateProcessW(launch->executable, launch->command, NULL, NULL, launch->count > 0,
+                            flags, launch->block, launch->folder, &startup.StartupInfo, &created)) {
             DWORD code = GetLastError();
             err = mproc__fail_system(mproc__from_windows(code), (int) code, "cannot start '%s'",
                                      launch->spawn->executable ? launch->spawn->executable
                                                                : "this program again");
         }
-        set_inheritable(launch, false);
+        lower_inheritance(launch);
     }
     ReleaseSRWLockExclusive(&starting);
     if (err != MPROC_OK)
         return err;
+    if (launch->join_later) {
+        AssignProcessToJobObject(launch->job, created.hProcess);
+        ResumeThread(created.hThread);
+    }
     CloseHandle(created.hThread);
     process->pid = (int64_t) created.dwProcessId;
     process->watch = (mproc_plat_handle) created.hProcess;
@@ -263,6 +325,7 @@ static mproc_err create(struct launch *launch, struct mproc_plat_process *proces
 mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_plat_process *process)
 {
     struct launch launch = { .spawn = spawn };
+    mproc__region_hand_on();
     mproc_err err = prepare_texts(&launch);
     if (err == MPROC_OK)
         err = gather_handles(&launch);
@@ -276,6 +339,7 @@ mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_pl
         free(launch.attributes);
     }
     free(launch.list);
+    free(launch.raised);
     free(launch.executable);
     free(launch.command);
     free(launch.folder);
@@ -285,8 +349,9 @@ mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_pl
 
 void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count)
 {
-    (void) keep;
-    (void) count; /* the handle list has seen to it */
+    /* The handle list has seen to the others; what it let in would be inherited on and on. */
+    for (size_t i = 0; i < count; i++)
+        SetHandleInformation((HANDLE) keep[i], HANDLE_FLAG_INHERIT, 0);
 }
 
 /* ---- ending ---- */
@@ -301,7 +366,7 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
     if (WaitForSingleObject((HANDLE) process->watch, 0) != WAIT_OBJECT_0)
         return false;
     status->known = GetExitCodeProcess((HANDLE) process->watch, &code) != 0;
-    status->signalled = status->known && code == TERMINATED;
+    status->signalled = status->known && code == MPROC__TERMINATED;
     status->code = status->signalled ? 15 : (int) code;
     return true;
 }
@@ -309,12 +374,14 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
 mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force)
 {
     (void) force;
-    if (process->watch == MPROC_PLAT_NONE || TerminateProcess((HANDLE) process->watch, TERMINATED) ||
+    if (process->watch == MPROC_PLAT_NONE ||
+        TerminateProcess((HANDLE) process->watch, MPROC__TERMINATED) ||
         WaitForSingleObject((HANDLE) process->watch, 0) == WAIT_OBJECT_0)
         return MPROC_OK;
     DWORD code = GetLastError();
     /* Between its end and the signal of its handle it can no longer be terminated. */
-    if (code == ERROR_ACCESS_DENIED && WaitForSingleObject((HANDLE) process->watch, 1000) == WAIT_OBJECT_0)
+    if (code == ERROR_ACCESS_DENIED &&
+        WaitForSingleObject((HANDLE) process->watch, 1000) == WAIT_OBJECT_0)
         return MPROC_OK;
     return mproc__fail_system(MPROC_EPERM, (int) code, "cannot terminate process %lld",
                               (long long) process->pid);

@@ -7,21 +7,23 @@
 
 mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle *handle)
 {
-    wchar_t *wide = mproc__wide(path ? path : "NUL");
-    if (!wide)
-        return MPROC_EINVAL;
-    DWORD access = stream == 0 ? GENERIC_READ : FILE_APPEND_DATA | SYNCHRONIZE | FILE_READ_ATTRIBUTES;
+    wchar_t *wide;
+    mproc_err err = mproc__wide(path ? path : "NUL", &wide);
+    if (err != MPROC_OK)
+        return err;
+    DWORD access = stream == 0 ? GENERIC_READ
+                               : FILE_APPEND_DATA | SYNCHRONIZE | FILE_READ_ATTRIBUTES;
     if (!path && stream != 0)
         access = GENERIC_WRITE;
-    HANDLE file = CreateFileW(wide, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
-                              stream == 0 || !path ? OPEN_EXISTING : OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL,
-                              NULL);
+    HANDLE file = CreateFileW(wide, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                              NULL, stream == 0 || !path ? OPEN_EXISTING : OPEN_ALWAYS,
+                              FILE_ATTRIBUTE_NORMAL, NULL);
+    DWORD code = GetLastError();
     free(wide);
-    if (file == INVALID_HANDLE_VALUE) {
-        DWORD code = GetLastError();
+    if (file == INVALID_HANDLE_VALUE)
         return mproc__fail_system(mproc__from_windows(code), (int) code,
-                                  "cannot open '%s' as a child's stream %d", path ? path : "NUL", stream);
-    }
+                                  "cannot open '%s' as a child's stream %d", path ? path : "NUL",
+                                  stream);
     *handle = (mproc_plat_handle) file;
     return MPROC_OK;
 }
@@ -29,10 +31,13 @@ mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle 
 mproc_err mproc_plat_handle_check(mproc_plat_handle handle)
 {
     DWORD flags;
+    /* NONE is also what stands for this process itself. */
+    if (handle == MPROC_PLAT_NONE)
+        return mproc__fail(MPROC_EINVAL, "no handle was given");
     if (GetHandleInformation((HANDLE) handle, &flags))
         return MPROC_OK;
-    return mproc__fail_system(MPROC_EINVAL, (int) GetLastError(), "handle %lld is not open in this process",
-                              (long long) handle);
+    return mproc__fail_system(MPROC_EINVAL, (int) GetLastError(),
+                              "handle %lld is not open in this process", (long long) handle);
 }
 
 mproc_plat_handle mproc_plat_stdio_own(int stream)
@@ -45,14 +50,16 @@ mproc_plat_handle mproc_plat_stdio_own(int stream)
 mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
 {
     (void) standard;
-    return mproc__fail(MPROC_ENOTSUP, "only forked children replace their streams; Windows has none");
+    return mproc__fail(MPROC_ENOTSUP,
+                       "only forked children replace their streams; Windows has none");
 }
 
 mproc_err mproc_plat_folder_open(const char *path, mproc_plat_handle *folder)
 {
-    wchar_t *wide = mproc__wide(path);
-    if (!wide)
-        return MPROC_EINVAL;
+    wchar_t *wide;
+    mproc_err err = mproc__wide(path, &wide);
+    if (err != MPROC_OK)
+        return err;
     DWORD attributes = GetFileAttributesW(wide);
     DWORD code = GetLastError();
     free(wide);

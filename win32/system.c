@@ -67,13 +67,14 @@ DWORD mproc__milliseconds(int64_t deadline)
     int64_t left = deadline == 0 ? 0 : deadline - mproc_plat_now();
     if (left <= 0)
         return 0;
-    int64_t milliseconds = (left + 999999) / 1000000;
+    int64_t milliseconds = (left - 1) / 1000000 + 1;
     return milliseconds < 0x7fffffff ? (DWORD) milliseconds : 0x7fffffff;
 }
 
 void mproc_plat_sleep(int64_t nanoseconds)
 {
-    Sleep((DWORD) ((nanoseconds + 999999) / 1000000));
+    int64_t milliseconds = nanoseconds <= 0 ? 0 : (nanoseconds - 1) / 1000000 + 1;
+    Sleep(milliseconds < 0x7fffffff ? (DWORD) milliseconds : 0x7fffffff);
 }
 
 mproc_err mproc_plat_random(void *buffer, size_t size)
@@ -93,7 +94,8 @@ void mproc_plat_system_text(int code, char *buffer, size_t size)
                           wide[length - 1] == L'.' || wide[length - 1] == L' '))
         length--;
     wide[length < 299 ? length : 299] = L'\0';
-    if (length == 0 || WideCharToMultiByte(CP_UTF8, 0, wide, -1, buffer, (int) size, NULL, NULL) <= 0)
+    if (length == 0 ||
+        WideCharToMultiByte(CP_UTF8, 0, wide, -1, buffer, (int) size, NULL, NULL) <= 0)
         snprintf(buffer, size, "Windows error %d", code);
 }
 
@@ -104,16 +106,18 @@ void mproc_plat_signal_text(int number, char *buffer, size_t size)
 
 mproc_err mproc_plat_set_environment(const char *name, const char *value)
 {
-    wchar_t *wide_name = mproc__wide(name);
-    wchar_t *wide_value = value ? mproc__wide(value) : NULL;
-    mproc_err err = MPROC_OK;
-    if (!wide_name || (value && !wide_value))
-        err = MPROC_EINVAL;
-    /* Both the C library's copy, for getenv(), and the system's, for programs started from here. */
-    else if (_wputenv_s(wide_name, wide_value ? wide_value : L"") != 0)
+    wchar_t *wide_name = NULL, *wide_value = NULL;
+    mproc_err err = mproc__wide(name, &wide_name);
+    if (err == MPROC_OK && value)
+        err = mproc__wide(value, &wide_value);
+    /* Both the C library's copy, for getenv(), and the system's, for programs started from here:
+     * the first cannot hold an empty value. */
+    if (err == MPROC_OK && _wputenv_s(wide_name, value ? wide_value : L"") != 0)
         err = mproc__fail(MPROC_EINVAL, "the environment cannot hold the variable %s", name);
-    else
-        SetEnvironmentVariableW(wide_name, wide_value);
+    if (err == MPROC_OK && !SetEnvironmentVariableW(wide_name, wide_value) &&
+        GetLastError() != ERROR_ENVVAR_NOT_FOUND)
+        err = mproc__fail_system(MPROC_EINVAL, (int) GetLastError(),
+                                 "the environment cannot hold the variable %s", name);
     free(wide_name);
     free(wide_value);
     return err;
@@ -128,7 +132,8 @@ bool mproc_plat_address_mapped(const void *address)
 
 void mproc_plat_handle_close(mproc_plat_handle handle)
 {
-    CloseHandle((HANDLE) handle);
+    if (handle != MPROC_PLAT_NONE)
+        CloseHandle((HANDLE) handle);
 }
 
 void mproc_plat_exit_now(int exit_code)

@@ -30,10 +30,10 @@ static mproc_err wait_for_many(const struct mproc_plat_process *const *processes
     if (!event || !waits)
         err = mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu processes", count);
     for (size_t i = 0; err == MPROC_OK && i < count; i++)
-        if (!RegisterWaitForSingleObject(&waits[i], (HANDLE) processes[i]->watch, ended, event, INFINITE,
-                                         WT_EXECUTEONLYONCE))
-            err = mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(), "cannot wait for %zu processes",
-                                     count);
+        if (!RegisterWaitForSingleObject(&waits[i], (HANDLE) processes[i]->watch, ended, event,
+                                         INFINITE, WT_EXECUTEONLYONCE))
+            err = mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(),
+                                     "cannot wait for %zu processes", count);
     if (err == MPROC_OK)
         WaitForSingleObject(event, mproc__milliseconds(deadline));
     for (size_t i = 0; waits && i < count; i++)
@@ -51,10 +51,18 @@ static mproc_err wait_for_some(const struct mproc_plat_process *const *processes
     HANDLE handles[MAXIMUM_WAIT_OBJECTS];
     if (count > MAXIMUM_WAIT_OBJECTS)
         return wait_for_many(processes, count, deadline);
+    if (count == 0) {
+        Sleep(mproc__milliseconds(deadline));
+        return MPROC_OK;
+    }
     for (size_t i = 0; i < count; i++)
         handles[i] = (HANDLE) processes[i]->watch;
-    if (WaitForMultipleObjects((DWORD) count, handles, FALSE, mproc__milliseconds(deadline)) != WAIT_FAILED)
+    if (WaitForMultipleObjects((DWORD) count, handles, FALSE, mproc__milliseconds(deadline)) !=
+        WAIT_FAILED)
         return MPROC_OK;
+    /* The same one twice, which registered waits allow. */
+    if (GetLastError() == ERROR_INVALID_PARAMETER)
+        return wait_for_many(processes, count, deadline);
     return mproc__fail_system(MPROC_ESYSTEM, (int) GetLastError(), "cannot wait for processes");
 }
 

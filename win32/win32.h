@@ -13,8 +13,8 @@
 
 /* ---- text.c: UTF-8 outside, UTF-16 inside ---- */
 
-/* To be freed; NULL with an error described. */
-wchar_t *mproc__wide(const char *text);
+/* *wide is to be freed. */
+mproc_err mproc__wide(const char *text, wchar_t **wide);
 /* Fails with MPROC_EINVAL if it does not fit. */
 mproc_err mproc__narrow(const wchar_t *wide, char *text, size_t size);
 
@@ -29,10 +29,17 @@ DWORD mproc__milliseconds(int64_t deadline);
 /* 128 random bits that name this family's semaphores. */
 const uint64_t *mproc__family_nonce(void);
 /* The counters of park.c, in the region's private bytes. */
-enum { MPROC__BUCKETS = 64 };
+enum { MPROC__BUCKETS = 128 };
 _Atomic uint32_t *mproc__park_counter(unsigned bucket);
+/* Before a process is started: makes sure it can attach what this one has attached. */
+void mproc__region_hand_on(void);
 
 /* ---- process.c ---- */
+
+/* The exit code of what we terminate, as Python has it: reported as signal 15. */
+#define MPROC__TERMINATED 0x10000u
+
+/* ---- identity.c ---- */
 
 /* The creation time that tells a process from others with its pid; false if it has ended. */
 bool mproc__creation_time(HANDLE process, uint64_t *stamp);

@@ -208,8 +208,10 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
             CU_run_all_tests();
             int failed = (int) CU_get_number_of_failures();
             printf("%s %s.%s\n", failed ? "FAILED" : "passed", name, tests[i].name);
-            if (failed)
+            if (failed) {
                 CU_basic_show_failures(CU_get_failure_list());
+                printf("\n");
+            }
             failures += failed;
             CU_cleanup_registry();
             watchdog_start(WATCHDOG_SECONDS);

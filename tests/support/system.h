@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* What a test must leave as it found it; -1: this system cannot tell. */
 struct leftovers {
@@ -73,6 +74,9 @@ int native_read(intptr_t native, char *text, size_t size);
 void native_close(intptr_t native);
 /* Waits for poll() or WaitForSingleObject(). */
 bool native_ready(intptr_t native, int milliseconds);
+/* Excludes other threads from a stream of the C library. */
+void lock_stream(FILE *stream);
+void unlock_stream(FILE *stream);
 /* This process's stream 0, 1 or 2. */
 intptr_t native_stream(int stream);
 

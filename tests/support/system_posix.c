@@ -343,6 +343,16 @@ bool native_ready(intptr_t native, int milliseconds)
     return poll(&entry, 1, milliseconds) == 1;
 }
 
+void lock_stream(FILE *stream)
+{
+    flockfile(stream);
+}
+
+void unlock_stream(FILE *stream)
+{
+    funlockfile(stream);
+}
+
 intptr_t native_stream(int stream)
 {
     return stream;

@@ -269,6 +269,16 @@ bool native_ready(intptr_t native, int milliseconds)
     return WaitForSingleObject((HANDLE) native, (DWORD) milliseconds) == WAIT_OBJECT_0;
 }
 
+void lock_stream(FILE *stream)
+{
+    _lock_file(stream);
+}
+
+void unlock_stream(FILE *stream)
+{
+    _unlock_file(stream);
+}
+
 intptr_t native_stream(int stream)
 {
     static const DWORD names[] = { STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE };

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The entry guard and the names of functions, in programs of all kinds. */
+#include "suite.h"
+#include "system.h"
+
+#include "platform.h"
+
+static char output[2000];
+
+/* Runs a helper program under the start method of this test. */
+static void run_helper(const char *name, const char *argument, const char *expected)
+{
+    char path[1000];
+    snprintf(path, sizeof path, "%s/%s%s", TEST_PROGRAMS, name, system_is_windows() ? ".exe" : "");
+    if (!file_exists(path)) {
+        printf("  SKIP %s: it could not be built here\n", name);
+        return;
+    }
+    CU_ASSERT_EQUAL(run_program(path, argument, output, sizeof output), 0);
+    if (!strstr(output, expected))
+        printf("  %s printed: %s\n", name, output);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, expected));
+}
+
+static void a_start_before_the_guard_says_what_to_add(void)
+{
+    run_helper("guard_program", "start-before-init", "MPROC_ENOINIT");
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "mproc_init()"));
+}
+
+static void a_guarded_program_runs_its_target(void)
+{
+    run_helper("guard_program", "good", "exit code 4");
+}
+
+static void check_mistake(const char *mistake)
+{
+    if (method_under_test() == MPROC_START_FORK) {
+        printf("  SKIP: a forked child needs no guard\n");
+        return;
+    }
+    CU_ASSERT_EQUAL(mproc_plat_set_environment("MISTAKE", mistake), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", "1500"), MPROC_OK);
+    run_helper("guard_program", mistake, "MPROC_ENOGUARD");
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "mproc_init()"));
+    CU_ASSERT_EQUAL(mproc_plat_set_environment("MISTAKE", NULL), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", NULL), MPROC_OK);
+}
+
+static void a_child_that_ends_before_its_guard_is_reported(void)
+{
+    check_mistake("returns");
+}
+
+static void a_child_that_never_reaches_its_guard_is_killed_and_reported(void)
+{
+    check_mistake("hangs");
+}
+
+static int return_zero(void *argument)
+{
+    (void) argument;
+    return 0;
+}
+
+static void another_executable_is_refused_in_the_parent(void)
+{
+    if (method_under_test() == MPROC_START_FORK) {
+        printf("  SKIP: a fork runs no executable\n");
+        return;
+    }
+    mproc_process_options options = { .start_method = MPROC_START_SPAWN };
+    mproc_process *process = NULL;
+    char path[1000];
+    snprintf(path, sizeof path, "%s/identity_program%s", TEST_PROGRAMS, system_is_windows() ? ".exe" : "");
+    CU_ASSERT_EQUAL(mproc_set_executable(path), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc_process_start(&process, return_zero, NULL, 0, &options), MPROC_EIMAGE);
+    CU_ASSERT_TRUE(strlen(mproc_last_error()) > 20);
+    CU_ASSERT_EQUAL(mproc_set_executable("no/such/program"), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc_process_start(&process, return_zero, NULL, 0, &options), MPROC_ENOTFOUND);
+    CU_ASSERT_PTR_NULL(process);
+
+    char own[MPROC_PLAT_PATH_SIZE];
+    CU_ASSERT_EQUAL(mproc_plat_executable(own, sizeof own), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc_set_executable(own), MPROC_OK);
+    CU_ASSERT_EQUAL(run_child(return_zero, NULL, 0, &options), 0);
+    CU_ASSERT_EQUAL(mproc_set_executable(NULL), MPROC_OK);
+    CU_ASSERT_EQUAL(run_child(return_zero, NULL, 0, &options), 0);
+}
+
+static void static_functions_are_found_in_programs_of_all_kinds(void)
+{
+    run_helper("identity_program", NULL, "identity ok");
+    run_helper("identity_program_nopie", NULL, "identity ok");
+    run_helper("identity_program_stripped", NULL, "identity ok");
+    run_helper("identity_program_static", NULL, "identity ok");
+}
+
+static void a_target_may_lie_in_a_shared_library(void)
+{
+    run_helper("library_program", NULL, "library ok");
+}
+
+static void the_programs_path_may_have_blanks_and_umlauts(void)
+{
+    char folder[600], from[1000], to[1000];
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("gu\xc3\xa4rd \xe4\xb8\xad x", folder, sizeof folder));
+    const char *suffix = system_is_windows() ? ".exe" : "";
+    snprintf(from, sizeof from, "%s/identity_program%s", TEST_PROGRAMS, suffix);
+    snprintf(to, sizeof to, "%s/a \xc3\xbc program%s", folder, suffix);
+    CU_ASSERT_TRUE_FATAL(copy_a_file(from, to));
+    CU_ASSERT_EQUAL(run_program(to, NULL, output, sizeof output), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "identity ok"));
+    remove_folder(folder);
+}
+
+static int check_boot_is_gone(void *argument)
+{
+    (void) argument;
+    return getenv("MPROC_BOOT") != NULL;
+}
+
+static void the_boot_variable_is_not_handed_on(void)
+{
+    CU_ASSERT_EQUAL(run_child(check_boot_is_gone, NULL, 0, NULL), 0);
+}
+
+MPROC_SUITE(guard, MPROC_TEST(a_start_before_the_guard_says_what_to_add),
+            MPROC_TEST(a_guarded_program_runs_its_target),
+            MPROC_TEST(a_child_that_ends_before_its_guard_is_reported),
+            MPROC_TEST(a_child_that_never_reaches_its_guard_is_killed_and_reported),
+            MPROC_TEST(another_executable_is_refused_in_the_parent),
+            MPROC_TEST(static_functions_are_found_in_programs_of_all_kinds),
+            MPROC_TEST(a_target_may_lie_in_a_shared_library),
+            MPROC_TEST(the_programs_path_may_have_blanks_and_umlauts),
+            MPROC_TEST(the_boot_variable_is_not_handed_on))

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* The boundary: starting programs, forking, reaping, ending, limits. */
+#include "contract.h"
+
+static int check_environment(const char *expected)
+{
+    const char *value = getenv("MPROC_CONTRACT_ADDED");
+    if (getenv("MPROC_CONTRACT_REMOVED"))
+        return 2;
+    return value && strcmp(value, expected) == 0 ? 0 : 3;
+}
+
+/* "handle N": N is open and says hello. */
+static int check_handle(const char *boot)
+{
+    long long number;
+    char text[20];
+    if (sscanf(boot, "%lld", &number) != 1)
+        return 4;
+    if (mproc_plat_handle_check((mproc_plat_handle) number) != MPROC_OK)
+        return 5;
+    if (native_read((intptr_t) number, text, sizeof text) < 0)
+        return 6;
+    return strncmp(text, "hello", 5) == 0 ? 0 : 7;
+}
+
+static int child(const char *boot)
+{
+    int numbers[1000];
+    if (strncmp(boot, "exit ", 5) == 0)
+        return atoi(boot + 5);
+    if (strncmp(boot, "end ", 4) == 0)
+        end_hard(boot + 4);
+    if (strcmp(boot, "hang") == 0)
+        return hang_for_ever(NULL);
+    if (strncmp(boot, "environment ", 12) == 0)
+        return check_environment(boot + 12);
+    if (strncmp(boot, "handle ", 7) == 0)
+        return check_handle(boot + 7);
+    if (strncmp(boot, "folder ", 7) == 0)
+        return file_exists(boot + 7) ? 0 : 8;
+    if (strcmp(boot, "count") == 0) {
+        mproc_plat_close_others(NULL, 0);
+        return list_descriptors(numbers, 1000);
+    }
+    if (strcmp(boot, "echo") == 0) {
+        char text[100];
+        native_read(native_stream(0), text, sizeof text);
+        printf("out:%s", text);
+        fprintf(stderr, "err:%s", text);
+        return 0;
+    }
+    return 1;
+}
+
+static void exit_codes_come_back(void)
+{
+    static const int codes[] = { 0, 1, 77, 255, 256, -1 };
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        char boot[20];
+        snprintf(boot, sizeof boot, "exit %d", codes[i]);
+        struct mproc_plat_process process = spawn_child(boot, MPROC_PLAT_NONE);
+        CU_ASSERT_TRUE(process.pid > 0 && process.pid != mproc_plat_pid());
+        CU_ASSERT_EQUAL(reap_child(&process), exit_code_of(codes[i]));
+    }
+}
+
+static void hard_ends_come_back(void)
+{
+    static const char *const ways[] = { "end abort", "end crash", "end _exit7" };
+    for (size_t i = 0; i < 3; i++) {
+        struct mproc_plat_process process = spawn_child(ways[i], MPROC_PLAT_NONE);
+        int expected = exit_code_after(ways[i] + 4), code = reap_child(&process);
+        CU_ASSERT_TRUE(expected ? code == expected : code != 0);
+    }
+}
+
+static void reap_never_waits(void)
+{
+    struct mproc_plat_process process = spawn_child("hang", MPROC_PLAT_NONE);
+    struct mproc_plat_status status;
+    int64_t begin = mproc_plat_now();
+    for (int i = 0; i < 100; i++)
+        CU_ASSERT_FALSE(mproc_plat_process_reap(&process, &status));
+    CU_ASSERT_TRUE(mproc_plat_now() - begin < 20 * SECONDS);
+    CHECK_OK(mproc_plat_process_stop(&process, true));
+    CU_ASSERT_EQUAL(reap_child(&process), system_is_windows() ? -15 : -9);
+}
+
+static void a_request_to_end_is_no_error_once_it_has_ended(void)
+{
+    struct mproc_plat_process process = spawn_child("hang", MPROC_PLAT_NONE);
+    CHECK_OK(mproc_plat_process_stop(&process, false));
+    CU_ASSERT_EQUAL(reap_child(&process), -15);
+    process = spawn_child("exit 3", MPROC_PLAT_NONE);
+    const struct mproc_plat_process *list = &process;
+    size_t index;
+    CHECK_OK(mproc_plat_process_watch(&list, 1, in_seconds(60), &index));
+    /* It has ended and is not reaped: nothing to do. */
+    CHECK_OK(mproc_plat_process_stop(&process, false));
+    CHECK_OK(mproc_plat_process_stop(&process, true));
+    CU_ASSERT_EQUAL(reap_child(&process), 3);
+}
+
+static void a_forgotten_process_runs_on(void)
+{
+    struct mproc_plat_process process = spawn_child("hang", MPROC_PLAT_NONE);
+    int64_t pid = process.pid;
+    mproc_plat_process_forget(&process);
+    CU_ASSERT_TRUE(pid_runs(pid));
+    kill_hard(pid);
+    CU_ASSERT_TRUE(pid_ends_within(pid, 60000));
+    steal_status(pid);
+}
+
+static void environment_additions_and_removals_reach_only_the_child(void)
+{
+    static const char *const once[] = { "MPROC_CONTRACT_ADDED=a=b c", "MPROC_CONTRACT_REMOVED", NULL };
+    CHECK_OK(mproc_plat_set_environment("MPROC_CONTRACT_REMOVED", "there"));
+    struct mproc_plat_spawn spawn = spawn_of("environment a=b c");
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    spawn.environment = once;
+    CHECK_OK(mproc_plat_spawn(&spawn, &process));
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+    CU_ASSERT_PTR_NULL(getenv("MPROC_CONTRACT_ADDED"));
+    CU_ASSERT_PTR_NOT_NULL(getenv("MPROC_CONTRACT_REMOVED"));
+    CHECK_OK(mproc_plat_set_environment("MPROC_CONTRACT_REMOVED", NULL));
+}
+
+/* A file "hello" whose handle is the caller's. */
+static intptr_t open_hello(const char *folder)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/hello", folder);
+    intptr_t handle = native_open(path, true);
+    CU_ASSERT_TRUE(native_write(handle, "hello"));
+    native_close(handle);
+    return native_open(path, false);
+}
+
+static void kept_handles_keep_their_numbers_and_others_are_closed(void)
+{
+    char folder[600], boot[60];
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("handles", folder, sizeof folder));
+    intptr_t handles[20];
+    for (int i = 0; i < 20; i++)
+        handles[i] = open_hello(folder);
+    for (int i = 0; i < 20; i += 7) {
+        snprintf(boot, sizeof boot, "handle %lld", (long long) handles[i]);
+        struct mproc_plat_process process = spawn_child(boot, handles[i]);
+        CU_ASSERT_EQUAL(reap_child(&process), 0);
+    }
+    int numbers[10];
+    if (list_descriptors(numbers, 10) < 0)
+        skip("which handles others have cannot be listed here");
+    else {
+        struct mproc_plat_process process = spawn_child("count", MPROC_PLAT_NONE);
+        CU_ASSERT_EQUAL(reap_child(&process), 3);
+    }
+    for (int i = 0; i < 20; i++)
+        native_close(handles[i]);
+    remove_folder(folder);
+}
+
+static void the_working_directory_is_the_childs_own(void)
+{
+    char folder[600];
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("b \xc3\xbc c", folder, sizeof folder));
+    native_close(open_hello(folder));
+    struct mproc_plat_spawn spawn = spawn_of("folder hello");
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    spawn.working_directory = folder;
+    CHECK_OK(mproc_plat_spawn(&spawn, &process));
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+    CU_ASSERT_FALSE(file_exists("hello"));
+    remove_folder(folder);
+}
+
+static void streams_are_redirected(void)
+{
+    char folder[600], out[700], text[100];
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("streams", folder, sizeof folder));
+    intptr_t input = open_hello(folder);
+    snprintf(out, sizeof out, "%s/out", folder);
+    mproc_plat_handle output = MPROC_PLAT_NONE;
+    CHECK_OK(mproc_plat_stdio_open(1, out, &output));
+    struct mproc_plat_spawn spawn = spawn_of("echo");
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    spawn.standard[0] = input;
+    spawn.standard[1] = spawn.standard[2] = output;
+    CHECK_OK(mproc_plat_spawn(&spawn, &process));
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+    mproc_plat_handle_close(output);
+    native_close(input);
+    input = native_open(out, false);
+    native_read(input, text, sizeof text);
+    native_close(input);
+    CU_ASSERT_TRUE(strcmp(text, "err:helloout:hello") == 0 || strcmp(text, "out:helloerr:hello") == 0);
+    remove_folder(folder);
+}
+
+static void what_cannot_start_is_an_error_here(void)
+{
+    struct mproc_plat_process process = { .pid = 4711, .watch = MPROC_PLAT_NONE };
+    struct mproc_plat_spawn spawn = spawn_of("exit 0");
+    spawn.executable = "/no/such/program";
+    CHECK_FAILS(mproc_plat_spawn(&spawn, &process), MPROC_ENOTFOUND);
+    spawn.executable = NULL;
+    spawn.working_directory = "/no/such/folder";
+    CHECK_FAILS(mproc_plat_spawn(&spawn, &process), MPROC_ENOTFOUND);
+    CU_ASSERT_EQUAL(process.pid, 4711);
+    CU_ASSERT_EQUAL(process.watch, MPROC_PLAT_NONE);
+}
+
+static void a_fork_returns_on_both_sides(void)
+{
+    if (!can_fork()) {
+        skip("this system does not fork");
+        return;
+    }
+    for (int i = 0; i < 50; i++) {
+        struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+        bool in_child = false;
+        CHECK_OK(mproc_plat_fork(&process, &in_child));
+        if (in_child)
+            mproc_plat_exit_now(i);
+        CU_ASSERT_TRUE(process.pid > 0);
+        CU_ASSERT_EQUAL(reap_child(&process), i);
+    }
+}
+
+static void limits_that_are_allowed_can_be_applied(void)
+{
+    const mproc_limits none = { 0 }, some = { .memory_bytes = UINT64_C(4) << 30, .cpu_seconds = 1000 };
+    CHECK_OK(mproc_plat_confine_check(&none, NULL, 0));
+    CHECK_OK(mproc_plat_confine_check(&some, NULL, 0));
+    int bad[] = { -1, 1 << 30 };
+    CHECK_FAILS(mproc_plat_confine_check(&none, &bad[0], 1), MPROC_EINVAL);
+    CHECK_FAILS(mproc_plat_confine_check(&none, &bad[1], 1), MPROC_EINVAL);
+}
+
+MPROC_CONTRACT_SUITE(process, child, MPROC_TEST(exit_codes_come_back), MPROC_TEST(hard_ends_come_back),
+                     MPROC_TEST(reap_never_waits),
+                     MPROC_TEST(a_request_to_end_is_no_error_once_it_has_ended),
+                     MPROC_TEST(a_forgotten_process_runs_on),
+                     MPROC_TEST(environment_additions_and_removals_reach_only_the_child),
+                     MPROC_TEST(kept_handles_keep_their_numbers_and_others_are_closed),
+                     MPROC_TEST(the_working_directory_is_the_childs_own),
+                     MPROC_TEST(streams_are_redirected), MPROC_TEST(what_cannot_start_is_an_error_here),
+                     MPROC_TEST(a_fork_returns_on_both_sides),
+                     MPROC_TEST(limits_that_are_allowed_can_be_applied))

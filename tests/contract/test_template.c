@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* The boundary: the template that forks on request (the forkserver). */
+#include "contract.h"
+
+/* A forked child's work: the request's lowest byte is what it does. */
+enum { RETURN_FIVE = 1, HANG, CRASH, CHECK_HANDLES, COUNT_DESCRIPTORS };
+
+static void work(uint64_t request, const mproc_plat_handle *handles, size_t count)
+{
+    int numbers[1000];
+    char text[20];
+    switch (request & 0xff) {
+    case RETURN_FIVE:
+        mproc_plat_exit_now(5);
+    case HANG:
+        hang_for_ever(NULL);
+        break;
+    case CRASH:
+        end_hard("crash");
+        break;
+    case CHECK_HANDLES:
+        for (size_t i = 0; i < count; i++)
+            if (native_read(handles[i], text, sizeof text) < 0)
+                mproc_plat_exit_now(100);
+        mproc_plat_exit_now((int) count);
+    case COUNT_DESCRIPTORS:
+        mproc_plat_exit_now(list_descriptors(numbers, 1000));
+    }
+    mproc_plat_exit_now(101);
+}
+
+/* "template:N": N is the control. */
+static int child(const char *boot)
+{
+    const char *colon = strchr(boot, ':');
+    uint64_t request;
+    size_t count;
+    static mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    if (!colon)
+        return 1;
+    mproc_plat_template_serve((mproc_plat_handle) atoi(colon + 1), &request, handles, &count);
+    work(request, handles, count);
+    return 2;
+}
+
+static bool has_template(void)
+{
+    if (can_fork())
+        return true;
+    struct mproc_plat_template server;
+    const struct mproc_plat_spawn spawn = spawn_of("template");
+    CHECK_FAILS(mproc_plat_template_start(&spawn, &server), MPROC_ENOTSUP);
+    skip("this system has no template");
+    return false;
+}
+
+static struct mproc_plat_template start_template(void)
+{
+    const struct mproc_plat_spawn spawn = spawn_of("template");
+    struct mproc_plat_template server = { .control = MPROC_PLAT_NONE };
+    CU_ASSERT_EQUAL_FATAL(mproc_plat_template_start(&spawn, &server), MPROC_OK);
+    return server;
+}
+
+static struct mproc_plat_process ask(struct mproc_plat_template *server, uint64_t request,
+                                     const mproc_plat_handle *handles, size_t count)
+{
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    CHECK_OK(mproc_plat_template_request(server, request, handles, count, &process));
+    CU_ASSERT_TRUE(process.relayed && process.pid > 0);
+    return process;
+}
+
+static void children_are_forked_and_their_ends_relayed(void)
+{
+    if (!has_template())
+        return;
+    struct mproc_plat_template server = start_template();
+    struct mproc_plat_process process;
+    for (int i = 0; i < 30; i++) {
+        process = ask(&server, RETURN_FIVE, NULL, 0);
+        CU_ASSERT_EQUAL(reap_child(&process), 5);
+    }
+    process = ask(&server, CRASH, NULL, 0);
+    CU_ASSERT_EQUAL(reap_child(&process), exit_code_after("crash"));
+    process = ask(&server, HANG, NULL, 0);
+    struct mproc_plat_status status;
+    CU_ASSERT_FALSE(mproc_plat_process_reap(&process, &status));
+    CHECK_OK(mproc_plat_process_stop(&process, false));
+    CU_ASSERT_EQUAL(reap_child(&process), -15);
+    mproc_plat_template_stop(&server);
+}
+
+static void many_children_live_at_once(void)
+{
+    enum { COUNT = 60 };
+    if (!has_template())
+        return;
+    struct mproc_plat_template server = start_template();
+    struct mproc_plat_process processes[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        processes[i] = ask(&server, HANG, NULL, 0);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_OK(mproc_plat_process_stop(&processes[i], true));
+        CU_ASSERT_EQUAL(reap_child(&processes[i]), -9);
+    }
+    mproc_plat_template_stop(&server);
+}
+
+static void handles_arrive_up_to_the_most(void)
+{
+    if (!has_template())
+        return;
+    struct mproc_plat_template server = start_template();
+    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    CHECK_OK(mproc_plat_stdio_open(0, NULL, &handles[0]));
+    for (int i = 1; i < MPROC_PLAT_TEMPLATE_HANDLES; i++)
+        handles[i] = handles[0];
+    static const size_t counts[] = { 0, 1, 7, 95 };
+    for (size_t i = 0; i < 4; i++) {
+        struct mproc_plat_process process = ask(&server, CHECK_HANDLES, handles, counts[i]);
+        CU_ASSERT_EQUAL(reap_child(&process), counts[i]);
+    }
+    struct mproc_plat_process process = ask(&server, CHECK_HANDLES, handles, MPROC_PLAT_TEMPLATE_HANDLES);
+    CU_ASSERT_EQUAL(reap_child(&process), MPROC_PLAT_TEMPLATE_HANDLES);
+    mproc_plat_handle_close(handles[0]);
+    mproc_plat_template_stop(&server);
+}
+
+static void a_child_has_none_of_the_templates_handles(void)
+{
+    if (!has_template())
+        return;
+    struct mproc_plat_template server = start_template();
+    struct mproc_plat_process process = ask(&server, COUNT_DESCRIPTORS, NULL, 0);
+    int alone = reap_child(&process);
+    if (alone < 0) {
+        skip("descriptors cannot be listed here");
+    } else {
+        /* 0-2 and the writing end of its own status pipe. */
+        CU_ASSERT_EQUAL(alone, 4);
+        struct mproc_plat_process others[10];
+        for (int i = 0; i < 10; i++)
+            others[i] = ask(&server, HANG, NULL, 0);
+        process = ask(&server, COUNT_DESCRIPTORS, NULL, 0);
+        CU_ASSERT_EQUAL(reap_child(&process), alone);
+        for (int i = 0; i < 10; i++) {
+            CHECK_OK(mproc_plat_process_stop(&others[i], true));
+            reap_child(&others[i]);
+        }
+    }
+    mproc_plat_template_stop(&server);
+}
+
+static void a_killed_template_is_reported_and_its_children_live(void)
+{
+    if (!has_template())
+        return;
+    struct mproc_plat_template server = start_template();
+    struct mproc_plat_process process = ask(&server, HANG, NULL, 0), another = { .pid = 4711 };
+    const struct mproc_plat_process *list = &process;
+    kill_hard(server.process.pid);
+    CU_ASSERT_TRUE(pid_ends_within(server.process.pid, 60000));
+    CHECK_FAILS(mproc_plat_template_request(&server, RETURN_FIVE, NULL, 0, &another), MPROC_EDIED);
+    CU_ASSERT_EQUAL(another.pid, 4711);
+    size_t index;
+    CU_ASSERT_EQUAL(mproc_plat_process_watch(&list, 1, mproc_plat_now() + SECONDS / 50, &index),
+                    MPROC_ETIMEDOUT);
+    CU_ASSERT_TRUE(pid_runs(process.pid));
+    CHECK_OK(mproc_plat_process_stop(&process, true));
+    struct mproc_plat_status status = { .known = true };
+    CHECK_OK(mproc_plat_process_watch(&list, 1, in_seconds(60), &index));
+    CU_ASSERT_TRUE(mproc_plat_process_reap(&process, &status));
+    CU_ASSERT_FALSE(status.known);
+    mproc_plat_process_forget(&process);
+    mproc_plat_template_stop(&server);
+    CHECK_FAILS(mproc_plat_template_request(&server, RETURN_FIVE, NULL, 0, &another), MPROC_EDIED);
+}
+
+static void the_template_ends_with_its_starter(void)
+{
+    if (!has_template())
+        return;
+    make_region();
+    _Atomic int64_t *pid = mproc_plat_region_at(0);
+    struct mproc_plat_process middle = { .watch = MPROC_PLAT_NONE };
+    bool in_child = false;
+    atomic_store(pid, 0);
+    CHECK_OK(mproc_plat_fork(&middle, &in_child));
+    if (in_child) {
+        const struct mproc_plat_spawn spawn = spawn_of("template");
+        struct mproc_plat_template server;
+        if (mproc_plat_template_start(&spawn, &server) != MPROC_OK)
+            mproc_plat_exit_now(2);
+        atomic_store(pid, server.process.pid);
+        end_hard("_exit7");
+    }
+    CU_ASSERT_EQUAL(reap_child(&middle), 7);
+    CU_ASSERT_TRUE(atomic_load(pid) > 0 && pid_ends_within(atomic_load(pid), 60000));
+}
+
+MPROC_CONTRACT_SUITE(template, child, MPROC_TEST(children_are_forked_and_their_ends_relayed),
+                     MPROC_TEST(many_children_live_at_once), MPROC_TEST(handles_arrive_up_to_the_most),
+                     MPROC_TEST(a_child_has_none_of_the_templates_handles),
+                     MPROC_TEST(a_killed_template_is_reported_and_its_children_live),
+                     MPROC_TEST(the_template_ends_with_its_starter))
