@@ -94,6 +94,23 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
                        address);
 }
 
+mproc_err mproc_plat_image_main(struct mproc_plat_image *image)
+{
+    for (uint32_t i = 0; i < _dyld_image_count(); i++) {
+        const struct mach_header_64 *header = get_header(i);
+        if (!header || header->filetype != MH_EXECUTE)
+            continue;
+        mproc_err err = mproc_plat_executable(image->path, sizeof image->path);
+        if (err != MPROC_OK)
+            return err;
+        image->base = (uintptr_t) header;
+        image->main = true;
+        read_loaded_identity(header, image->identity);
+        return MPROC_OK;
+    }
+    return mproc__fail(MPROC_EIMAGE, "The dynamic linker lists no program of this process");
+}
+
 static mproc_err other_build(const char *path)
 {
     return mproc__fail(MPROC_EIMAGE,

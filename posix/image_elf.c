@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,8 +222,7 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
     image->base = search.base;
     image->main = search.main;
     memcpy(image->identity, search.found_identity, sizeof image->identity);
-    strncpy(image->path, absolute ? absolute : search.name, sizeof image->path - 1);
-    image->path[sizeof image->path - 1] = '\0';
+    snprintf(image->path, sizeof image->path, "%s", absolute ? absolute : search.name);
     free(absolute);
     return MPROC_OK;
 }

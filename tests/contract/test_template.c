@@ -119,7 +119,7 @@ static void handles_arrive_up_to_the_most(void)
     static const size_t counts[] = { 0, 1, 7, 95 };
     for (size_t i = 0; i < 4; i++) {
         struct mproc_plat_process process = ask(&server, CHECK_HANDLES, handles, counts[i]);
-        CU_ASSERT_EQUAL(reap_child(&process), counts[i]);
+        CU_ASSERT_EQUAL(reap_child(&process), (int) counts[i]);
     }
     struct mproc_plat_process process = ask(&server, CHECK_HANDLES, handles, MPROC_PLAT_TEMPLATE_HANDLES);
     CU_ASSERT_EQUAL(reap_child(&process), MPROC_PLAT_TEMPLATE_HANDLES);

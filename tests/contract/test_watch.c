@@ -96,7 +96,7 @@ static void many_processes_can_be_watched_at_once(void)
     size_t index = 9999;
     CU_ASSERT_EQUAL(mproc_plat_process_watch(list, COUNT, mproc_plat_now() + SECONDS / 50, &index),
                     MPROC_ETIMEDOUT);
-    static const int victims[] = { COUNT - 1, 64, 0 };
+    static const size_t victims[] = { COUNT - 1, 64, 0 };
     for (int i = 0; i < 3; i++) {
         CHECK_OK(mproc_plat_process_stop(&processes[victims[i]], true));
         CHECK_OK(mproc_plat_process_watch(list, COUNT, in_seconds(60), &index));
