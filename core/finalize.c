@@ -86,10 +86,12 @@ static void at_exit_with_code(int exit_code)
 void mproc__finish_at_exit(void)
 {
     /* In a forked child exit() would go on to the parent's handlers: ours ends the process first. */
-    if (mproc__self()->kind == PROCESS_FORKED)
-        mproc_plat_hook_exit(at_exit_with_code);
-    else
+    static bool registered; /* in this image, so also in a child forked from it */
+    if (mproc__self()->kind == PROCESS_FORKED && mproc_plat_hook_exit(at_exit_with_code))
+        return;
+    if (!registered)
         atexit(at_exit);
+    registered = true;
 }
 
 void mproc_exit(int exit_code)

@@ -57,7 +57,8 @@ bool mproc_plat_hook_exit(void (*handler)(int exit_code));
 /* ---- identity ---- */
 
 int64_t mproc_plat_pid(void);
-/* A number that tells this process from every other that had or will have its pid (its start time).
+/* A number that tells this process from every other that had or will have its pid (its start time),
+ * or, where there is no such number, 1 for a process that has asked for its own and 0 for others.
  * MPROC_ENOTFOUND if there is no such process, or it has ended and is only not reaped yet. */
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp);
 /* Asks (force: ends) a process that need not be a child, if pid still means the process with this

@@ -55,7 +55,9 @@ static bool any_alive(struct tree *tree)
     for (size_t i = 0; i < tree->count; i++) {
         uint64_t stamp;
         struct member *member = &tree->members[i];
-        if (mproc_plat_process_stamp(member->pid, &stamp) == MPROC_OK && stamp == member->stamp)
+        /* Where stamps are only had on demand, a 0 may have become another. */
+        if (mproc_plat_process_stamp(member->pid, &stamp) == MPROC_OK &&
+            (stamp == member->stamp || member->stamp == 0))
             alive = true;
     }
     return alive;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Who processes are, with what every POSIX system has: no start times (every stamp is 0), no CPU
- * affinity, no count of threads. */
+/* Who processes are, with what every POSIX system has: no CPU affinity, no count of threads, and for
+ * start times a record lock. A process that asked for its own stamp holds a lock on the region's byte
+ * that its pid numbers; the system drops it when the process ends, reaped or not. */
 #include "posix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,9 +22,23 @@ static bool is_ended_child(int64_t pid)
     return waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
 }
 
-/* A stranger that has ended and is not reaped cannot be told from one that runs. */
+static bool record_lock(int command, int64_t pid, struct flock *lock)
+{
+    *lock = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t) pid, .l_len = 1 };
+    mproc_plat_handle region = mproc_plat_region_handle();
+    return region != MPROC_PLAT_NONE && fcntl((int) region, command, lock) == 0;
+}
+
+/* Stamp 1: it holds its lock. 0: it never asked for one; then a stranger that has ended and is not
+ * reaped cannot be told from one that runs. */
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 {
+    struct flock lock;
+    bool own = pid == mproc_plat_pid();
+    if (pid > 0 && record_lock(own ? F_SETLK : F_GETLK, pid, &lock) && (own || lock.l_type != F_UNLCK)) {
+        *stamp = 1;
+        return MPROC_OK;
+    }
     if (pid <= 0 || (kill((pid_t) pid, 0) != 0 && errno == ESRCH) || is_ended_child(pid))
         return mproc__fail(MPROC_ENOTFOUND, "There is no process %lld (any more)", (long long) pid);
     *stamp = 0;
@@ -32,7 +48,8 @@ mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
 {
     uint64_t found;
-    if (mproc_plat_process_stamp(pid, &found) != MPROC_OK || found != stamp)
+    /* It may have asked for its stamp since: 1 where 0 was. */
+    if (mproc_plat_process_stamp(pid, &found) != MPROC_OK || found < stamp)
         return MPROC_OK;
     if (kill((pid_t) pid, force ? SIGKILL : SIGTERM) == 0 || errno == ESRCH)
         return MPROC_OK;

@@ -155,7 +155,8 @@ static void kept_handles_keep_their_numbers_and_others_are_closed(void)
         skip("which handles others have cannot be listed here");
     else {
         struct mproc_plat_process process = spawn_child("count", MPROC_PLAT_NONE);
-        CU_ASSERT_EQUAL(reap_child(&process), 3);
+        /* 0-2, and the pipe that tells its end where nothing else does. */
+        CU_ASSERT_EQUAL(reap_child(&process), 3 + TELLS_BY_PIPE);
     }
     for (int i = 0; i < 20; i++)
         native_close(handles[i]);
@@ -235,8 +236,10 @@ static void limits_that_are_allowed_can_be_applied(void)
     CHECK_OK(mproc_plat_confine_check(&none, NULL, 0));
     CHECK_OK(mproc_plat_confine_check(&some, NULL, 0));
     int bad[] = { -1, 1 << 30 };
-    CHECK_FAILS(mproc_plat_confine_check(&none, &bad[0], 1), MPROC_EINVAL);
-    CHECK_FAILS(mproc_plat_confine_check(&none, &bad[1], 1), MPROC_EINVAL);
+    int first = 0;
+    mproc_err wrong = mproc_plat_confine_check(&none, &first, 1) == MPROC_ENOTSUP ? MPROC_ENOTSUP : MPROC_EINVAL;
+    CHECK_FAILS(mproc_plat_confine_check(&none, &bad[0], 1), wrong);
+    CHECK_FAILS(mproc_plat_confine_check(&none, &bad[1], 1), wrong);
 }
 
 MPROC_CONTRACT_SUITE(process, child, MPROC_TEST(exit_codes_come_back), MPROC_TEST(hard_ends_come_back),

@@ -38,7 +38,9 @@ static int child(const char *boot)
     static mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
     if (!colon)
         return 1;
-    mproc_plat_template_serve((mproc_plat_handle) atoi(colon + 1), &request, handles, &count);
+    mproc_plat_handle control = (mproc_plat_handle) atoi(colon + 1);
+    mproc_plat_close_others(&control, 1);
+    mproc_plat_template_serve(control, &request, handles, &count);
     work(request, handles, count);
     return 2;
 }
