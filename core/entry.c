@@ -45,6 +45,7 @@ static void must(mproc_err err)
 
 static mproc_err begin_root(void)
 {
+    must(mproc__runtime_create());
     uint64_t limit = MPROC_ARENA_LIMIT;
     const char *text = getenv("MPROC_ARENA_LIMIT");
     unsigned long long wanted = text ? strtoull(text, NULL, 10) : 0;
@@ -109,10 +110,9 @@ MPROC_NORETURN static void begin_child(const struct boot *boot)
         keep[count++] = (mproc_plat_handle) boot->control;
     mproc_plat_close_others(keep, count);
 
-    mproc__lock();
+    /* Alone, so without the mutex. */
     mproc__become_child(PROCESS_SPAWNED, record, (mproc_plat_handle) boot->lifeline, false);
     mproc_err err = check_program(record);
-    mproc__unlock();
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
     mproc__set_initialized();
@@ -128,8 +128,6 @@ void mproc_init(void)
     if (mproc__is_initialized())
         return;
     must(mproc_plat_start());
-    must(mproc__runtime_create());
-
     struct boot boot;
     const char *text = getenv("MPROC_BOOT");
     bool child = text && *text;

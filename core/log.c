@@ -36,14 +36,12 @@ mproc_err mproc__log_create(void)
 
 void mproc__log_lock(void)
 {
-    if (mutex.apr)
-        mproc__mutex_lock(&mutex);
+    mproc__mutex_lock(&mutex);
 }
 
 void mproc__log_unlock(void)
 {
-    if (mutex.apr)
-        mproc__mutex_unlock(&mutex);
+    mproc__mutex_unlock(&mutex);
 }
 
 void mproc__log_keep(void)

@@ -2,16 +2,39 @@
 /* APR's mutexes, and how a forked child avoids them. */
 #include "mutex.h"
 
+#include "compiler.h"
+
 #include <apr_general.h>
 #include <apr_thread_mutex.h>
 
-mproc_err mproc__mutex_create(struct mutex *mutex)
+static apr_thread_mutex_t *make(void)
 {
     static apr_pool_t *pool;
-    if ((!pool && (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)) ||
-        apr_thread_mutex_create(&mutex->apr, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS)
-        return mproc__fail(MPROC_ENOMEM, "no memory for the mutexes of mproc");
-    return MPROC_OK;
+    apr_thread_mutex_t *made = NULL;
+    if (!pool && (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS))
+        return NULL;
+    return apr_thread_mutex_create(&made, APR_THREAD_MUTEX_DEFAULT, pool) == APR_SUCCESS ? made : NULL;
+}
+
+static apr_thread_mutex_t *get(struct mutex *mutex)
+{
+    static atomic_flag making = ATOMIC_FLAG_INIT;
+    apr_thread_mutex_t *apr = atomic_load_explicit(&mutex->apr, memory_order_acquire);
+    if (apr || mutex->degraded)
+        return apr;
+    while (atomic_flag_test_and_set(&making))
+        mproc__pause();
+    if (!mutex->apr && !mutex->degraded) {
+        mutex->apr = make();
+        mutex->degraded = mutex->apr == NULL;
+    }
+    atomic_flag_clear(&making);
+    return mutex->apr;
+}
+
+mproc_err mproc__mutex_create(struct mutex *mutex)
+{
+    return get(mutex) ? MPROC_OK : mproc__fail(MPROC_ENOMEM, "no memory for the mutexes of mproc");
 }
 
 void mproc__mutex_lock(struct mutex *mutex)
@@ -19,12 +42,20 @@ void mproc__mutex_lock(struct mutex *mutex)
     if (atomic_load_explicit(&mutex->kept, memory_order_relaxed) &&
         atomic_exchange_explicit(&mutex->kept, false, memory_order_acquire))
         return;
-    apr_thread_mutex_lock(mutex->apr);
+    apr_thread_mutex_t *apr = get(mutex);
+    if (apr)
+        apr_thread_mutex_lock(apr);
+    else
+        while (atomic_flag_test_and_set(&mutex->spin))
+            mproc__pause();
 }
 
 void mproc__mutex_unlock(struct mutex *mutex)
 {
-    apr_thread_mutex_unlock(mutex->apr);
+    if (mutex->apr)
+        apr_thread_mutex_unlock(mutex->apr);
+    else
+        atomic_flag_clear(&mutex->spin);
 }
 
 void mproc__mutex_keep(struct mutex *mutex)

@@ -9,11 +9,16 @@
 
 struct apr_thread_mutex_t;
 
+/* All zero to begin with: APR's mutex is made at the first lock, so that a spawned child that never
+ * locks does not pay for APR. */
 struct mutex {
-    struct apr_thread_mutex_t *apr;
-    atomic_bool kept; /* held by the thread that forked, and free to whoever asks first */
+    struct apr_thread_mutex_t *_Atomic apr;
+    atomic_bool kept;     /* held by the thread that forked, and free to whoever asks first */
+    atomic_bool degraded; /* there was no memory for APR's: `spin` it is */
+    atomic_flag spin;
 };
 
+/* Makes it now, where an error can still be reported. */
 mproc_err mproc__mutex_create(struct mutex *mutex);
 void mproc__mutex_lock(struct mutex *mutex);
 void mproc__mutex_unlock(struct mutex *mutex);

@@ -292,6 +292,7 @@ static void warm_up_badly(void)
 {
     static apr_pool_t *pool;
     apr_thread_t *thread;
+    apr_initialize();
     apr_pool_create(&pool, NULL);
     apr_thread_create(&thread, NULL, live_on, NULL, pool);
 }
