@@ -10,9 +10,15 @@
 static apr_thread_mutex_t *make(void)
 {
     static apr_pool_t *pool;
+    static bool failed;
     apr_thread_mutex_t *made = NULL;
-    if (!pool && (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS))
+    /* Once apr_initialize() has failed, APR believes itself to be initialised and crashes. */
+    if (failed)
         return NULL;
+    if (!pool && (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)) {
+        failed = true;
+        return NULL;
+    }
     return apr_thread_mutex_create(&made, APR_THREAD_MUTEX_DEFAULT, pool) == APR_SUCCESS ? made : NULL;
 }
 
@@ -60,5 +66,8 @@ void mproc__mutex_unlock(struct mutex *mutex)
 
 void mproc__mutex_keep(struct mutex *mutex)
 {
-    atomic_store_explicit(&mutex->kept, true, memory_order_release);
+    if (MPROC_THREAD_SANITIZER)
+        mproc__mutex_unlock(mutex);
+    else
+        atomic_store_explicit(&mutex->kept, true, memory_order_release);
 }

@@ -254,9 +254,9 @@ mproc_err mproc__plan_make(struct start_plan *plan, const mproc_process_options 
         err = open_everything(plan);
     if (err == MPROC_OK) {
         name_process(plan);
-        if (mproc__debugging())
-            scan_for_pointers(plan);
         err = write_record(plan);
+        if (err == MPROC_OK && mproc__debugging())
+            scan_for_pointers(plan);
     }
     if (err != MPROC_OK)
         mproc__plan_close(plan);

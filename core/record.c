@@ -27,6 +27,10 @@ static void fill(struct record *record, struct span span, const void *bytes)
 mproc_err mproc__record_create(const struct record_parts *parts, uint64_t *handle,
                                struct record **record)
 {
+    /* First, since the sum of sizes below must not wrap around. */
+    if (parts->argument_size > mproc__arena_limit())
+        return mproc__fail(MPROC_ENOMEM, "an argument of %llu bytes does not fit into the arena",
+                           (unsigned long long) parts->argument_size);
     uint64_t end = sizeof(struct record);
     struct record spans = { 0 };
     spans.argument = reserve(&end, parts->argument_size);

@@ -102,19 +102,23 @@ static void threads_are_counted(void)
         skip("this system cannot tell");
         return;
     }
+#ifdef MPROC_SANITIZED
+    CU_ASSERT_TRUE(before >= 1); /* a sanitizer may have a thread of its own */
+#else
     CU_ASSERT_EQUAL(before, 1);
+#endif
     _Atomic int word = 0;
     struct test_thread *threads[3];
     for (int i = 0; i < 3; i++)
         threads[i] = thread_start(wait_for_word, &word);
-    CU_ASSERT_EQUAL(mproc_plat_thread_count(), 4);
+    CU_ASSERT_EQUAL(mproc_plat_thread_count(), before + 3);
     atomic_store(&word, 1);
     for (int i = 0; i < 3; i++)
         thread_join(threads[i]);
     /* The kernel may take a moment longer than the join. */
-    for (int i = 0; i < 10000 && mproc_plat_thread_count() != 1; i++)
+    for (int i = 0; i < 10000 && mproc_plat_thread_count() != before; i++)
         sleep_briefly();
-    CU_ASSERT_EQUAL(mproc_plat_thread_count(), 1);
+    CU_ASSERT_EQUAL(mproc_plat_thread_count(), before);
 }
 
 MPROC_CONTRACT_SUITE(identity, child, MPROC_TEST(this_process_has_a_pid_and_a_stamp),

@@ -133,6 +133,7 @@ static void a_spawned_process_sees_the_same_bytes(void)
     atomic_store(subject(), offset);
     struct mproc_plat_process process = spawn_child(boot_with_region("read"), mproc_plat_region_handle());
     CU_ASSERT_EQUAL(reap_child(&process), 0);
+    atomic_store(subject(), 0);
 }
 
 /* It may also end afterwards: what it has committed stays. */
@@ -151,6 +152,7 @@ static void what_another_process_commits_is_there_too(void)
         CU_ASSERT_TRUE(bytes[0] == 0x3c && bytes[400 * GRANULE - 1] == 0x3c);
         frontier = offset + 400 * GRANULE;
     }
+    atomic_store(subject(), 0);
 }
 
 MPROC_CONTRACT_SUITE(region, child, MPROC_TEST(a_new_region_has_its_first_page),

@@ -56,7 +56,7 @@ int exit_code_after(const char *how);
 int64_t system_parent_pid(void);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
-/* Limits of this process: "descriptors", "processes", "address space". False where there are none. */
+/* Soft limits of this process: "descriptors", "processes", "address space". False where there are none. */
 bool set_own_limit(const char *what, uint64_t value);
 /* Raises the soft limit of descriptors to the hard one; how many there may be, -1: any number. */
 int64_t raise_descriptor_limit(void);

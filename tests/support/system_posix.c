@@ -280,14 +280,16 @@ bool become_nobody(void)
 
 bool set_own_limit(const char *what, uint64_t value)
 {
-    struct rlimit limit = { .rlim_cur = (rlim_t) value, .rlim_max = (rlim_t) value };
-    if (strcmp(what, "descriptors") == 0)
-        return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+    int resource = strcmp(what, "descriptors") == 0 ? RLIMIT_NOFILE : RLIMIT_AS;
 #ifdef RLIMIT_NPROC
     if (strcmp(what, "processes") == 0)
-        return setrlimit(RLIMIT_NPROC, &limit) == 0;
+        resource = RLIMIT_NPROC;
 #endif
-    return strcmp(what, "address space") == 0 && setrlimit(RLIMIT_AS, &limit) == 0;
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0)
+        return false;
+    limit.rlim_cur = (rlim_t) value < limit.rlim_max ? (rlim_t) value : limit.rlim_max;
+    return setrlimit(resource, &limit) == 0;
 }
 
 int64_t raise_descriptor_limit(void)
