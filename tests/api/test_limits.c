@@ -227,6 +227,10 @@ static int start_without_processes(void *argument)
 
 static void no_more_processes_is_an_error(void)
 {
+#ifdef MPROC_SANITIZED
+    skip("the leak check at the child's end starts a thread, and there may be no more");
+    return;
+#endif
     int code = run_child(start_without_processes, NULL, 0, NULL);
     if (code == NOT_ROOT)
         skip("only root can give up its rights, and this system may have no such limit");
