@@ -94,6 +94,9 @@ static struct mproc_plat_process start_parent(const char *task)
     memset(mproc_plat_region_at(0), 0, sizeof(struct table));
     struct mproc_plat_process parent = spawn_child(boot_with_region(task), mproc_plat_region_handle());
     CU_ASSERT_TRUE_FATAL(step_reached(1));
+    /* The grandchild may be quicker than its parent, who notes its pid. */
+    for (int64_t deadline = in_seconds(60); atomic_load(&table()->pid) == 0 && mproc_plat_now() < deadline;)
+        sleep_briefly();
     return parent;
 }
 
