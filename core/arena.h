@@ -12,6 +12,21 @@ enum block_type {
     BLOCK_LOCK = 2,
     BLOCK_RECORD = 3,
     BLOCK_SLOTS = 4,
+    BLOCK_RLOCK = 5,
+    BLOCK_SEMAPHORE = 6,
+    BLOCK_CONDITION = 7,
+    BLOCK_EVENT = 8,
+    BLOCK_BARRIER = 9,
+    BLOCK_RWLOCK = 10,
+    BLOCK_PERMITS = 11,
+    BLOCK_QUEUE = 12,
+    BLOCK_PIPE = 13,
+    BLOCK_VALUE = 14,
+    BLOCK_ARRAY = 15,
+    BLOCK_POOL = 16,
+    BLOCK_ITEM = 17,    /* a queue's or pipe's item that lies outside its ring */
+    BLOCK_TASK = 18,
+    BLOCK_THREADS = 19,
 };
 
 /* Creates the family's region with a limit in bytes; in the root. */

@@ -61,7 +61,17 @@ typedef enum mproc_err {
     MPROC_EAGAIN = 13,     /* the system is out of processes, descriptors or the like just now */
     MPROC_OWNERDEAD = 14,  /* the lock is yours; its holder died and may have left a mess */
     MPROC_EDIED = 15,      /* the process on the other side died */
-    MPROC_ESYSTEM = 16     /* any other refusal of the system; mproc_last_error() says which */
+    MPROC_ESYSTEM = 16,    /* any other refusal of the system; mproc_last_error() says which */
+    MPROC_EMSGSIZE = 17,   /* the message is longer than the buffer, and still there */
+    MPROC_EAUTH = 18,      /* the other side has another key */
+    MPROC_EPROTO = 19,     /* bytes that are not what they should be: a frame, a pickle, a record */
+    MPROC_EBROKEN = 20,    /* the barrier is broken, the pool cannot go on */
+    MPROC_EEXIST = 21,     /* there is something of that name already */
+    MPROC_EWORKERDIED = 22, /* the pool's worker that ran the task died; mproc_last_error() says how */
+    MPROC_ECANCELLED = 23, /* the task was cancelled before it was done */
+    MPROC_ETASK = 24,      /* the task ran and returned other than 0 */
+    MPROC_EEXITCODE = 25,  /* the program ended with another exit code than 0 */
+    MPROC_ETYPE = 26       /* an object of another type than asked for */
 } mproc_err;
 
 /* The name of a code, such as "MPROC_ETIMEDOUT"; "MPROC_E?" for no code. Never NULL. */

@@ -12,8 +12,9 @@ static int arrive_and_wait(void *argument)
     _Atomic int *ints = mproc_pointer(*(mproc_memory *) argument);
     CHILD_CHECK(ints != NULL);
     atomic_fetch_add(&ints[ARRIVED], 1);
-    while (atomic_load(&ints[GO]) == 0)
-        mproc_plat_sleep(20000000); /* a thousand that look every millisecond would be all that runs */
+    /* A thousand that looked every millisecond would be all that runs. */
+    for (int i = 0; i < 6000 && atomic_load(&ints[GO]) == 0; i++)
+        mproc_plat_sleep(20000000);
     return 3;
 }
 

@@ -96,6 +96,7 @@ static void sit_in_stdin(void *context)
 
 static void flushing_waits_for_no_thread_that_is_inside_a_stream(void)
 {
+    atomic_store(&stage, 0);
     struct test_thread *thread = thread_start(sit_in_stdin, NULL);
     while (atomic_load(&stage) == 0)
         sleep_briefly();

@@ -10,7 +10,7 @@
 
 static void every_code_has_a_name_of_its_own(void)
 {
-    for (int a = 0; a <= MPROC_ESYSTEM; a++) {
+    for (int a = 0; a <= MPROC_ETYPE; a++) {
         CU_ASSERT_EQUAL(strncmp(mproc_err_name((mproc_err) a), "MPROC_", 6), 0);
         for (int b = 0; b < a; b++)
             CU_ASSERT(strcmp(mproc_err_name((mproc_err) a), mproc_err_name((mproc_err) b)) != 0);
