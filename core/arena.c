@@ -11,35 +11,20 @@
 #include "arena.h"
 
 #include "fault.h"
-#include "latch.h"
+#include "runtime.h"
 
 #include <string.h>
 
 enum {
-    UNIT = 16,               /* positions count units of 16 bytes */
-    GRANULE = 65536,         /* the frontier moves in these */
     SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
     LARGE_CLASS = 64,        /* free_list[LARGE_CLASS + log2]: large blocks by power of two */
     RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
     ARENA_VERSION = 1,
 };
-#define POSITION_BITS 40
-#define POSITION_MASK ((UINT64_C(1) << POSITION_BITS) - 1)
-
-struct block {
-    _Atomic uint32_t tag;     /* type << 16 | generation */
-    uint32_t class_index;
-    _Atomic uint64_t size;    /* asked for; while free: position of the next free block */
-};
-_Static_assert(sizeof(struct block) == UNIT, "a block's header is one unit");
-
 /* A large block's class_index is its capacity in granules, with this bit. */
 #define LARGE_BIT 0x80000000u
 
-struct family *mproc__family(void)
-{
-    return mproc_plat_region_at(MPROC_PLAT_REGION_START);
-}
+struct family *mproc__family_here;
 
 static struct block *block_at(uint64_t position)
 {
@@ -273,20 +258,21 @@ static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *pos
 
 /* ---- handles: type << 56 | generation << 40 | position ---- */
 
+mproc_err mproc__object_error(uint64_t handle)
+{
+    mproc_err err = mproc__check_init();
+    return err != MPROC_OK ? err
+                           : mproc__fail(MPROC_EBADHANDLE,
+                                         "handle %016llx is stale or of another kind: was the object "
+                                         "destroyed?", (unsigned long long) handle);
+}
+
 static struct block *find(enum block_type type, uint64_t handle)
 {
-    uint64_t position = handle & POSITION_MASK;
-    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
-    if (handle >> 56 == (uint64_t) type && position * UNIT >= GRANULE &&
-        position * UNIT < atomic_load_explicit(&mproc__family()->frontier, memory_order_relaxed)) {
-        struct block *block = block_at(position);
-        if (block && atomic_load_explicit(&block->tag, memory_order_acquire) == tag)
-            return block;
-    }
-    mproc__fail(MPROC_EBADHANDLE,
-                "handle %016llx is stale or of another kind: was the object destroyed?",
-                (unsigned long long) handle);
-    return NULL;
+    struct block *block = mproc__object(type, handle);
+    if (!block)
+        mproc__object_error(handle);
+    return block ? block - 1 : NULL;
 }
 
 mproc_err mproc__arena_alloc(enum block_type type, uint64_t size, uint64_t *handle)
@@ -375,7 +361,8 @@ mproc_err mproc__arena_create(uint64_t limit)
     if (err != MPROC_OK)
         return err;
     _Static_assert(MPROC_PLAT_REGION_START + sizeof(struct family) <= GRANULE, "fits the first granule");
-    struct family *family = mproc__family();
+    struct family *family = mproc_plat_region_at(MPROC_PLAT_REGION_START);
+    mproc__family_here = family;
     family->version = ARENA_VERSION;
     family->limit = limit;
     atomic_store(&family->frontier, GRANULE);
@@ -385,6 +372,8 @@ mproc_err mproc__arena_create(uint64_t limit)
 mproc_err mproc__arena_attach(mproc_plat_handle region, uint64_t limit)
 {
     mproc_err err = mproc_plat_region_attach(region, limit);
+    if (err == MPROC_OK)
+        mproc__family_here = mproc_plat_region_at(MPROC_PLAT_REGION_START);
     if (err == MPROC_OK && mproc__family()->version != ARENA_VERSION)
         err = mproc__fail(MPROC_EIMAGE,
                           "this process's mproc is not the one its parent has; link both to the same");

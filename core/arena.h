@@ -3,6 +3,7 @@
 #ifndef MPROC_CORE_ARENA_H
 #define MPROC_CORE_ARENA_H
 
+#include "latch.h"
 #include "platform.h"
 
 /* What a block holds; part of its handle, so that a queue's handle is no lock's. */
@@ -47,7 +48,7 @@ uint64_t mproc__arena_used(void);
 
 /* The family's own words, right behind the platform's. */
 struct family {
-    _Atomic uint32_t growth_lock;       /* token of the process that grows the arena */
+    struct latch growth_lock;           /* held by the process that grows the arena */
     uint32_t version;
     uint64_t limit;
     _Atomic uint64_t frontier;          /* everything below was handed to a class */
@@ -60,6 +61,38 @@ struct family {
     _Atomic uint64_t free_list[192];    /* per class: tag << 40 | position of the first free block */
     _Atomic uint64_t cursor[192];       /* per class: blocks left << 40 | position of the next */
 };
-struct family *mproc__family(void);
+/* NULL before mproc_init(). */
+extern struct family *mproc__family_here;
+static inline struct family *mproc__family(void)
+{
+    return mproc__family_here;
+}
+
+/* Positions in handles count units of 16 bytes; every block begins with a header of one unit. */
+#define POSITION_BITS 40
+#define POSITION_MASK ((UINT64_C(1) << POSITION_BITS) - 1)
+enum { UNIT = 16, GRANULE = 65536 /* the frontier moves in these */ };
+
+struct block {
+    _Atomic uint32_t tag;     /* type << 16 | generation */
+    uint32_t class_index;
+    _Atomic uint64_t size;    /* asked for; while free: position of the next free block */
+};
+_Static_assert(sizeof(struct block) == UNIT, "a block's header is one unit");
+
+/* mproc__arena_at() for public functions: NULL also before mproc_init(), and no error is described. */
+static inline void *mproc__object(enum block_type type, uint64_t handle)
+{
+    struct family *family = mproc__family_here;
+    uint64_t offset = (handle & POSITION_MASK) * UNIT;
+    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
+    if (!family || handle >> 56 != (uint64_t) type || offset < GRANULE ||
+        offset >= atomic_load_explicit(&family->frontier, memory_order_relaxed))
+        return NULL;
+    struct block *block = mproc_plat_region_at(offset);
+    return block && atomic_load_explicit(&block->tag, memory_order_acquire) == tag ? block + 1 : NULL;
+}
+/* Describes and returns what is wrong with a handle that mproc__object() refused. */
+mproc_err mproc__object_error(uint64_t handle);
 
 #endif

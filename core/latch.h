@@ -1,25 +1,74 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock word under every lock: it names its holder, so a holder's death is seen by waiters.
+/* The lock under every lock: its word names the holder, so a holder's death is seen by waiters.
  *
- * States of the word: 0 free; token: held; bit 31: somebody sleeps on it; bit 30: freed by the
- * sweep of a dead holder, the next one to take it is told.
- *   killed before the exchange that takes it: nothing has happened.
- *   killed while holding: the word keeps the dead token; a waiter whose bounded sleep ends asks
- *     mproc__token_alive() and takes it over by one compare-exchange, so only one is told.
- *   killed in release before the exchange: as while holding. After it, before the wake-up: the sleepers'
- *     bounded sleeps end and one of them takes the free word.
- *   killed while sleeping: bit 31 stays and costs one wake-up call. */
+ * States of the word: 0 free; token: held; bit 31: somebody sleeps on it; bit 30: a holder died and
+ * nobody has called it consistent since (free: the next one to take it is told; held: by that one).
+ * LATCH_BROKEN: the one that was told gave it back as it was.
+ *
+ * Waiters sleep in slices. Whoever has waited longer than the first becomes the sentry, if there is none:
+ * it asks every few milliseconds whether the holder lives, the others only now and then, so that a
+ * thousand waiters cost no more than one. A sentry that leaves wakes another to follow it.
+ *
+ * Who is killed where:
+ *   before the exchange that takes it: nothing has happened.
+ *   holding: the word keeps the dead token; a waiter whose slice ends asks mproc__token_alive() and takes
+ *     it over by one compare-exchange, so only one is told.
+ *   in release before the exchange: as while holding. After it, before the wake-up, or woken but not yet
+ *     awake: the word is free, or taken by a newcomer without bit 31; the sentry's slice ends, and it
+ *     takes it or sets the bit again.
+ *   asleep: bit 31 stays and costs one wake-up call.
+ *   as the sentry: the slices of the others end, and one of them takes the dead one's place. */
 #ifndef MPROC_CORE_LATCH_H
 #define MPROC_CORE_LATCH_H
 
+#include "fault.h"
 #include "slots.h"
 
 #define LATCH_SLEEPERS 0x80000000u
 #define LATCH_DEAD 0x40000000u
+#define LATCH_BROKEN (LATCH_DEAD | TOKEN_MASK)
 
-/* MPROC_OK, MPROC_OWNERDEAD (taken, the holder died), MPROC_ETIMEDOUT. */
-mproc_err mproc__latch_acquire(_Atomic uint32_t *word, int64_t deadline);
-/* False if it was not held. */
-bool mproc__latch_release(_Atomic uint32_t *word);
+struct latch {
+    _Atomic uint32_t word;
+    _Atomic uint32_t sentry; /* token of its process */
+};
+
+mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline);
+void mproc__latch_wake(struct latch *latch);
+
+/* MPROC_OK, MPROC_OWNERDEAD (taken, the holder died), MPROC_ETIMEDOUT, MPROC_EBROKEN; none described. */
+static inline mproc_err mproc__latch_acquire(struct latch *latch, int64_t deadline)
+{
+    uint32_t nobody = 0;
+    if (atomic_compare_exchange_strong_explicit(&latch->word, &nobody, mproc__self_token(),
+                                                memory_order_acquire, memory_order_relaxed))
+        return MPROC_OK;
+    return mproc__latch_acquire_slowly(latch, deadline);
+}
+
+/* Gives it back, whole: what the last dead holder left was repaired. The caller holds it. It is a full
+ * fence, as a check for sleepers at a gate needs it. */
+static inline void mproc__latch_release(struct latch *latch)
+{
+    MPROC_FAULT("latch.before_release");
+    uint32_t seen = atomic_exchange(&latch->word, 0);
+    MPROC_FAULT("latch.before_wake");
+    if (seen & LATCH_SLEEPERS)
+        mproc__latch_wake(latch);
+}
+
+/* For locks of users, who may be wrong. Gives it back as it is: broken if it was never called consistent.
+ * False if it was not held. */
+bool mproc__latch_give_back(struct latch *latch);
+/* False unless a holder died before this one and it has not been called consistent yet. */
+bool mproc__latch_consistent(struct latch *latch);
+/* Describes what acquiring `what` has answered, and returns it. */
+mproc_err mproc__latch_describe(mproc_err err, const char *what, mproc_ms timeout);
+/* Whose it is; 0 if it is free or broken. */
+static inline process_token mproc__latch_holder(struct latch *latch)
+{
+    uint32_t word = atomic_load_explicit(&latch->word, memory_order_relaxed);
+    return (word & ~LATCH_SLEEPERS) == LATCH_BROKEN ? 0 : word & TOKEN_MASK;
+}
 
 #endif

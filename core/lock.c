@@ -6,17 +6,13 @@
 #include "latch.h"
 #include "runtime.h"
 
-struct lock {
-    _Atomic uint32_t word;
-};
-
 mproc_err mproc_lock_create(mproc_lock *lock)
 {
     if (!lock)
         return mproc__fail(MPROC_EINVAL, "mproc_lock_create: lock is NULL");
     mproc_err err = mproc__check_init();
     if (err == MPROC_OK)
-        err = mproc__arena_alloc(BLOCK_LOCK, sizeof(struct lock), &lock->id);
+        err = mproc__arena_alloc(BLOCK_LOCK, sizeof(struct latch), &lock->id);
     return err;
 }
 
@@ -28,30 +24,37 @@ mproc_err mproc_lock_destroy(mproc_lock lock)
     return err == MPROC_OK ? mproc__arena_free(BLOCK_LOCK, lock.id) : err;
 }
 
-static struct lock *find(mproc_lock lock)
-{
-    return mproc__check_init() == MPROC_OK ? mproc__arena_at(BLOCK_LOCK, lock.id) : NULL;
-}
-
 mproc_err mproc_lock_acquire(mproc_lock lock, mproc_ms timeout)
 {
-    struct lock *found = find(lock);
-    if (!found)
-        return mproc__is_initialized() ? MPROC_EBADHANDLE : MPROC_ENOINIT;
-    mproc_err err = mproc__latch_acquire(&found->word, mproc__deadline(timeout));
-    if (err == MPROC_ETIMEDOUT)
-        mproc__fail(err, "the lock was not free within %lld ms", (long long) timeout);
-    else if (err == MPROC_OWNERDEAD)
-        mproc__fail(err, "the lock is yours, but its holder died: check the data it guards");
-    return err;
+    struct latch *latch = mproc__object(BLOCK_LOCK, lock.id);
+    if (!latch)
+        return mproc__object_error(lock.id);
+    mproc_err err = mproc__latch_acquire(latch, mproc__deadline(timeout));
+    return err == MPROC_OK ? MPROC_OK : mproc__latch_describe(err, "lock", timeout);
 }
 
 mproc_err mproc_lock_release(mproc_lock lock)
 {
-    struct lock *found = find(lock);
-    if (!found)
-        return mproc__is_initialized() ? MPROC_EBADHANDLE : MPROC_ENOINIT;
-    if (!mproc__latch_release(&found->word))
+    struct latch *latch = mproc__object(BLOCK_LOCK, lock.id);
+    if (!latch)
+        return mproc__object_error(lock.id);
+    if (!mproc__latch_give_back(latch))
         return mproc__fail(MPROC_ESTATE, "the lock is not locked: release without acquire");
     return MPROC_OK;
+}
+
+mproc_err mproc_lock_consistent(mproc_lock lock)
+{
+    struct latch *latch = mproc__object(BLOCK_LOCK, lock.id);
+    if (!latch)
+        return mproc__object_error(lock.id);
+    if (!mproc__latch_consistent(latch))
+        return mproc__fail(MPROC_ESTATE, "the lock was not acquired with MPROC_OWNERDEAD");
+    return MPROC_OK;
+}
+
+bool mproc_lock_locked(mproc_lock lock)
+{
+    struct latch *latch = mproc__object(BLOCK_LOCK, lock.id);
+    return latch && mproc__latch_holder(latch) != 0;
 }

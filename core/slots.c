@@ -11,7 +11,7 @@
 enum { SLOTS_PER_CHUNK = 512, CHUNKS = 32, INDEX_BITS = 14 };
 
 static _Atomic process_token self;
-static atomic_bool self_stamped;
+_Atomic process_token mproc__self_ready;
 
 static process_token token_of(uint32_t index, uint32_t generation)
 {
@@ -160,7 +160,7 @@ bool mproc__token_alive(process_token token)
 void mproc__self_set(process_token token)
 {
     atomic_store(&self, token);
-    atomic_store(&self_stamped, false);
+    atomic_store(&mproc__self_ready, 0);
 }
 
 process_token mproc__self_peek(void)
@@ -168,11 +168,9 @@ process_token mproc__self_peek(void)
     return atomic_load_explicit(&self, memory_order_relaxed);
 }
 
-process_token mproc__self_token(void)
+process_token mproc__self_token_first(void)
 {
     process_token token = mproc__self_peek();
-    if (atomic_load_explicit(&self_stamped, memory_order_acquire))
-        return token;
     struct slot *slot = mproc__slot_of(token);
     uint64_t stamp = 0;
     if (slot && mproc_plat_process_stamp(mproc_plat_pid(), &stamp) == MPROC_OK) {
@@ -180,7 +178,7 @@ process_token mproc__self_token(void)
         /* The parent may have died before it could say so. */
         mproc__slot_occupy(token, mproc_plat_pid(), atomic_load(&slot->record));
     }
-    atomic_store_explicit(&self_stamped, true, memory_order_release);
+    atomic_store_explicit(&mproc__self_ready, token, memory_order_release);
     return token;
 }
 

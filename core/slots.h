@@ -31,7 +31,13 @@ struct slot *mproc__slot_of(process_token token);
 bool mproc__token_alive(process_token token);
 
 /* This process's token, ready to stand in shared words: whoever reads it can ask whether we live. */
-process_token mproc__self_token(void);
+extern _Atomic process_token mproc__self_ready; /* 0 until it is asked for */
+process_token mproc__self_token_first(void);
+static inline process_token mproc__self_token(void)
+{
+    process_token token = atomic_load_explicit(&mproc__self_ready, memory_order_acquire);
+    return token ? token : mproc__self_token_first();
+}
 /* Who this process is from now on; 0 pid: forget the stamp (after a fork). */
 void mproc__self_set(process_token token);
 process_token mproc__self_peek(void);

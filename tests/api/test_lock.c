@@ -217,8 +217,10 @@ static int take_after_death(void *argument)
     atomic_fetch_add(&ints_of(shared)[GO], 1);
     mproc_err err = mproc_lock_acquire(shared->lock, 60000);
     CHILD_CHECK(err == MPROC_OK || err == MPROC_OWNERDEAD);
-    if (err == MPROC_OWNERDEAD)
+    if (err == MPROC_OWNERDEAD) {
         atomic_fetch_add(&ints_of(shared)[COUNTER], 1);
+        CHILD_OK(mproc_lock_consistent(shared->lock));
+    }
     CHILD_OK(mproc_lock_release(shared->lock));
     return 0;
 }
@@ -254,6 +256,8 @@ static void a_dead_holder_is_noticed_by_who_never_waits(void)
         CHECK_OK(mproc_process_kill(holder));
         end_child(holder);
         CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_OWNERDEAD);
+        CHECK_OK(mproc_lock_consistent(shared.lock));
+        CHECK_FAILS(mproc_lock_consistent(shared.lock), MPROC_ESTATE);
         CHECK_OK(mproc_lock_release(shared.lock));
         CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
         CHECK_OK(mproc_lock_release(shared.lock));
@@ -263,7 +267,8 @@ static void a_dead_holder_is_noticed_by_who_never_waits(void)
 
 static int end_holding_it(void *argument)
 {
-    CHILD_OK(mproc_lock_acquire(((struct shared *) argument)->lock, MPROC_FOREVER));
+    mproc_err err = mproc_lock_acquire(((struct shared *) argument)->lock, MPROC_FOREVER);
+    CHILD_CHECK(err == MPROC_OK || err == MPROC_OWNERDEAD);
     return 0;
 }
 
@@ -273,6 +278,37 @@ static void a_holder_that_returns_is_a_dead_one_too(void)
     create(&shared);
     CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
     CHECK_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+    CHECK_OK(mproc_lock_consistent(shared.lock));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    destroy(&shared);
+}
+
+static void a_lock_released_without_repair_is_broken(void)
+{
+    struct shared shared;
+    create(&shared);
+    CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+    CHECK_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+    CU_ASSERT_TRUE(mproc_lock_locked(shared.lock));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    CU_ASSERT_FALSE(mproc_lock_locked(shared.lock));
+    CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_FOREVER), MPROC_EBROKEN);
+    CHECK_FAILS(mproc_lock_release(shared.lock), MPROC_ESTATE);
+    CHECK_FAILS(mproc_lock_consistent(shared.lock), MPROC_ESTATE);
+    destroy(&shared);
+}
+
+static void who_dies_repairing_hands_the_repair_on(void)
+{
+    struct shared shared;
+    create(&shared);
+    CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+    for (int i = 0; i < 3; i++) /* it takes the lock with MPROC_OWNERDEAD and dies in its turn */
+        run_child(end_holding_it, &shared, sizeof shared, NULL);
+    CHECK_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+    CHECK_OK(mproc_lock_consistent(shared.lock));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
     CHECK_OK(mproc_lock_release(shared.lock));
     destroy(&shared);
 }
@@ -312,4 +348,6 @@ MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neit
             MPROC_TEST(one_of_the_waiters_learns_of_a_killed_holder),
             MPROC_TEST(a_dead_holder_is_noticed_by_who_never_waits),
             MPROC_TEST(a_holder_that_returns_is_a_dead_one_too),
+            MPROC_TEST(a_lock_released_without_repair_is_broken),
+            MPROC_TEST(who_dies_repairing_hands_the_repair_on),
             MPROC_TEST(a_killed_waiter_leaves_the_lock_working))

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* A place to wait until something in shared memory has become true: an event count that has at most
+ * one wake-up under way, so that what has gathered meanwhile is found by the one that was woken.
+ *
+ * The waiter:  e = epoch; state = SLEEPERS; if it is not true, sleep while epoch == e.
+ * The waker, after making it true: a full fence; if state goes from SLEEPERS to UNDER_WAY: epoch++
+ *   and wake one. Whoever was woken sets SLEEPERS again, for the others that may sleep, and wakes the
+ *   next (mproc__gate_wake) when there is more to have than it took.
+ * The epoch is read before the waiter announces itself: read afterwards, it may be the one that the
+ * wake-up has already changed, and the wake-up is lost (tests/model finds it).
+ *
+ * Who is killed:
+ *   a waiter, announced or asleep: SLEEPERS stays and costs one needless system call.
+ *   the woken one before it could set SLEEPERS, or the waker between making it true and waking, or
+ *   between UNDER_WAY and waking: no wake-up comes. Sleeps are bounded (GATE_SLICE), and a
+ *   sleeper that comes back looks again and takes the place of the lost one. */
+#ifndef MPROC_CORE_GATE_H
+#define MPROC_CORE_GATE_H
+
+#include "spin.h"
+
+/* The longest sleep without looking, in nanoseconds: what a lost wake-up can cost. */
+#define GATE_SLICE INT64_C(100000000)
+
+struct gate {
+    _Atomic uint32_t epoch;
+    _Atomic uint32_t state; /* enum gate_state */
+    struct spin spin;
+};
+enum gate_state { GATE_EMPTY, GATE_SLEEPERS, GATE_UNDER_WAY };
+
+/* Waits until ready(context) is true: MPROC_OK with its truth seen, or MPROC_ETIMEDOUT (no error
+ * described). ready() may take what it finds: after true it is not asked again. */
+mproc_err mproc__gate_wait(struct gate *gate, bool (*ready)(void *context), void *context,
+                           int64_t deadline);
+/* One step of it for callers with a loop of their own: announces, asks ready() once more and sleeps. */
+mproc_err mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context,
+                            int64_t deadline, bool *was_ready);
+
+void mproc__gate_wake_slowly(struct gate *gate);
+void mproc__gate_wake_all_slowly(struct gate *gate);
+
+/* Something became true for one waiter: call it after the store that made it so. */
+static inline void mproc__gate_wake(struct gate *gate)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&gate->state, memory_order_relaxed) == GATE_SLEEPERS)
+        mproc__gate_wake_slowly(gate);
+}
+
+/* The same after an atomic read-modify-write that is sequentially consistent: it was the fence. */
+static inline void mproc__gate_wake_fenced(struct gate *gate)
+{
+    if (atomic_load_explicit(&gate->state, memory_order_seq_cst) == GATE_SLEEPERS)
+        mproc__gate_wake_slowly(gate);
+}
+
+/* Something became true for all waiters. */
+static inline void mproc__gate_wake_all(struct gate *gate)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&gate->state, memory_order_relaxed) != GATE_EMPTY)
+        mproc__gate_wake_all_slowly(gate);
+}
+
+#endif
