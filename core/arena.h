@@ -27,7 +27,8 @@ enum block_type {
     BLOCK_POOL = 16,
     BLOCK_ITEM = 17,    /* a queue's or pipe's item that lies outside its ring */
     BLOCK_TASK = 18,
-    BLOCK_THREADS = 19,
+    BLOCK_REGISTRY = 19,
+    BLOCK_WAITERS = 20, /* of a condition */
 };
 
 /* Creates the family's region with a limit in bytes; in the root. */
@@ -46,6 +47,8 @@ uint64_t mproc__arena_size(enum block_type type, uint64_t handle);
 /* Bytes of the region in use by blocks and their classes: for tests and statistics. */
 uint64_t mproc__arena_used(void);
 
+enum { REGISTRY_CHUNKS = 64 };
+
 /* The family's own words, right behind the platform's. */
 struct family {
     struct latch growth_lock;           /* held by the process that grows the arena */
@@ -58,6 +61,7 @@ struct family {
     _Atomic uint32_t slot_chunks;       /* how many of slot_chunk are there */
     _Atomic uint32_t slot_hint;
     _Atomic uint64_t slot_chunk[32];    /* handles of BLOCK_SLOTS */
+    _Atomic uint64_t registry[REGISTRY_CHUNKS]; /* handles of BLOCK_REGISTRY */
     _Atomic uint64_t free_list[192];    /* per class: tag << 40 | position of the first free block */
     _Atomic uint64_t cursor[192];       /* per class: blocks left << 40 | position of the next */
 };

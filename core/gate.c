@@ -47,6 +47,44 @@ mproc_err mproc__gate_wait(struct gate *gate, bool (*ready)(void *context), void
     return MPROC_OK;
 }
 
+static mproc_err watch_for(struct gate *gate, struct watch *watch, bool (*ready)(void *context),
+                           void (*sweep)(void *context), void *context, int64_t deadline)
+{
+    struct look look = mproc__look_begin(&gate->spin);
+    bool asleep = deadline == 0, was_ready = false;
+    while (!ready(context)) {
+        if (!asleep && mproc__look_again(&look))
+            continue;
+        asleep = true;
+        int64_t now = deadline == 0 ? 0 : mproc_plat_now();
+        if (now >= deadline) {
+            sweep(context);
+            return ready(context) ? MPROC_OK : MPROC_ETIMEDOUT;
+        }
+        int64_t until = mproc__watch_until(watch, now, deadline);
+        mproc__gate_sleep(gate, ready, context, until, &was_ready);
+        if (was_ready)
+            return MPROC_OK;
+        if (mproc_plat_now() >= until) {
+            mproc__watch_again(watch);
+            sweep(context);
+        }
+    }
+    if (!asleep)
+        mproc__look_helped(&look);
+    return MPROC_OK;
+}
+
+mproc_err mproc__gate_watch(struct gate *gate, struct sentry *sentry, bool (*ready)(void *context),
+                            void (*sweep)(void *context), void *context, int64_t deadline)
+{
+    struct watch watch = mproc__watch_begin(sentry);
+    mproc_err err = watch_for(gate, &watch, ready, sweep, context, deadline);
+    if (mproc__watch_end(&watch))
+        mproc__gate_wake(gate);
+    return err;
+}
+
 void mproc__gate_wake_slowly(struct gate *gate)
 {
     uint32_t sleepers = GATE_SLEEPERS;

@@ -17,6 +17,7 @@
 #ifndef MPROC_CORE_GATE_H
 #define MPROC_CORE_GATE_H
 
+#include "sentry.h"
 #include "spin.h"
 
 /* The longest sleep without looking, in nanoseconds: what a lost wake-up can cost. */
@@ -33,6 +34,10 @@ enum gate_state { GATE_EMPTY, GATE_SLEEPERS, GATE_UNDER_WAY };
  * described). ready() may take what it finds: after true it is not asked again. */
 mproc_err mproc__gate_wait(struct gate *gate, bool (*ready)(void *context), void *context,
                            int64_t deadline);
+/* The same for what somebody's death may change: sweep(context) is called when that may have happened, a few
+ * milliseconds after it if anybody waits, and before a time-out; then ready() is asked again. */
+mproc_err mproc__gate_watch(struct gate *gate, struct sentry *sentry, bool (*ready)(void *context),
+                            void (*sweep)(void *context), void *context, int64_t deadline);
 /* One step of it for callers with a loop of their own: announces, asks ready() once more and sleeps. */
 mproc_err mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context,
                             int64_t deadline, bool *was_ready);

@@ -3,19 +3,10 @@
 #include "latch.h"
 
 #include "compiler.h"
+#include "describe.h"
+#include "registry.h"
 
-/* Slices of sleep: the first, the sentry's, and the longest of the others. */
-#define FIRST_SLICE INT64_C(2000000)
-#define SENTRY_SLICE INT64_C(5000000)
-#define LONGEST_SLICE INT64_C(200000000)
 enum { LOOKS = 60 };
-
-struct waiter {
-    struct latch *latch;
-    process_token me;
-    int64_t slice;
-    bool sentry;
-};
 
 static bool is_broken(uint32_t word)
 {
@@ -45,60 +36,37 @@ static bool disown(struct latch *latch, uint32_t seen, process_token me)
     return atomic_compare_exchange_strong(&latch->word, &seen, LATCH_DEAD | (seen & LATCH_SLEEPERS));
 }
 
-/* A slice ended with nothing: be the sentry if nobody is, or the one that is has died. */
-static void watch(struct waiter *waiter)
-{
-    uint32_t sentry = atomic_load(&waiter->latch->sentry);
-    if (!waiter->sentry && (sentry == 0 || !mproc__token_alive(sentry)))
-        waiter->sentry = atomic_compare_exchange_strong(&waiter->latch->sentry, &sentry, waiter->me);
-    MPROC_FAULT("latch.watching");
-    if (waiter->sentry)
-        waiter->slice = SENTRY_SLICE;
-    else if (waiter->slice < LONGEST_SLICE)
-        waiter->slice *= 2;
-    disown(waiter->latch, atomic_load(&waiter->latch->word), waiter->me);
-}
-
-static void leave(const struct waiter *waiter)
-{
-    if (!waiter->sentry)
-        return;
-    atomic_store(&waiter->latch->sentry, 0);
-    MPROC_FAULT("latch.sentry_left");
-    if (atomic_load(&waiter->latch->word) & LATCH_SLEEPERS)
-        mproc_plat_unpark(&waiter->latch->word, 1);
-}
-
 /* Sleeps on a held word for a slice; false when the deadline has passed. */
-static bool sleep_a_slice(struct waiter *waiter, uint32_t seen, int64_t deadline)
+static bool sleep_a_slice(struct latch *latch, struct watch *watch, uint32_t seen, int64_t deadline)
 {
     int64_t now = mproc_plat_now();
     if (deadline <= now)
         return false;
     if (!(seen & LATCH_SLEEPERS)) {
-        if (!atomic_compare_exchange_strong(&waiter->latch->word, &seen, seen | LATCH_SLEEPERS))
+        if (!atomic_compare_exchange_strong(&latch->word, &seen, seen | LATCH_SLEEPERS))
             return true;
         seen |= LATCH_SLEEPERS;
     }
     MPROC_FAULT("latch.before_sleep");
-    int64_t wake = deadline - now > waiter->slice ? now + waiter->slice : deadline;
-    if (mproc_plat_park(&waiter->latch->word, seen, wake) == MPROC_ETIMEDOUT)
-        watch(waiter);
+    if (mproc_plat_park(&latch->word, seen, mproc__watch_until(watch, now, deadline)) == MPROC_ETIMEDOUT) {
+        mproc__watch_again(watch);
+        disown(latch, atomic_load(&latch->word), mproc__self_token());
+    }
     return true;
 }
 
-static mproc_err wait_for(struct waiter *waiter, int64_t deadline)
+static mproc_err wait_for(struct latch *latch, struct watch *watch, process_token me, int64_t deadline)
 {
     mproc_err err;
     for (;;) {
-        uint32_t seen = atomic_load(&waiter->latch->word);
+        uint32_t seen = atomic_load(&latch->word);
         if (is_broken(seen))
             return MPROC_EBROKEN;
         /* Others may sleep: whoever has slept leaves the mark for them. */
         if (is_free(seen)) {
-            if (take(waiter->latch, seen, waiter->me | LATCH_SLEEPERS, &err))
+            if (take(latch, seen, me | LATCH_SLEEPERS, &err))
                 return err;
-        } else if (!sleep_a_slice(waiter, seen, deadline) && !disown(waiter->latch, seen, waiter->me)) {
+        } else if (!sleep_a_slice(latch, watch, seen, deadline) && !disown(latch, seen, me)) {
             /* Whoever only ever tries learned of a death as well. */
             return MPROC_ETIMEDOUT;
         }
@@ -107,18 +75,20 @@ static mproc_err wait_for(struct waiter *waiter, int64_t deadline)
 
 mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline)
 {
-    struct waiter waiter = { latch, mproc__self_token(), FIRST_SLICE, false };
+    process_token me = mproc__self_token();
     mproc_err err;
     for (int i = 0; i < LOOKS; i++) {
         uint32_t seen = atomic_load_explicit(&latch->word, memory_order_relaxed);
-        if (is_free(seen) && take(latch, seen, waiter.me | (seen & LATCH_SLEEPERS), &err))
+        if (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), &err))
             return err;
         if (seen & LATCH_SLEEPERS || deadline == 0)
             break;
         mproc__pause();
     }
-    err = wait_for(&waiter, deadline);
-    leave(&waiter);
+    struct watch watch = mproc__watch_begin(&latch->sentry);
+    err = wait_for(latch, &watch, me, deadline);
+    if (mproc__watch_end(&watch) && atomic_load(&latch->word) & LATCH_SLEEPERS)
+        mproc__latch_wake(latch);
     return err;
 }
 
@@ -153,7 +123,7 @@ bool mproc__latch_consistent(struct latch *latch)
     return true;
 }
 
-mproc_err mproc__latch_describe(mproc_err err, const char *what, mproc_ms timeout)
+static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout)
 {
     if (err == MPROC_ETIMEDOUT)
         return mproc__fail(err, "the %s was not free within %lld ms", what, (long long) timeout);
@@ -166,4 +136,23 @@ mproc_err mproc__latch_describe(mproc_err err, const char *what, mproc_ms timeou
                            "the %s is broken: its holder died, and who was told released it without "
                            "calling it consistent", what);
     return err;
+}
+
+mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *what, mproc_ms timeout)
+{
+    _Atomic uint64_t *place = timeout == 0 ? NULL : mproc__waits_begin(handle);
+    mproc_err err = mproc__latch_acquire_slowly(latch, mproc__deadline(timeout));
+    mproc__waits_end(place);
+    return describe(err, what, timeout);
+}
+
+void mproc__latch_describe(const struct latch *latch, struct text *text)
+{
+    process_token holder = mproc__latch_holder(latch);
+    if (holder) {
+        mproc__text_add(text, "held by ");
+        mproc__text_add_process(text, holder);
+    } else {
+        mproc__text_add(text, is_broken(atomic_load(&latch->word)) ? "broken" : "free");
+    }
 }

@@ -5,9 +5,7 @@
  * nobody has called it consistent since (free: the next one to take it is told; held: by that one).
  * LATCH_BROKEN: the one that was told gave it back as it was.
  *
- * Waiters sleep in slices. Whoever has waited longer than the first becomes the sentry, if there is none:
- * it asks every few milliseconds whether the holder lives, the others only now and then, so that a
- * thousand waiters cost no more than one. A sentry that leaves wakes another to follow it.
+ * Waiters sleep in slices (sentry.h); who has slept one asks whether the holder lives.
  *
  * Who is killed where:
  *   before the exchange that takes it: nothing has happened.
@@ -16,13 +14,12 @@
  *   in release before the exchange: as while holding. After it, before the wake-up, or woken but not yet
  *     awake: the word is free, or taken by a newcomer without bit 31; the sentry's slice ends, and it
  *     takes it or sets the bit again.
- *   asleep: bit 31 stays and costs one wake-up call.
- *   as the sentry: the slices of the others end, and one of them takes the dead one's place. */
+ *   asleep: bit 31 stays and costs one wake-up call. */
 #ifndef MPROC_CORE_LATCH_H
 #define MPROC_CORE_LATCH_H
 
 #include "fault.h"
-#include "slots.h"
+#include "sentry.h"
 
 #define LATCH_SLEEPERS 0x80000000u
 #define LATCH_DEAD 0x40000000u
@@ -30,20 +27,23 @@
 
 struct latch {
     _Atomic uint32_t word;
-    _Atomic uint32_t sentry; /* token of its process */
+    struct sentry sentry;
 };
 
 mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline);
 void mproc__latch_wake(struct latch *latch);
 
+static inline bool mproc__latch_try(struct latch *latch)
+{
+    uint32_t nobody = 0;
+    return atomic_compare_exchange_strong_explicit(&latch->word, &nobody, mproc__self_token(),
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
 /* MPROC_OK, MPROC_OWNERDEAD (taken, the holder died), MPROC_ETIMEDOUT, MPROC_EBROKEN; none described. */
 static inline mproc_err mproc__latch_acquire(struct latch *latch, int64_t deadline)
 {
-    uint32_t nobody = 0;
-    if (atomic_compare_exchange_strong_explicit(&latch->word, &nobody, mproc__self_token(),
-                                                memory_order_acquire, memory_order_relaxed))
-        return MPROC_OK;
-    return mproc__latch_acquire_slowly(latch, deadline);
+    return mproc__latch_try(latch) ? MPROC_OK : mproc__latch_acquire_slowly(latch, deadline);
 }
 
 /* Gives it back, whole: what the last dead holder left was repaired. The caller holds it. It is a full
@@ -62,13 +62,17 @@ static inline void mproc__latch_release(struct latch *latch)
 bool mproc__latch_give_back(struct latch *latch);
 /* False unless a holder died before this one and it has not been called consistent yet. */
 bool mproc__latch_consistent(struct latch *latch);
-/* Describes what acquiring `what` has answered, and returns it. */
-mproc_err mproc__latch_describe(mproc_err err, const char *what, mproc_ms timeout);
+/* For locks of users that were not free: waits, visibly in the family, and describes errors of `what`. */
+mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *what, mproc_ms timeout);
 /* Whose it is; 0 if it is free or broken. */
-static inline process_token mproc__latch_holder(struct latch *latch)
+static inline process_token mproc__latch_holder(const struct latch *latch)
 {
     uint32_t word = atomic_load_explicit(&latch->word, memory_order_relaxed);
     return (word & ~LATCH_SLEEPERS) == LATCH_BROKEN ? 0 : word & TOKEN_MASK;
 }
+
+/* "held by Process-1 (pid 4711)", "free", "broken". */
+struct text;
+void mproc__latch_describe(const struct latch *latch, struct text *text);
 
 #endif

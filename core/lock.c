@@ -2,26 +2,20 @@
 /* Lock: a latch in the arena. */
 #include "mproc/lock.h"
 
-#include "arena.h"
+#include "describe.h"
 #include "latch.h"
-#include "runtime.h"
+#include "registry.h"
 
 mproc_err mproc_lock_create(mproc_lock *lock)
 {
     if (!lock)
         return mproc__fail(MPROC_EINVAL, "mproc_lock_create: lock is NULL");
-    mproc_err err = mproc__check_init();
-    if (err == MPROC_OK)
-        err = mproc__arena_alloc(BLOCK_LOCK, sizeof(struct latch), &lock->id);
-    return err;
+    return mproc__object_create(BLOCK_LOCK, sizeof(struct latch), &lock->id);
 }
 
 mproc_err mproc_lock_destroy(mproc_lock lock)
 {
-    if (lock.id == 0)
-        return MPROC_OK;
-    mproc_err err = mproc__check_init();
-    return err == MPROC_OK ? mproc__arena_free(BLOCK_LOCK, lock.id) : err;
+    return mproc__object_destroy(BLOCK_LOCK, lock.id);
 }
 
 mproc_err mproc_lock_acquire(mproc_lock lock, mproc_ms timeout)
@@ -29,8 +23,7 @@ mproc_err mproc_lock_acquire(mproc_lock lock, mproc_ms timeout)
     struct latch *latch = mproc__object(BLOCK_LOCK, lock.id);
     if (!latch)
         return mproc__object_error(lock.id);
-    mproc_err err = mproc__latch_acquire(latch, mproc__deadline(timeout));
-    return err == MPROC_OK ? MPROC_OK : mproc__latch_describe(err, "lock", timeout);
+    return mproc__latch_try(latch) ? MPROC_OK : mproc__latch_wait(latch, lock.id, "lock", timeout);
 }
 
 mproc_err mproc_lock_release(mproc_lock lock)
@@ -57,4 +50,9 @@ bool mproc_lock_locked(mproc_lock lock)
 {
     struct latch *latch = mproc__object(BLOCK_LOCK, lock.id);
     return latch && mproc__latch_holder(latch) != 0;
+}
+
+void mproc__lock_describe(const void *object, struct text *text)
+{
+    mproc__latch_describe(object, text);
 }

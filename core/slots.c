@@ -65,6 +65,8 @@ static bool claim(struct slot *slot, uint32_t index, process_token parent, proce
     atomic_store(&slot->pid, 0);
     atomic_store(&slot->stamp, 0);
     atomic_store(&slot->record, 0);
+    for (int i = 0; i < SLOT_WAITS; i++)
+        atomic_store(&slot->waits[i], 0);
     *token = token_of(index, state >> 8);
     return true;
 }
@@ -180,6 +182,18 @@ process_token mproc__self_token_first(void)
     }
     atomic_store_explicit(&mproc__self_ready, token, memory_order_release);
     return token;
+}
+
+void mproc__slots_visit(void (*visit)(struct slot *slot, process_token token, void *context),
+                        void *context)
+{
+    uint32_t count = atomic_load(&mproc__family()->slot_chunks) * SLOTS_PER_CHUNK;
+    for (uint32_t index = 0; index < count; index++) {
+        struct slot *slot = slot_at(index);
+        uint32_t state = atomic_load(&slot->state);
+        if ((state & 0xff) == SLOT_LIVE)
+            visit(slot, token_of(index, state >> 8), context);
+    }
 }
 
 void mproc__slots_descendants(process_token token,

@@ -10,12 +10,14 @@
 typedef uint32_t process_token;
 #define TOKEN_MASK 0x3fffffffu
 
+enum { SLOT_WAITS = 4 };
 struct slot {
     _Atomic uint32_t state;   /* generation << 8 | enum slot_state */
     process_token parent;
     _Atomic int64_t pid;
     _Atomic uint64_t stamp;   /* 0 until the process first asks for its token */
     _Atomic uint64_t record;  /* handle of its record */
+    _Atomic uint64_t waits[SLOT_WAITS]; /* objects its threads wait for: handles, 0 is none */
 };
 enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_LIVE };
 
@@ -42,6 +44,9 @@ static inline process_token mproc__self_token(void)
 void mproc__self_set(process_token token);
 process_token mproc__self_peek(void);
 
+/* Calls visit for every process of the family. */
+void mproc__slots_visit(void (*visit)(struct slot *slot, process_token token, void *context),
+                        void *context);
 /* Calls visit for every live descendant of `token`, children before grandchildren. */
 void mproc__slots_descendants(process_token token,
                               void (*visit)(const struct slot *slot, process_token token, void *context),

@@ -10,10 +10,16 @@
 #ifndef MPROC_H
 #define MPROC_H
 
+#include "mproc/barrier.h"
 #include "mproc/base.h"
+#include "mproc/condition.h"
+#include "mproc/debug.h"
+#include "mproc/event.h"
 #include "mproc/lock.h"
 #include "mproc/log.h"
 #include "mproc/memory.h"
 #include "mproc/process.h"
+#include "mproc/rwlock.h"
+#include "mproc/semaphore.h"
 
 #endif

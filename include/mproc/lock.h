@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A mutual exclusion lock between the processes of a family, and their threads. */
+/* Mutual exclusion between the processes of a family, and their threads: Lock and RLock. */
 #ifndef MPROC_LOCK_H
 #define MPROC_LOCK_H
 
@@ -8,6 +8,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- Lock ---- */
 
 /* A lock: a plain value that means the same in every process of the family. {0} is none. */
 typedef struct mproc_lock {
@@ -23,7 +25,8 @@ MPROC_API mproc_err mproc_lock_destroy(mproc_lock lock);
 /* Takes the lock; not recursive: a second acquire by the same thread waits. No system call when it
  * is free. MPROC_ETIMEDOUT: not taken.
  * MPROC_OWNERDEAD: taken, but its last holder died holding it, so what it guards may be half
- * changed: repair it, and say so with mproc_lock_consistent(). Reported once per dead holder.
+ * changed: repair it, and say so with mproc_lock_consistent(). Reported once per dead holder, a few
+ * milliseconds after its death. A stopped process (SIGSTOP) is not dead.
  * MPROC_EBROKEN: not taken, now and for ever: whoever was told so released it without repair.
  * (POSIX: pthread_mutex_lock, EOWNERDEAD, ENOTRECOVERABLE.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_lock_acquire(mproc_lock lock, mproc_ms timeout);
@@ -38,6 +41,33 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_lock_consistent(mproc_lock lock);
 
 /* Whether anybody held it just now; false for a stale handle. (Python 3.14: Lock.locked.) */
 MPROC_API bool mproc_lock_locked(mproc_lock lock);
+
+/* ---- RLock ---- */
+
+/* A recursive lock: the thread that holds it may take it again, and only that thread may release it,
+ * as often as it took it. */
+typedef struct mproc_rlock {
+    uint64_t id;
+} mproc_rlock;
+
+/* As mproc_lock_create. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rlock_create(mproc_rlock *lock);
+/* As mproc_lock_destroy. */
+MPROC_API mproc_err mproc_rlock_destroy(mproc_rlock lock);
+
+/* As mproc_lock_acquire; at once if this thread holds it already. A forked child does not hold
+ * what its parent held. MPROC_ESTATE: taken 2^32 - 1 times already. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rlock_acquire(mproc_rlock lock, mproc_ms timeout);
+
+/* Undoes one acquire. MPROC_EPERM if this thread does not hold it (Python: AssertionError "attempt
+ * to release recursive lock not owned by thread"). */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rlock_release(mproc_rlock lock);
+
+/* As mproc_lock_consistent; MPROC_EPERM if this thread does not hold it. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rlock_consistent(mproc_rlock lock);
+
+/* Whether anybody held it just now; false for a stale handle. (Python 3.14: RLock.locked.) */
+MPROC_API bool mproc_rlock_locked(mproc_rlock lock);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Barrier: rounds ("generations") counted under a latch, and a gate to wait for the next one.
+ *
+ * Killed holding the latch, in the action included: the next one to take it breaks the barrier.
+ * Killed while waiting: the sentry finds its token and breaks the barrier.
+ * Killed between the new generation and the wake-up: the gate's slices wake who waits. */
+#include "mproc/barrier.h"
+
+#include "describe.h"
+#include "gate.h"
+#include "latch.h"
+#include "registry.h"
+
+struct barrier {
+    uint32_t parties;
+    struct latch latch;
+    struct sentry sentry;
+    struct gate gate;
+    _Atomic uint32_t generation;
+    _Atomic uint32_t arrived;
+    _Atomic uint32_t broken;
+    _Atomic uint64_t broken_rounds; /* one bit per generation, modulo 64 */
+    _Atomic uint32_t tokens[];      /* of those that have arrived */
+};
+enum { MOST_PARTIES = 65536 };
+
+mproc_err mproc_barrier_create(mproc_barrier *barrier, int parties)
+{
+    if (!barrier)
+        return mproc__fail(MPROC_EINVAL, "mproc_barrier_create: barrier is NULL");
+    if (parties < 1 || parties > MOST_PARTIES)
+        return mproc__fail(MPROC_EINVAL, "a barrier for %d: it can be for 1 to %d", parties, MOST_PARTIES);
+    mproc_err err = mproc__object_create(BLOCK_BARRIER,
+                                         sizeof(struct barrier) + (size_t) parties * sizeof(uint32_t),
+                                         &barrier->id);
+    if (err == MPROC_OK)
+        ((struct barrier *) mproc__object(BLOCK_BARRIER, barrier->id))->parties = (uint32_t) parties;
+    return err;
+}
+
+mproc_err mproc_barrier_destroy(mproc_barrier barrier)
+{
+    return mproc__object_destroy(BLOCK_BARRIER, barrier.id);
+}
+
+static uint64_t bit_of(uint32_t generation)
+{
+    return UINT64_C(1) << generation % 64;
+}
+
+/* Ends the round, whole or broken, and lets its parties go; under the latch. */
+static void end_round(struct barrier *barrier, bool whole)
+{
+    uint32_t generation = atomic_load(&barrier->generation);
+    uint64_t rounds = atomic_load(&barrier->broken_rounds) & ~bit_of(generation + 1);
+    atomic_store(&barrier->broken_rounds, whole ? rounds & ~bit_of(generation) : rounds | bit_of(generation));
+    atomic_store(&barrier->arrived, 0);
+    MPROC_FAULT("barrier.round_over");
+    atomic_store(&barrier->generation, generation + 1);
+    MPROC_FAULT("barrier.generation_set");
+}
+
+static void break_it(struct barrier *barrier)
+{
+    atomic_store(&barrier->broken, 1);
+    end_round(barrier, false);
+}
+
+/* MPROC_OK or MPROC_ETIMEDOUT. Who died inside has left a round that nobody can end rightly. */
+static mproc_err enter(struct barrier *barrier, int64_t deadline)
+{
+    mproc_err err = mproc__latch_acquire(&barrier->latch, deadline);
+    if (err != MPROC_OWNERDEAD)
+        return err;
+    break_it(barrier);
+    return MPROC_OK;
+}
+
+static void leave(struct barrier *barrier)
+{
+    mproc__latch_release(&barrier->latch);
+    mproc__gate_wake_all(&barrier->gate);
+}
+
+struct party {
+    struct barrier *barrier;
+    uint32_t generation;
+};
+
+static bool round_is_over(void *context)
+{
+    const struct party *party = context;
+    return atomic_load_explicit(&party->barrier->generation, memory_order_acquire) != party->generation;
+}
+
+static bool somebody_died(struct barrier *barrier)
+{
+    uint32_t arrived = atomic_load(&barrier->arrived);
+    for (uint32_t i = 0; i < arrived && i < barrier->parties; i++)
+        if (!mproc__token_alive(atomic_load(&barrier->tokens[i])))
+            return true;
+    return false;
+}
+
+static void sweep(void *context)
+{
+    struct party *party = context;
+    if (enter(party->barrier, 0) != MPROC_OK)
+        return; /* somebody is inside, and alive */
+    if (!round_is_over(party) && somebody_died(party->barrier))
+        break_it(party->barrier);
+    if (round_is_over(party))
+        leave(party->barrier);
+    else
+        mproc__latch_release(&party->barrier->latch);
+}
+
+static mproc_err broken(void)
+{
+    return mproc__fail(MPROC_EBROKEN, "the barrier is broken: a party died, gave up, or aborted it; "
+                                      "mproc_barrier_reset() makes it whole");
+}
+
+/* Not in time: the others cannot be complete any more. */
+static mproc_err give_up(struct party *party, mproc_ms timeout)
+{
+    mproc_err err = enter(party->barrier, MPROC_PLAT_NEVER);
+    if (err != MPROC_OK)
+        return err;
+    bool over = round_is_over(party);
+    if (!over)
+        break_it(party->barrier);
+    leave(party->barrier);
+    if (over)
+        return MPROC_OK;
+    return mproc__fail(MPROC_ETIMEDOUT, "not all parties came to the barrier within %lld ms",
+                       (long long) timeout);
+}
+
+static mproc_err wait_for_others(struct party *party, uint64_t handle, mproc_ms timeout, int64_t deadline)
+{
+    struct barrier *barrier = party->barrier;
+    _Atomic uint64_t *place = mproc__waits_begin(handle);
+    mproc_err err = mproc__gate_watch(&barrier->gate, &barrier->sentry, round_is_over, sweep, party, deadline);
+    mproc__waits_end(place);
+    if (err == MPROC_ETIMEDOUT)
+        err = give_up(party, timeout);
+    if (err == MPROC_OK && atomic_load(&barrier->broken_rounds) & bit_of(party->generation))
+        err = broken();
+    return err;
+}
+
+mproc_err mproc_barrier_wait_action(mproc_barrier barrier, int *index, int (*action)(void *context),
+                                    void *context, mproc_ms timeout)
+{
+    struct barrier *found = mproc__object(BLOCK_BARRIER, barrier.id);
+    if (!found)
+        return mproc__object_error(barrier.id);
+    int64_t deadline = mproc__deadline(timeout);
+    mproc_err err = enter(found, deadline);
+    if (err != MPROC_OK)
+        return mproc__fail(err, "the barrier's action took longer than %lld ms", (long long) timeout);
+    if (atomic_load(&found->broken)) {
+        leave(found);
+        return broken();
+    }
+    struct party party = { found, atomic_load(&found->generation) };
+    uint32_t number = atomic_load(&found->arrived);
+    atomic_store(&found->tokens[number], mproc__self_token());
+    MPROC_FAULT("barrier.named");
+    atomic_store(&found->arrived, number + 1);
+    MPROC_FAULT("barrier.arrived");
+    if (index)
+        *index = (int) number;
+    if (number + 1 < found->parties) {
+        mproc__latch_release(&found->latch);
+        return wait_for_others(&party, barrier.id, timeout, deadline);
+    }
+    bool failed = action && action(context) != 0;
+    if (failed)
+        break_it(found);
+    else
+        end_round(found, true);
+    leave(found);
+    return failed ? mproc__fail(MPROC_EBROKEN, "the barrier's action returned other than 0") : MPROC_OK;
+}
+
+mproc_err mproc_barrier_wait(mproc_barrier barrier, int *index, mproc_ms timeout)
+{
+    return mproc_barrier_wait_action(barrier, index, NULL, NULL, timeout);
+}
+
+static mproc_err change(mproc_barrier barrier, bool to_broken)
+{
+    struct barrier *found = mproc__object(BLOCK_BARRIER, barrier.id);
+    if (!found)
+        return mproc__object_error(barrier.id);
+    mproc_err err = enter(found, MPROC_PLAT_NEVER);
+    if (err != MPROC_OK)
+        return err;
+    if (to_broken || atomic_load(&found->arrived) > 0)
+        break_it(found);
+    atomic_store(&found->broken, to_broken);
+    leave(found);
+    return MPROC_OK;
+}
+
+mproc_err mproc_barrier_reset(mproc_barrier barrier)
+{
+    return change(barrier, false);
+}
+
+mproc_err mproc_barrier_abort(mproc_barrier barrier)
+{
+    return change(barrier, true);
+}
+
+int mproc_barrier_parties(mproc_barrier barrier)
+{
+    struct barrier *found = mproc__object(BLOCK_BARRIER, barrier.id);
+    return found ? (int) found->parties : -1;
+}
+
+int mproc_barrier_waiting(mproc_barrier barrier)
+{
+    struct barrier *found = mproc__object(BLOCK_BARRIER, barrier.id);
+    return found ? (int) atomic_load(&found->arrived) : -1;
+}
+
+bool mproc_barrier_broken(mproc_barrier barrier)
+{
+    struct barrier *found = mproc__object(BLOCK_BARRIER, barrier.id);
+    return found && atomic_load(&found->broken);
+}
+
+void mproc__barrier_describe(const void *object, struct text *text)
+{
+    const struct barrier *barrier = object;
+    mproc__text_add(text, "%s%lu of %lu have come", atomic_load(&barrier->broken) ? "broken, " : "",
+                    (unsigned long) atomic_load(&barrier->arrived), (unsigned long) barrier->parties);
+}

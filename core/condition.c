@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/* Condition: each waiter has a place of its own and sleeps on its word, so that a notification wakes those
+ * it is for and nobody else, the longest waiting first.
+ *
+ * Killed as a waiter before it is notified: its place is taken again when places run short; a
+ * notification may still choose it, and then the next line holds.
+ * Killed notified, before it has left its place: a waiter whose slice ends finds the dead name and
+ * passes the notification on.
+ * Killed as the notifier: those it had marked find it at the end of a slice; the lock tells the next. */
+#include "mproc/condition.h"
+
+#include "describe.h"
+#include "registry.h"
+#include "rlock.h"
+#include "spin.h"
+
+enum { CHUNKS = 12, FIRST_CHUNK = 32 }; /* each twice the one before: 131,040 waiters */
+
+struct place {
+    _Atomic uint32_t owner;  /* token; 0: nobody's */
+    _Atomic uint32_t state;  /* counts uses in its upper 30 bits */
+    _Atomic uint64_t ticket;
+};
+enum place_state { IDLE, WAITING, ASLEEP, NOTIFIED, STATES };
+
+struct condition {
+    uint64_t lock;           /* handle of its lock */
+    uint32_t is_rlock;
+    uint32_t owns_lock;
+    _Atomic uint64_t tickets;
+    _Atomic uint32_t used;   /* places that were ever taken */
+    struct spin spin;
+    _Atomic uint64_t chunks[CHUNKS];
+};
+
+#define FIRST_SLICE INT64_C(50000000)
+#define LONGEST_SLICE INT64_C(400000000)
+
+/* ---- creating ---- */
+
+static mproc_err create(mproc_condition *condition, uint64_t lock, bool is_rlock, bool owns_lock)
+{
+    mproc_err err = mproc__object_create(BLOCK_CONDITION, sizeof(struct condition), &condition->id);
+    if (err != MPROC_OK)
+        return err;
+    struct condition *created = mproc__object(BLOCK_CONDITION, condition->id);
+    created->lock = lock;
+    created->is_rlock = is_rlock;
+    created->owns_lock = owns_lock;
+    return MPROC_OK;
+}
+
+mproc_err mproc_condition_create(mproc_condition *condition)
+{
+    if (!condition)
+        return mproc__fail(MPROC_EINVAL, "mproc_condition_create: condition is NULL");
+    mproc_rlock lock;
+    mproc_err err = mproc_rlock_create(&lock);
+    if (err != MPROC_OK)
+        return err;
+    err = create(condition, lock.id, true, true);
+    if (err != MPROC_OK)
+        mproc_rlock_destroy(lock);
+    return err;
+}
+
+mproc_err mproc_condition_create_lock(mproc_condition *condition, mproc_lock lock)
+{
+    if (!condition)
+        return mproc__fail(MPROC_EINVAL, "mproc_condition_create_lock: condition is NULL");
+    if (!mproc__object(BLOCK_LOCK, lock.id))
+        return mproc__object_error(lock.id);
+    return create(condition, lock.id, false, false);
+}
+
+mproc_err mproc_condition_create_rlock(mproc_condition *condition, mproc_rlock lock)
+{
+    if (!condition)
+        return mproc__fail(MPROC_EINVAL, "mproc_condition_create_rlock: condition is NULL");
+    if (!mproc__object(BLOCK_RLOCK, lock.id))
+        return mproc__object_error(lock.id);
+    return create(condition, lock.id, true, false);
+}
+
+mproc_err mproc_condition_destroy(mproc_condition condition)
+{
+    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    if (!found)
+        return condition.id == 0 ? MPROC_OK : mproc__object_error(condition.id);
+    struct condition copy = *found;
+    mproc_err err = mproc__object_destroy(BLOCK_CONDITION, condition.id);
+    if (err != MPROC_OK)
+        return err;
+    for (int i = 0; i < CHUNKS && copy.chunks[i]; i++)
+        mproc__arena_free(BLOCK_WAITERS, copy.chunks[i]);
+    return copy.owns_lock ? mproc_rlock_destroy((mproc_rlock){ copy.lock }) : MPROC_OK;
+}
+
+/* ---- its lock ---- */
+
+mproc_err mproc_condition_acquire(mproc_condition condition, mproc_ms timeout)
+{
+    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    if (!found)
+        return mproc__object_error(condition.id);
+    return found->is_rlock ? mproc_rlock_acquire((mproc_rlock){ found->lock }, timeout)
+                           : mproc_lock_acquire((mproc_lock){ found->lock }, timeout);
+}
+
+mproc_err mproc_condition_release(mproc_condition condition)
+{
+    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    if (!found)
+        return mproc__object_error(condition.id);
+    return found->is_rlock ? mproc_rlock_release((mproc_rlock){ found->lock })
+                           : mproc_lock_release((mproc_lock){ found->lock });
+}
+
+mproc_err mproc_condition_consistent(mproc_condition condition)
+{
+    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    if (!found)
+        return mproc__object_error(condition.id);
+    return found->is_rlock ? mproc_rlock_consistent((mproc_rlock){ found->lock })
+                           : mproc_lock_consistent((mproc_lock){ found->lock });
+}
+
+/* The condition, if its lock is held by the caller. */
+static mproc_err find_held(mproc_condition condition, struct condition **found)
+{
+    *found = mproc__object(BLOCK_CONDITION, condition.id);
+    if (!*found)
+        return mproc__object_error(condition.id);
+    void *lock = mproc__object((*found)->is_rlock ? BLOCK_RLOCK : BLOCK_LOCK, (*found)->lock);
+    if (!lock)
+        return mproc__object_error((*found)->lock);
+    if ((*found)->is_rlock ? mproc__rlock_is_mine(lock) : mproc__latch_holder(lock) == mproc__self_token())
+        return MPROC_OK;
+    return mproc__fail(MPROC_EPERM, "the condition's lock is not held: acquire it before you wait or notify");
+}
+
+static uint32_t free_lock(struct condition *condition)
+{
+    if (condition->is_rlock)
+        return mproc__rlock_free_wholly(mproc__object(BLOCK_RLOCK, condition->lock));
+    mproc__latch_give_back(mproc__object(BLOCK_LOCK, condition->lock));
+    return 1;
+}
+
+static mproc_err take_lock_again(struct condition *condition, uint32_t count)
+{
+    if (!condition->is_rlock)
+        return mproc_lock_acquire((mproc_lock){ condition->lock }, MPROC_FOREVER);
+    struct rlock *lock = mproc__object(BLOCK_RLOCK, condition->lock);
+    return lock ? mproc__rlock_take_again(lock, condition->lock, count) : mproc__object_error(condition->lock);
+}
+
+/* ---- places ---- */
+
+static struct place *place_at(struct condition *condition, uint32_t index)
+{
+    uint32_t size = FIRST_CHUNK;
+    for (int i = 0; i < CHUNKS; i++, size *= 2) {
+        uint64_t handle = atomic_load(&condition->chunks[i]);
+        if (index < size) {
+            struct place *chunk = handle ? mproc__object(BLOCK_WAITERS, handle) : NULL;
+            return chunk ? chunk + index : NULL;
+        }
+        index -= size;
+    }
+    return NULL;
+}
+
+static mproc_err add_chunk(struct condition *condition)
+{
+    uint64_t size = FIRST_CHUNK, handle, nothing = 0;
+    int number = 0;
+    while (number < CHUNKS && atomic_load(&condition->chunks[number])) {
+        number++;
+        size *= 2;
+    }
+    if (number == CHUNKS)
+        return mproc__fail(MPROC_EAGAIN, "the condition has more waiters than it can have");
+    mproc_err err = mproc__arena_alloc(BLOCK_WAITERS, size * sizeof(struct place), &handle);
+    if (err == MPROC_OK && !atomic_compare_exchange_strong(&condition->chunks[number], &nothing, handle))
+        mproc__arena_free(BLOCK_WAITERS, handle);
+    return err;
+}
+
+static uint32_t state_of(struct place *place)
+{
+    return atomic_load(&place->state) % STATES;
+}
+
+/* From one state to another of the same use. */
+static bool move(struct place *place, enum place_state from, enum place_state to)
+{
+    uint32_t seen = atomic_load(&place->state);
+    return seen % STATES == from && atomic_compare_exchange_strong(&place->state, &seen, seen - from + to);
+}
+
+static void leave(struct place *place)
+{
+    atomic_store(&place->state, atomic_load(&place->state) / STATES * STATES + STATES + IDLE);
+    MPROC_FAULT("condition.idle");
+    atomic_store(&place->owner, 0);
+}
+
+static bool claim(struct place *place, bool from_dead)
+{
+    uint32_t owner = atomic_load(&place->owner);
+    if (owner != 0 && !(from_dead && state_of(place) != NOTIFIED && !mproc__token_alive(owner)))
+        return false;
+    return atomic_compare_exchange_strong(&place->owner, &owner, mproc__self_token());
+}
+
+/* Notifies the one that has waited longest; false if nobody waits. */
+static bool notify_one(struct condition *condition)
+{
+    for (;;) {
+        struct place *first = NULL;
+        uint32_t used = atomic_load(&condition->used);
+        for (uint32_t i = 0; i < used; i++) {
+            struct place *place = place_at(condition, i);
+            uint32_t state = state_of(place);
+            if ((state == WAITING || state == ASLEEP) &&
+                (!first || atomic_load(&place->ticket) < atomic_load(&first->ticket)))
+                first = place;
+        }
+        if (!first)
+            return false;
+        if (move(first, WAITING, NOTIFIED))
+            return true;
+        if (move(first, ASLEEP, NOTIFIED)) {
+            MPROC_FAULT("condition.notified");
+            mproc_plat_unpark(&first->state, 1);
+            return true;
+        }
+    }
+}
+
+/* Passes on what the dead were told. */
+static void sweep(struct condition *condition)
+{
+    uint32_t used = atomic_load(&condition->used);
+    for (uint32_t i = 0; i < used; i++) {
+        struct place *place = place_at(condition, i);
+        uint32_t owner = atomic_load(&place->owner);
+        if (state_of(place) != NOTIFIED || owner == 0 || mproc__token_alive(owner) ||
+            !move(place, NOTIFIED, IDLE))
+            continue;
+        MPROC_FAULT("condition.swept");
+        atomic_compare_exchange_strong(&place->owner, &owner, 0);
+        notify_one(condition);
+    }
+}
+
+static mproc_err take_place(struct condition *condition, struct place **place)
+{
+    mproc_err err;
+    for (uint32_t index = 0, tries = 0;; index++) {
+        *place = place_at(condition, index);
+        if (*place && claim(*place, tries > 0)) {
+            uint32_t used = atomic_load(&condition->used);
+            while (used <= index && !atomic_compare_exchange_weak(&condition->used, &used, index + 1))
+                continue;
+            break;
+        }
+        if (*place)
+            continue;
+        if (tries++ == 0 && index > 0)
+            sweep(condition);
+        else if ((err = add_chunk(condition)) != MPROC_OK)
+            return err;
+        index = UINT32_MAX; /* begins again at 0 */
+    }
+    MPROC_FAULT("condition.claimed");
+    atomic_store(&(*place)->ticket, atomic_fetch_add(&condition->tickets, 1));
+    /* What a dead one's place was told meanwhile goes to another. */
+    uint32_t before = atomic_load(&(*place)->state);
+    if (atomic_exchange(&(*place)->state, before / STATES * STATES + STATES + WAITING) % STATES == NOTIFIED)
+        notify_one(condition);
+    return MPROC_OK;
+}
+
+/* ---- waiting ---- */
+
+/* True if notified; false at the deadline. */
+static bool wait_at(struct condition *condition, struct place *place, int64_t deadline)
+{
+    struct look look = mproc__look_begin(&condition->spin);
+    while (state_of(place) != NOTIFIED && deadline != 0 && mproc__look_again(&look))
+        continue;
+    if (state_of(place) == NOTIFIED) {
+        mproc__look_helped(&look);
+        return true;
+    }
+    move(place, WAITING, ASLEEP);
+    for (int64_t slice = FIRST_SLICE; state_of(place) != NOTIFIED;) {
+        int64_t now = mproc_plat_now();
+        if (deadline <= now && move(place, ASLEEP, IDLE))
+            return false;
+        uint32_t state = atomic_load(&place->state);
+        MPROC_FAULT("condition.before_sleep");
+        if (state % STATES != ASLEEP ||
+            mproc_plat_park(&place->state, state, deadline - now > slice ? now + slice : deadline) !=
+                MPROC_ETIMEDOUT)
+            continue;
+        sweep(condition);
+        if (slice < LONGEST_SLICE)
+            slice *= 2;
+    }
+    MPROC_FAULT("condition.awake");
+    return true;
+}
+
+static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_t deadline)
+{
+    struct place *place;
+    mproc_err err = take_place(condition, &place);
+    if (err != MPROC_OK)
+        return err;
+    uint32_t count = free_lock(condition);
+    MPROC_FAULT("condition.lock_free");
+    _Atomic uint64_t *waits = mproc__waits_begin(handle);
+    bool notified = wait_at(condition, place, deadline);
+    mproc__waits_end(waits);
+    leave(place);
+    err = take_lock_again(condition, count);
+    return err == MPROC_OK && !notified ? MPROC_ETIMEDOUT : err;
+}
+
+mproc_err mproc_condition_wait(mproc_condition condition, mproc_ms timeout)
+{
+    struct condition *found;
+    mproc_err err = find_held(condition, &found);
+    if (err == MPROC_OK)
+        err = wait_until(found, condition.id, mproc__deadline(timeout));
+    if (err == MPROC_ETIMEDOUT)
+        mproc__fail(err, "nobody notified the condition within %lld ms", (long long) timeout);
+    return err;
+}
+
+mproc_err mproc_condition_wait_for(mproc_condition condition, bool (*predicate)(void *context), void *context,
+                                   mproc_ms timeout)
+{
+    struct condition *found;
+    if (!predicate)
+        return mproc__fail(MPROC_EINVAL, "mproc_condition_wait_for: predicate is NULL");
+    mproc_err err = find_held(condition, &found);
+    int64_t deadline = mproc__deadline(timeout);
+    while (err == MPROC_OK && !predicate(context)) {
+        err = wait_until(found, condition.id, deadline);
+        if (err == MPROC_ETIMEDOUT)
+            return predicate(context) ? MPROC_OK
+                                      : mproc__fail(err, "the predicate was false for %lld ms",
+                                                    (long long) timeout);
+    }
+    return err;
+}
+
+mproc_err mproc_condition_notify(mproc_condition condition, int count)
+{
+    struct condition *found;
+    mproc_err err = find_held(condition, &found);
+    while (err == MPROC_OK && count-- > 0 && notify_one(found))
+        continue;
+    return err;
+}
+
+mproc_err mproc_condition_notify_all(mproc_condition condition)
+{
+    struct condition *found;
+    mproc_err err = find_held(condition, &found);
+    if (err != MPROC_OK)
+        return err;
+    uint32_t used = atomic_load(&found->used);
+    for (uint32_t i = 0; i < used; i++) {
+        struct place *place = place_at(found, i);
+        if (!move(place, WAITING, NOTIFIED) && move(place, ASLEEP, NOTIFIED))
+            mproc_plat_unpark(&place->state, 1);
+    }
+    return MPROC_OK;
+}
+
+void mproc__condition_describe(const void *object, struct text *text)
+{
+    const struct condition *condition = object;
+    mproc__text_add(text, "of %s %016llx", condition->is_rlock ? "rlock" : "lock",
+                    (unsigned long long) condition->lock);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for a change of what a lock guards: Condition. */
+#ifndef MPROC_CONDITION_H
+#define MPROC_CONDITION_H
+
+#include "lock.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A condition variable over a lock. A plain value; {0} is none. */
+typedef struct mproc_condition {
+    uint64_t id;
+} mproc_condition;
+
+/* Creates one with a recursive lock of its own, as Python's Condition() does. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_create(mproc_condition *condition);
+/* Creates one over a lock of yours, which must live as long; several may share it. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_create_lock(mproc_condition *condition, mproc_lock lock);
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_create_rlock(mproc_condition *condition,
+                                                                mproc_rlock lock);
+/* Destroys it, and its own lock if it has one. Nobody may wait. {0} is ignored. */
+MPROC_API mproc_err mproc_condition_destroy(mproc_condition condition);
+
+/* Its lock: mproc_lock_acquire and its kin, MPROC_OWNERDEAD included. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_acquire(mproc_condition condition, mproc_ms timeout);
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_release(mproc_condition condition);
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_consistent(mproc_condition condition);
+
+/* Releases the lock (a recursive one wholly), waits for a notification, and takes it again: it
+ * is held afterwards, also after MPROC_ETIMEDOUT, unless the error is MPROC_EBROKEN or worse.
+ * MPROC_OWNERDEAD: held, and a holder died meanwhile. MPROC_EPERM: the lock is not held by this thread
+ * (a plain Lock: by this process). There are no spurious wake-ups. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_wait(mproc_condition condition, mproc_ms timeout);
+
+/* Waits until predicate(context) is true; it is asked with the lock held. MPROC_ETIMEDOUT: it was
+ * false at the end. (Python: Condition.wait_for.) */
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_wait_for(mproc_condition condition,
+                                                            bool (*predicate)(void *context),
+                                                            void *context, mproc_ms timeout);
+
+/* Wakes up to `count` of those that wait, the longest waiting first; the lock must be held.
+ * MPROC_EPERM. No system call when nobody waits. It does not wait for anybody: if a process dies
+ * that was notified and had not returned yet, another one that waits is woken in its place. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_notify(mproc_condition condition, int count);
+MPROC_API MPROC_MUST_USE mproc_err mproc_condition_notify_all(mproc_condition condition);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

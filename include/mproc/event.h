@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* A flag to wait for: Event. */
+#ifndef MPROC_EVENT_H
+#define MPROC_EVENT_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A flag that processes set, clear and wait for. A plain value; {0} is none. */
+typedef struct mproc_event {
+    uint64_t id;
+} mproc_event;
+
+/* Creates one that is not set. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_event_create(mproc_event *event);
+/* Destroys it. Nobody may wait for it. {0} is ignored. */
+MPROC_API mproc_err mproc_event_destroy(mproc_event event);
+/* Sets it and wakes all that wait: they return even if it is cleared at once (Python's may miss it).
+ * Takes no lock, so it may be called where another call of mproc was interrupted. */
+MPROC_API mproc_err mproc_event_set(mproc_event event);
+MPROC_API mproc_err mproc_event_clear(mproc_event event);
+/* Whether it is set; one load. False for a stale handle. */
+MPROC_API bool mproc_event_is_set(mproc_event event);
+/* Waits until it is set. MPROC_ETIMEDOUT. Who dies waiting or setting disturbs nobody: a setter
+ * killed before it could wake the others delays them by 100 ms at most. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_event_wait(mproc_event event, mproc_ms timeout);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

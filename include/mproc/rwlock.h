@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Many readers or one writer: what Python lacks. */
+#ifndef MPROC_RWLOCK_H
+#define MPROC_RWLOCK_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A readers-writer lock between the processes of a family, and their threads. A plain value; {0} is
+ * none. A writer that waits is let in before readers that come later. */
+typedef struct mproc_rwlock {
+    uint64_t id;
+} mproc_rwlock;
+
+MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_create(mproc_rwlock *lock);
+/* Destroys it. Nobody may hold it or wait for it. {0} is ignored. */
+MPROC_API mproc_err mproc_rwlock_destroy(mproc_rwlock lock);
+
+/* Takes it for reading, together with other readers of up to 256 processes; more wait. Not recursive:
+ * a reader that reads again may wait for a writer that waits for it. A reader that dies is no
+ * reader any more. MPROC_ETIMEDOUT: not taken.
+ * MPROC_OWNERDEAD: a writer died. The lock is yours, for WRITING: repair what it guards, call
+ * mproc_rwlock_consistent(), read, and release. MPROC_EBROKEN: as mproc_lock_acquire. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_acquire_read(mproc_rwlock lock, mproc_ms timeout);
+/* Takes it for writing, alone. MPROC_ETIMEDOUT; MPROC_OWNERDEAD and MPROC_EBROKEN as above. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_acquire_write(mproc_rwlock lock, mproc_ms timeout);
+/* Gives back what this process took, for reading or writing. MPROC_EPERM if it has nothing. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_release(mproc_rwlock lock);
+/* After MPROC_OWNERDEAD: what it guards is in order again. MPROC_ESTATE if there is nothing to say. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_consistent(mproc_rwlock lock);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
