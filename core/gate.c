@@ -61,12 +61,12 @@ static mproc_err watch_for(struct gate *gate, struct watch *watch, bool (*ready)
             sweep(context);
             return ready(context) ? MPROC_OK : MPROC_ETIMEDOUT;
         }
-        int64_t until = mproc__watch_until(watch, now, deadline);
+        int64_t until = mproc__sentry_until(watch, now, deadline);
         mproc__gate_sleep(gate, ready, context, until, &was_ready);
         if (was_ready)
             return MPROC_OK;
         if (mproc_plat_now() >= until) {
-            mproc__watch_again(watch);
+            mproc__sentry_again(watch);
             sweep(context);
         }
     }
@@ -78,9 +78,9 @@ static mproc_err watch_for(struct gate *gate, struct watch *watch, bool (*ready)
 mproc_err mproc__gate_watch(struct gate *gate, struct sentry *sentry, bool (*ready)(void *context),
                             void (*sweep)(void *context), void *context, int64_t deadline)
 {
-    struct watch watch = mproc__watch_begin(sentry);
+    struct watch watch = mproc__sentry_begin(sentry);
     mproc_err err = watch_for(gate, &watch, ready, sweep, context, deadline);
-    if (mproc__watch_end(&watch))
+    if (mproc__sentry_end(&watch))
         mproc__gate_wake(gate);
     return err;
 }

@@ -48,8 +48,8 @@ static bool sleep_a_slice(struct latch *latch, struct watch *watch, uint32_t see
         seen |= LATCH_SLEEPERS;
     }
     MPROC_FAULT("latch.before_sleep");
-    if (mproc_plat_park(&latch->word, seen, mproc__watch_until(watch, now, deadline)) == MPROC_ETIMEDOUT) {
-        mproc__watch_again(watch);
+    if (mproc_plat_park(&latch->word, seen, mproc__sentry_until(watch, now, deadline)) == MPROC_ETIMEDOUT) {
+        mproc__sentry_again(watch);
         disown(latch, atomic_load(&latch->word), mproc__self_token());
     }
     return true;
@@ -85,9 +85,9 @@ mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline)
             break;
         mproc__pause();
     }
-    struct watch watch = mproc__watch_begin(&latch->sentry);
+    struct watch watch = mproc__sentry_begin(&latch->sentry);
     err = wait_for(latch, &watch, me, deadline);
-    if (mproc__watch_end(&watch) && atomic_load(&latch->word) & LATCH_SLEEPERS)
+    if (mproc__sentry_end(&watch) && atomic_load(&latch->word) & LATCH_SLEEPERS)
         mproc__latch_wake(latch);
     return err;
 }

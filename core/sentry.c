@@ -8,17 +8,17 @@
 #define SENTRY_SLICE INT64_C(5000000)
 #define LONGEST_SLICE INT64_C(200000000)
 
-struct watch mproc__watch_begin(struct sentry *sentry)
+struct watch mproc__sentry_begin(struct sentry *sentry)
 {
     return (struct watch){ sentry, FIRST_SLICE, false };
 }
 
-int64_t mproc__watch_until(const struct watch *watch, int64_t now, int64_t deadline)
+int64_t mproc__sentry_until(const struct watch *watch, int64_t now, int64_t deadline)
 {
     return deadline - now > watch->slice ? now + watch->slice : deadline;
 }
 
-void mproc__watch_again(struct watch *watch)
+void mproc__sentry_again(struct watch *watch)
 {
     uint32_t token = atomic_load(&watch->sentry->token);
     if (!watch->mine && (token == 0 || !mproc__token_alive(token)))
@@ -30,7 +30,7 @@ void mproc__watch_again(struct watch *watch)
         watch->slice *= 2;
 }
 
-bool mproc__watch_end(struct watch *watch)
+bool mproc__sentry_end(struct watch *watch)
 {
     if (!watch->mine)
         return false;

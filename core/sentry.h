@@ -20,12 +20,12 @@ struct watch {
     bool mine;
 };
 
-struct watch mproc__watch_begin(struct sentry *sentry);
+struct watch mproc__sentry_begin(struct sentry *sentry);
 /* When to wake at the latest: the end of the slice that begins now, or the deadline. */
-int64_t mproc__watch_until(const struct watch *watch, int64_t now, int64_t deadline);
+int64_t mproc__sentry_until(const struct watch *watch, int64_t now, int64_t deadline);
 /* A slice has ended and nothing has happened: afterwards look for the dead. */
-void mproc__watch_again(struct watch *watch);
+void mproc__sentry_again(struct watch *watch);
 /* True if the caller was the sentry and must wake another waiter. */
-bool mproc__watch_end(struct watch *watch);
+bool mproc__sentry_end(struct watch *watch);
 
 #endif
