@@ -33,9 +33,12 @@ mproc_err mproc_barrier_create(mproc_barrier *barrier, int parties)
     mproc_err err = mproc__object_create(BLOCK_BARRIER,
                                          sizeof(struct barrier) + (size_t) parties * sizeof(uint32_t),
                                          &barrier->id);
-    if (err == MPROC_OK)
-        ((struct barrier *) mproc__object(BLOCK_BARRIER, barrier->id))->parties = (uint32_t) parties;
-    return err;
+    if (err != MPROC_OK)
+        return err;
+    struct barrier *created = mproc__object(BLOCK_BARRIER, barrier->id);
+    created->parties = (uint32_t) parties;
+    created->gate.object = barrier->id;
+    return MPROC_OK;
 }
 
 mproc_err mproc_barrier_destroy(mproc_barrier barrier)
@@ -137,12 +140,10 @@ static mproc_err give_up(struct party *party, mproc_ms timeout)
                        (long long) timeout);
 }
 
-static mproc_err wait_for_others(struct party *party, uint64_t handle, mproc_ms timeout, int64_t deadline)
+static mproc_err wait_for_others(struct party *party, mproc_ms timeout, int64_t deadline)
 {
     struct barrier *barrier = party->barrier;
-    _Atomic uint64_t *place = mproc__waits_begin(handle);
     mproc_err err = mproc__gate_watch(&barrier->gate, &barrier->sentry, round_is_over, sweep, party, deadline);
-    mproc__waits_end(place);
     if (err == MPROC_ETIMEDOUT)
         err = give_up(party, timeout);
     if (err == MPROC_OK && atomic_load(&barrier->broken_rounds) & bit_of(party->generation))
@@ -174,7 +175,7 @@ mproc_err mproc_barrier_wait_action(mproc_barrier barrier, int *index, int (*act
         *index = (int) number;
     if (number + 1 < found->parties) {
         mproc__latch_release(&found->latch);
-        return wait_for_others(&party, barrier.id, timeout, deadline);
+        return wait_for_others(&party, timeout, deadline);
     }
     bool failed = action && action(context) != 0;
     if (failed)

@@ -27,7 +27,7 @@ struct condition {
     uint64_t lock;           /* handle of its lock */
     uint32_t is_rlock;
     uint32_t owns_lock;
-    _Atomic uint64_t tickets;
+    uint64_t tickets;
     _Atomic uint32_t used;   /* places that were ever taken */
     struct spin spin;
     _Atomic uint64_t chunks[CHUNKS];
@@ -201,9 +201,10 @@ static bool move(struct place *place, enum place_state from, enum place_state to
 
 static void leave(struct place *place)
 {
-    atomic_store(&place->state, atomic_load(&place->state) / STATES * STATES + STATES + IDLE);
+    uint32_t state = atomic_load_explicit(&place->state, memory_order_relaxed);
+    atomic_store_explicit(&place->state, state / STATES * STATES + STATES + IDLE, memory_order_release);
     MPROC_FAULT("condition.idle");
-    atomic_store(&place->owner, 0);
+    atomic_store_explicit(&place->owner, 0, memory_order_release);
 }
 
 static bool claim(struct place *place, bool from_dead)
@@ -214,8 +215,24 @@ static bool claim(struct place *place, bool from_dead)
     return atomic_compare_exchange_strong(&place->owner, &owner, mproc__self_token());
 }
 
+static struct latch *latch_of(struct condition *condition)
+{
+    void *lock = mproc__object(condition->is_rlock ? BLOCK_RLOCK : BLOCK_LOCK, condition->lock);
+    return condition->is_rlock ? &((struct rlock *) lock)->latch : lock;
+}
+
+/* Marked as notified, it is woken when the lock is free: it could not go on before. */
+static void wake(struct condition *condition, struct place *place, bool is_held)
+{
+    MPROC_FAULT("condition.notified");
+    if (is_held)
+        mproc__latch_postpone_wake(latch_of(condition), &place->state);
+    else
+        mproc_plat_unpark(&place->state, 1);
+}
+
 /* Notifies the one that has waited longest; false if nobody waits. */
-static bool notify_one(struct condition *condition)
+static bool notify_one(struct condition *condition, bool is_held)
 {
     for (;;) {
         struct place *first = NULL;
@@ -232,8 +249,7 @@ static bool notify_one(struct condition *condition)
         if (move(first, WAITING, NOTIFIED))
             return true;
         if (move(first, ASLEEP, NOTIFIED)) {
-            MPROC_FAULT("condition.notified");
-            mproc_plat_unpark(&first->state, 1);
+            wake(condition, first, is_held);
             return true;
         }
     }
@@ -251,7 +267,7 @@ static void sweep(struct condition *condition)
             continue;
         MPROC_FAULT("condition.swept");
         atomic_compare_exchange_strong(&place->owner, &owner, 0);
-        notify_one(condition);
+        notify_one(condition, false);
     }
 }
 
@@ -275,26 +291,19 @@ static mproc_err take_place(struct condition *condition, struct place **place)
         index = UINT32_MAX; /* begins again at 0 */
     }
     MPROC_FAULT("condition.claimed");
-    atomic_store(&(*place)->ticket, atomic_fetch_add(&condition->tickets, 1));
+    atomic_store_explicit(&(*place)->ticket, condition->tickets++, memory_order_relaxed); /* under the lock */
     /* What a dead one's place was told meanwhile goes to another. */
     uint32_t before = atomic_load(&(*place)->state);
     if (atomic_exchange(&(*place)->state, before / STATES * STATES + STATES + WAITING) % STATES == NOTIFIED)
-        notify_one(condition);
+        notify_one(condition, false);
     return MPROC_OK;
 }
 
 /* ---- waiting ---- */
 
 /* True if notified; false at the deadline. */
-static bool wait_at(struct condition *condition, struct place *place, int64_t deadline)
+static bool sleep_at(struct condition *condition, struct place *place, int64_t deadline)
 {
-    struct look look = mproc__look_begin(&condition->spin);
-    while (state_of(place) != NOTIFIED && deadline != 0 && mproc__look_again(&look))
-        continue;
-    if (state_of(place) == NOTIFIED) {
-        mproc__look_helped(&look);
-        return true;
-    }
     move(place, WAITING, ASLEEP);
     for (int64_t slice = FIRST_SLICE; state_of(place) != NOTIFIED;) {
         int64_t now = mproc_plat_now();
@@ -310,8 +319,23 @@ static bool wait_at(struct condition *condition, struct place *place, int64_t de
         if (slice < LONGEST_SLICE)
             slice *= 2;
     }
-    MPROC_FAULT("condition.awake");
     return true;
+}
+
+static bool wait_at(struct condition *condition, uint64_t handle, struct place *place, int64_t deadline)
+{
+    struct look look = mproc__look_begin(&condition->spin);
+    while (deadline != 0 && mproc__look_again(&look)) {
+        if (state_of(place) == NOTIFIED) {
+            mproc__look_helped(&look);
+            return true;
+        }
+    }
+    _Atomic uint64_t *waits = mproc__waits_begin(handle);
+    bool notified = sleep_at(condition, place, deadline);
+    mproc__waits_end(waits);
+    MPROC_FAULT("condition.awake");
+    return notified;
 }
 
 static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_t deadline)
@@ -322,9 +346,7 @@ static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_
         return err;
     uint32_t count = free_lock(condition);
     MPROC_FAULT("condition.lock_free");
-    _Atomic uint64_t *waits = mproc__waits_begin(handle);
-    bool notified = wait_at(condition, place, deadline);
-    mproc__waits_end(waits);
+    bool notified = wait_at(condition, handle, place, deadline);
     leave(place);
     err = take_lock_again(condition, count);
     return err == MPROC_OK && !notified ? MPROC_ETIMEDOUT : err;
@@ -363,7 +385,7 @@ mproc_err mproc_condition_notify(mproc_condition condition, int count)
 {
     struct condition *found;
     mproc_err err = find_held(condition, &found);
-    while (err == MPROC_OK && count-- > 0 && notify_one(found))
+    while (err == MPROC_OK && count-- > 0 && notify_one(found, true))
         continue;
     return err;
 }
@@ -378,7 +400,7 @@ mproc_err mproc_condition_notify_all(mproc_condition condition)
     for (uint32_t i = 0; i < used; i++) {
         struct place *place = place_at(found, i);
         if (!move(place, WAITING, NOTIFIED) && move(place, ASLEEP, NOTIFIED))
-            mproc_plat_unpark(&place->state, 1);
+            wake(found, place, true);
     }
     return MPROC_OK;
 }

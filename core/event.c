@@ -17,7 +17,10 @@ mproc_err mproc_event_create(mproc_event *event)
 {
     if (!event)
         return mproc__fail(MPROC_EINVAL, "mproc_event_create: event is NULL");
-    return mproc__object_create(BLOCK_EVENT, sizeof(struct event), &event->id);
+    mproc_err err = mproc__object_create(BLOCK_EVENT, sizeof(struct event), &event->id);
+    if (err == MPROC_OK)
+        ((struct event *) mproc__object(BLOCK_EVENT, event->id))->gate.object = event->id;
+    return err;
 }
 
 mproc_err mproc_event_destroy(mproc_event event)
@@ -75,9 +78,7 @@ mproc_err mproc_event_wait(mproc_event event, mproc_ms timeout)
     struct waiting waiting = { found, atomic_load(&found->word) };
     if (was_set(&waiting))
         return MPROC_OK;
-    _Atomic uint64_t *place = timeout == 0 ? NULL : mproc__waits_begin(event.id);
     mproc_err err = mproc__gate_wait(&found->gate, was_set, &waiting, mproc__deadline(timeout));
-    mproc__waits_end(place);
     if (err == MPROC_ETIMEDOUT)
         return mproc__fail(err, "the event was not set within %lld ms", (long long) timeout);
     return err;

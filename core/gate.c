@@ -3,83 +3,93 @@
 #include "gate.h"
 
 #include "fault.h"
+#include "registry.h"
 
-mproc_err mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context,
-                            int64_t deadline, bool *was_ready)
+bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context, int64_t until)
 {
     uint32_t epoch = atomic_load(&gate->epoch);
     MPROC_FAULT("gate.epoch_read");
     atomic_store(&gate->state, GATE_SLEEPERS);
     atomic_thread_fence(memory_order_seq_cst);
     MPROC_FAULT("gate.announced");
-    *was_ready = ready(context);
-    if (*was_ready)
-        return MPROC_OK;
-    int64_t now = deadline == 0 ? 0 : mproc_plat_now();
-    if (deadline <= now)
-        return MPROC_ETIMEDOUT;
-    int64_t wake = deadline - now > GATE_SLICE ? now + GATE_SLICE : deadline;
-    mproc_plat_park(&gate->epoch, epoch, wake);
+    if (ready(context))
+        return true;
+    mproc_plat_park(&gate->epoch, epoch, until);
     MPROC_FAULT("gate.awake");
     atomic_store(&gate->state, GATE_SLEEPERS);
-    return MPROC_OK;
+    return false;
+}
+
+/* Looks for a while; true if it has become ready. */
+static bool look_for(struct gate *gate, bool (*ready)(void *context), void *context)
+{
+    struct look look = mproc__look_begin(&gate->spin);
+    while (mproc__look_again(&look)) {
+        if (ready(context)) {
+            mproc__look_helped(&look);
+            return true;
+        }
+    }
+    return false;
+}
+
+static mproc_err wait_for(struct gate *gate, bool (*ready)(void *context), void *context, int64_t deadline)
+{
+    for (;;) {
+        int64_t now = deadline == 0 ? 0 : mproc_plat_now();
+        if (now >= deadline)
+            return ready(context) ? MPROC_OK : MPROC_ETIMEDOUT;
+        int64_t until = deadline - now > GATE_SLICE ? now + GATE_SLICE : deadline;
+        if (mproc__gate_sleep(gate, ready, context, until) || ready(context))
+            return MPROC_OK;
+    }
 }
 
 mproc_err mproc__gate_wait(struct gate *gate, bool (*ready)(void *context), void *context,
                            int64_t deadline)
 {
-    struct look look = mproc__look_begin(&gate->spin);
-    bool asleep = false, was_ready;
-    while (!ready(context)) {
-        if (deadline == 0)
-            return MPROC_ETIMEDOUT;
-        if (!asleep && mproc__look_again(&look))
-            continue;
-        asleep = true;
-        mproc_err err = mproc__gate_sleep(gate, ready, context, deadline, &was_ready);
-        if (err != MPROC_OK)
-            return err;
-        if (was_ready)
-            return MPROC_OK;
-    }
-    if (!asleep)
-        mproc__look_helped(&look);
-    return MPROC_OK;
+    if (ready(context))
+        return MPROC_OK;
+    if (deadline == 0)
+        return MPROC_ETIMEDOUT;
+    if (look_for(gate, ready, context))
+        return MPROC_OK;
+    _Atomic uint64_t *place = mproc__waits_begin(gate->object);
+    mproc_err err = wait_for(gate, ready, context, deadline);
+    mproc__waits_end(place);
+    return err;
 }
 
 static mproc_err watch_for(struct gate *gate, struct watch *watch, bool (*ready)(void *context),
                            void (*sweep)(void *context), void *context, int64_t deadline)
 {
-    struct look look = mproc__look_begin(&gate->spin);
-    bool asleep = deadline == 0, was_ready = false;
-    while (!ready(context)) {
-        if (!asleep && mproc__look_again(&look))
-            continue;
-        asleep = true;
+    int64_t until = INT64_MAX;
+    for (;;) {
         int64_t now = deadline == 0 ? 0 : mproc_plat_now();
-        if (now >= deadline) {
+        if (now >= until || now >= deadline) {
+            if (now < deadline)
+                mproc__sentry_again(watch);
             sweep(context);
-            return ready(context) ? MPROC_OK : MPROC_ETIMEDOUT;
+            if (ready(context))
+                return MPROC_OK;
+            if (now >= deadline)
+                return MPROC_ETIMEDOUT;
         }
-        int64_t until = mproc__sentry_until(watch, now, deadline);
-        mproc__gate_sleep(gate, ready, context, until, &was_ready);
-        if (was_ready)
+        until = mproc__sentry_until(watch, now, deadline);
+        if (mproc__gate_sleep(gate, ready, context, until) || ready(context))
             return MPROC_OK;
-        if (mproc_plat_now() >= until) {
-            mproc__sentry_again(watch);
-            sweep(context);
-        }
     }
-    if (!asleep)
-        mproc__look_helped(&look);
-    return MPROC_OK;
 }
 
 mproc_err mproc__gate_watch(struct gate *gate, struct sentry *sentry, bool (*ready)(void *context),
                             void (*sweep)(void *context), void *context, int64_t deadline)
 {
+    if (ready(context) || (deadline != 0 && look_for(gate, ready, context)))
+        return MPROC_OK;
+    _Atomic uint64_t *place = deadline == 0 ? NULL : mproc__waits_begin(gate->object);
     struct watch watch = mproc__sentry_begin(sentry);
     mproc_err err = watch_for(gate, &watch, ready, sweep, context, deadline);
+    mproc__waits_end(place);
     if (mproc__sentry_end(&watch))
         mproc__gate_wake(gate);
     return err;

@@ -27,6 +27,7 @@ struct gate {
     _Atomic uint32_t epoch;
     _Atomic uint32_t state; /* enum gate_state */
     struct spin spin;
+    uint64_t object; /* handle of what is waited for, for mproc_describe_locks(); or 0 */
 };
 enum gate_state { GATE_EMPTY, GATE_SLEEPERS, GATE_UNDER_WAY };
 
@@ -38,9 +39,9 @@ mproc_err mproc__gate_wait(struct gate *gate, bool (*ready)(void *context), void
  * milliseconds after it if anybody waits, and before a time-out; then ready() is asked again. */
 mproc_err mproc__gate_watch(struct gate *gate, struct sentry *sentry, bool (*ready)(void *context),
                             void (*sweep)(void *context), void *context, int64_t deadline);
-/* One step of it for callers with a loop of their own: announces, asks ready() once more and sleeps. */
-mproc_err mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context,
-                            int64_t deadline, bool *was_ready);
+/* One step of it for callers with a loop of their own: announces, asks ready() once more (true: was it) and
+ * else sleeps, no longer than `until`. */
+bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context, int64_t until);
 
 void mproc__gate_wake_slowly(struct gate *gate);
 void mproc__gate_wake_all_slowly(struct gate *gate);

@@ -6,7 +6,7 @@
 #include "describe.h"
 #include "registry.h"
 
-enum { LOOKS = 60 };
+enum { LOOKS = 60, PAUSES = 1 };
 
 static bool is_broken(uint32_t word)
 {
@@ -73,28 +73,72 @@ static mproc_err wait_for(struct latch *latch, struct watch *watch, process_toke
     }
 }
 
-mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline)
+/* The holder may be about to give it back. True if it was taken, with `err` as the answer. */
+static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
 {
-    process_token me = mproc__self_token();
-    mproc_err err;
     for (int i = 0; i < LOOKS; i++) {
         uint32_t seen = atomic_load_explicit(&latch->word, memory_order_relaxed);
-        if (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), &err))
-            return err;
-        if (seen & LATCH_SLEEPERS || deadline == 0)
-            break;
-        mproc__pause();
+        if (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), err))
+            return true;
+        if (seen & LATCH_SLEEPERS)
+            return false;
+        for (int pause = 0; pause < PAUSES; pause++)
+            mproc__pause();
     }
+    return false;
+}
+
+static mproc_err take_late(struct latch *latch, process_token me, int64_t deadline)
+{
     struct watch watch = mproc__sentry_begin(&latch->sentry);
-    err = wait_for(latch, &watch, me, deadline);
+    mproc_err err = wait_for(latch, &watch, me, deadline);
     if (mproc__sentry_end(&watch) && atomic_load(&latch->word) & LATCH_SLEEPERS)
         mproc__latch_wake(latch);
     return err;
 }
 
+mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline)
+{
+    process_token me = mproc__self_token();
+    mproc_err err;
+    if (deadline != 0 && take_soon(latch, me, &err))
+        return err;
+    return take_late(latch, me, deadline);
+}
+
 void mproc__latch_wake(struct latch *latch)
 {
     mproc_plat_unpark(&latch->word, 1);
+}
+
+/* ---- wake-ups that wait for a release: who is woken needs the lock that the waker still holds ---- */
+
+enum { MOST_POSTPONED = 8 };
+static MPROC_THREAD_LOCAL struct {
+    struct latch *latch;
+    int count;
+    _Atomic uint32_t *words[MOST_POSTPONED];
+} postponed;
+
+static void wake_postponed(void)
+{
+    int count = postponed.count;
+    postponed.latch = NULL;
+    postponed.count = 0;
+    for (int i = 0; i < count; i++)
+        mproc_plat_unpark(postponed.words[i], 1);
+}
+
+void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word)
+{
+    if (postponed.latch != latch)
+        wake_postponed();
+    if (postponed.count == MOST_POSTPONED) {
+        mproc_plat_unpark(word, 1);
+        return;
+    }
+    postponed.latch = latch;
+    postponed.words[postponed.count++] = word;
 }
 
 bool mproc__latch_give_back(struct latch *latch)
@@ -110,6 +154,8 @@ bool mproc__latch_give_back(struct latch *latch)
     MPROC_FAULT("latch.before_wake");
     if (seen & LATCH_SLEEPERS)
         mproc_plat_unpark(&latch->word, next == 0 ? 1 : UINT32_MAX >> 1);
+    if (postponed.latch == latch)
+        wake_postponed();
     return true;
 }
 
@@ -140,10 +186,16 @@ static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout)
 
 mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *what, mproc_ms timeout)
 {
-    _Atomic uint64_t *place = timeout == 0 ? NULL : mproc__waits_begin(handle);
-    mproc_err err = mproc__latch_acquire_slowly(latch, mproc__deadline(timeout));
-    mproc__waits_end(place);
-    return describe(err, what, timeout);
+    process_token me = mproc__self_token();
+    mproc_err err;
+    if (timeout == 0) {
+        err = take_late(latch, me, 0);
+    } else if (!take_soon(latch, me, &err)) {
+        _Atomic uint64_t *place = mproc__waits_begin(handle);
+        err = take_late(latch, me, mproc__deadline(timeout));
+        mproc__waits_end(place);
+    }
+    return err == MPROC_OK ? MPROC_OK : describe(err, what, timeout);
 }
 
 void mproc__latch_describe(const struct latch *latch, struct text *text)

@@ -60,6 +60,9 @@ static inline void mproc__latch_release(struct latch *latch)
 /* For locks of users, who may be wrong. Gives it back as it is: broken if it was never called consistent.
  * False if it was not held. */
 bool mproc__latch_give_back(struct latch *latch);
+/* Wakes one sleeper on `word` when this thread gives the latch back, which it holds. If it never does (it dies, or
+ * another gives it back) the sleeper wakes at the end of its slice. */
+void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word);
 /* False unless a holder died before this one and it has not been called consistent yet. */
 bool mproc__latch_consistent(struct latch *latch);
 /* For locks of users that were not free: waits, visibly in the family, and describes errors of `what`. */

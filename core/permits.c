@@ -25,9 +25,12 @@ mproc_err mproc_permits_create(mproc_permits *permits, int count)
     mproc_err err = mproc__object_create(BLOCK_PERMITS,
                                          sizeof(struct permits) + (size_t) count * sizeof(uint32_t),
                                          &permits->id);
-    if (err == MPROC_OK)
-        ((struct permits *) mproc__object(BLOCK_PERMITS, permits->id))->count = (uint32_t) count;
-    return err;
+    if (err != MPROC_OK)
+        return err;
+    struct permits *created = mproc__object(BLOCK_PERMITS, permits->id);
+    created->count = (uint32_t) count;
+    created->gate.object = permits->id;
+    return MPROC_OK;
 }
 
 mproc_err mproc_permits_destroy(mproc_permits permits)
@@ -84,10 +87,8 @@ mproc_err mproc_permits_acquire(mproc_permits permits, mproc_ms timeout)
         return mproc__object_error(permits.id);
     if (take(found))
         return MPROC_OK;
-    _Atomic uint64_t *place = timeout == 0 ? NULL : mproc__waits_begin(permits.id);
     mproc_err err = mproc__gate_watch(&found->gate, &found->sentry, take, sweep, found,
                                       mproc__deadline(timeout));
-    mproc__waits_end(place);
     MPROC_FAULT("permits.taken");
     if (err == MPROC_OK && any_free(found))
         mproc__gate_wake(&found->gate);

@@ -81,10 +81,11 @@ void mproc__objects_visit(void (*visit)(uint64_t handle, void *context), void *c
 
 _Atomic uint64_t *mproc__waits_begin(uint64_t handle)
 {
-    struct slot *slot = mproc__slot_of(mproc__self_peek());
+    struct slot *slot = handle ? mproc__slot_of(mproc__self_peek()) : NULL;
     for (int i = 0; slot && i < SLOT_WAITS; i++) {
         uint64_t nothing = 0;
-        if (atomic_compare_exchange_strong(&slot->waits[i], &nothing, handle))
+        if (atomic_load_explicit(&slot->waits[i], memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_strong(&slot->waits[i], &nothing, handle))
             return &slot->waits[i];
     }
     return NULL;
@@ -93,7 +94,7 @@ _Atomic uint64_t *mproc__waits_begin(uint64_t handle)
 void mproc__waits_end(_Atomic uint64_t *place)
 {
     if (place)
-        atomic_store(place, 0);
+        atomic_store_explicit(place, 0, memory_order_release);
 }
 
 struct waits {

@@ -32,7 +32,12 @@ mproc_err mproc_rwlock_create(mproc_rwlock *lock)
 {
     if (!lock)
         return mproc__fail(MPROC_EINVAL, "mproc_rwlock_create: lock is NULL");
-    return mproc__object_create(BLOCK_RWLOCK, sizeof(struct rwlock), &lock->id);
+    mproc_err err = mproc__object_create(BLOCK_RWLOCK, sizeof(struct rwlock), &lock->id);
+    if (err != MPROC_OK)
+        return err;
+    struct rwlock *created = mproc__object(BLOCK_RWLOCK, lock->id);
+    created->open.object = created->drained.object = lock->id;
+    return MPROC_OK;
 }
 
 mproc_err mproc_rwlock_destroy(mproc_rwlock lock)
@@ -154,9 +159,12 @@ static mproc_err become_writer(struct rwlock *lock, int64_t deadline)
     return atomic_load(&lock->damaged) ? MPROC_OWNERDEAD : MPROC_OK;
 }
 
-static mproc_err acquire_write(struct rwlock *lock, int64_t deadline)
+static mproc_err acquire_write(struct rwlock *lock, uint64_t handle, mproc_ms timeout)
 {
-    mproc_err err = mproc__latch_acquire(&lock->latch, deadline);
+    int64_t deadline = mproc__deadline(timeout);
+    mproc_err err = mproc__latch_try(&lock->latch)
+                        ? MPROC_OK
+                        : mproc__latch_wait(&lock->latch, handle, "rwlock", timeout);
     return err == MPROC_OK || err == MPROC_OWNERDEAD ? become_writer(lock, deadline) : err;
 }
 
@@ -178,11 +186,7 @@ mproc_err mproc_rwlock_acquire_write(mproc_rwlock lock, mproc_ms timeout)
     struct rwlock *found = mproc__object(BLOCK_RWLOCK, lock.id);
     if (!found)
         return mproc__object_error(lock.id);
-    _Atomic uint64_t *place = NULL;
-    if (timeout != 0 && (mproc__latch_holder(&found->latch) || !nobody_reads(found)))
-        place = mproc__waits_begin(lock.id);
-    mproc_err err = acquire_write(found, mproc__deadline(timeout));
-    mproc__waits_end(place);
+    mproc_err err = acquire_write(found, lock.id, timeout);
     return err == MPROC_OK ? MPROC_OK : describe(err, timeout);
 }
 
@@ -253,9 +257,7 @@ mproc_err mproc_rwlock_acquire_read(mproc_rwlock lock, mproc_ms timeout)
         return mproc__object_error(lock.id);
     if (try_read(found))
         return MPROC_OK;
-    _Atomic uint64_t *place = timeout == 0 ? NULL : mproc__waits_begin(lock.id);
     mproc_err err = wait_to_read(found, mproc__deadline(timeout));
-    mproc__waits_end(place);
     return err == MPROC_OK ? MPROC_OK : describe(err, timeout);
 }
 

@@ -23,6 +23,7 @@ static mproc_err create(mproc_semaphore *semaphore, int value, uint32_t most)
         return err;
     struct semaphore *created = mproc__object(BLOCK_SEMAPHORE, semaphore->id);
     created->most = most;
+    created->gate.object = semaphore->id;
     atomic_store(&created->value, (uint32_t) value);
     return MPROC_OK;
 }
@@ -59,9 +60,7 @@ mproc_err mproc_semaphore_acquire(mproc_semaphore semaphore, mproc_ms timeout)
         return mproc__object_error(semaphore.id);
     if (take(found))
         return MPROC_OK;
-    _Atomic uint64_t *place = timeout == 0 ? NULL : mproc__waits_begin(semaphore.id);
     mproc_err err = mproc__gate_wait(&found->gate, take, found, mproc__deadline(timeout));
-    mproc__waits_end(place);
     MPROC_FAULT("semaphore.taken");
     /* Releases that came while this wake-up was under way have woken nobody. */
     if (err == MPROC_OK && atomic_load(&found->value) > 0)

@@ -4,7 +4,7 @@
 
 #include "fault.h"
 
-#define FIRST_SLICE INT64_C(2000000)
+#define FIRST_SLICE INT64_C(5000000) /* a timer that rings before the next tick costs microseconds to set */
 #define SENTRY_SLICE INT64_C(5000000)
 #define LONGEST_SLICE INT64_C(200000000)
 

@@ -5,30 +5,24 @@
 #include <stdlib.h>
 
 /* To see the answer of somebody who has to be woken first takes longer than his waking. */
-enum { TRY = 100000, LONGEST = 60000, SHORTEST = 2000, MOST_BACKOFF = 9, EARLY = 64, REFRESH = 1024 };
+enum { TRY = 100000, LONGEST = 60000, SHORTEST = 2000, MOST_BACKOFF = 9 };
 
-/* CPUs of this process; asked again now and then, since affinity may change. */
-static bool alone(void)
+/* MPROC_SPIN=0 in the environment: never look, for batteries and measurements. */
+static bool forbidden(void)
 {
-    static _Atomic int cpus;
-    static _Atomic unsigned asked;
-    static _Atomic int disabled = -1;
-    if (atomic_load_explicit(&disabled, memory_order_relaxed) < 0) {
+    static _Atomic int answer = -1;
+    int known = atomic_load_explicit(&answer, memory_order_relaxed);
+    if (known < 0) {
         const char *text = getenv("MPROC_SPIN");
-        atomic_store(&disabled, text && text[0] == '0' && text[1] == '\0');
+        known = text && text[0] == '0' && text[1] == '\0';
+        atomic_store_explicit(&answer, known, memory_order_relaxed);
     }
-    if (atomic_load_explicit(&disabled, memory_order_relaxed) > 0)
-        return true;
-    unsigned count = atomic_load_explicit(&asked, memory_order_relaxed);
-    atomic_store_explicit(&asked, count + 1, memory_order_relaxed);
-    if (count % REFRESH == 0 || count == EARLY)
-        atomic_store_explicit(&cpus, mproc_plat_cpu_count(), memory_order_relaxed);
-    return atomic_load_explicit(&cpus, memory_order_relaxed) == 1;
+    return known > 0;
 }
 
 static int64_t budget_of(struct spin *spin)
 {
-    if (alone())
+    if (forbidden())
         return 0;
     uint32_t budget = atomic_load_explicit(&spin->budget, memory_order_relaxed);
     if (budget)
