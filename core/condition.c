@@ -14,7 +14,7 @@
 #include "rlock.h"
 #include "spin.h"
 
-enum { CHUNKS = 12, FIRST_CHUNK = 32 }; /* each twice the one before: 131,040 waiters */
+enum { OWN_PLACES = 4, CHUNKS = 12, FIRST_CHUNK = 32 }; /* each chunk twice the one before */
 
 struct place {
     _Atomic uint32_t owner;  /* token; 0: nobody's */
@@ -22,14 +22,17 @@ struct place {
     _Atomic uint64_t ticket;
 };
 enum place_state { IDLE, WAITING, ASLEEP, NOTIFIED, STATES };
+enum kind { OWN, LOCK, RLOCK };
 
+/* What two processes that notify each other touch lies side by side. */
 struct condition {
-    uint64_t lock;           /* handle of its lock */
-    uint32_t is_rlock;
-    uint32_t owns_lock;
-    uint64_t tickets;
+    struct rlock own;
+    uint32_t kind;           /* of lock it is over */
     _Atomic uint32_t used;   /* places that were ever taken */
+    struct place places[OWN_PLACES];
+    uint64_t tickets;
     struct spin spin;
+    uint64_t lock;           /* its handle, unless it is its own */
     _Atomic uint64_t chunks[CHUNKS];
 };
 
@@ -38,48 +41,34 @@ struct condition {
 
 /* ---- creating ---- */
 
-static mproc_err create(mproc_condition *condition, uint64_t lock, bool is_rlock, bool owns_lock)
+static mproc_err create(mproc_condition *condition, enum kind kind, uint64_t lock)
 {
+    if (!condition)
+        return mproc__fail(MPROC_EINVAL, "mproc_condition_create: condition is NULL");
+    if (kind != OWN && !mproc__object(kind == LOCK ? BLOCK_LOCK : BLOCK_RLOCK, lock))
+        return mproc__object_error(lock);
     mproc_err err = mproc__object_create(BLOCK_CONDITION, sizeof(struct condition), &condition->id);
     if (err != MPROC_OK)
         return err;
     struct condition *created = mproc__object(BLOCK_CONDITION, condition->id);
+    created->kind = kind;
     created->lock = lock;
-    created->is_rlock = is_rlock;
-    created->owns_lock = owns_lock;
     return MPROC_OK;
 }
 
 mproc_err mproc_condition_create(mproc_condition *condition)
 {
-    if (!condition)
-        return mproc__fail(MPROC_EINVAL, "mproc_condition_create: condition is NULL");
-    mproc_rlock lock;
-    mproc_err err = mproc_rlock_create(&lock);
-    if (err != MPROC_OK)
-        return err;
-    err = create(condition, lock.id, true, true);
-    if (err != MPROC_OK)
-        mproc_rlock_destroy(lock);
-    return err;
+    return create(condition, OWN, 0);
 }
 
 mproc_err mproc_condition_create_lock(mproc_condition *condition, mproc_lock lock)
 {
-    if (!condition)
-        return mproc__fail(MPROC_EINVAL, "mproc_condition_create_lock: condition is NULL");
-    if (!mproc__object(BLOCK_LOCK, lock.id))
-        return mproc__object_error(lock.id);
-    return create(condition, lock.id, false, false);
+    return create(condition, LOCK, lock.id);
 }
 
 mproc_err mproc_condition_create_rlock(mproc_condition *condition, mproc_rlock lock)
 {
-    if (!condition)
-        return mproc__fail(MPROC_EINVAL, "mproc_condition_create_rlock: condition is NULL");
-    if (!mproc__object(BLOCK_RLOCK, lock.id))
-        return mproc__object_error(lock.id);
-    return create(condition, lock.id, true, false);
+    return create(condition, RLOCK, lock.id);
 }
 
 mproc_err mproc_condition_destroy(mproc_condition condition)
@@ -87,24 +76,40 @@ mproc_err mproc_condition_destroy(mproc_condition condition)
     struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
     if (!found)
         return condition.id == 0 ? MPROC_OK : mproc__object_error(condition.id);
-    struct condition copy = *found;
+    uint64_t chunks[CHUNKS];
+    for (int i = 0; i < CHUNKS; i++)
+        chunks[i] = atomic_load(&found->chunks[i]);
     mproc_err err = mproc__object_destroy(BLOCK_CONDITION, condition.id);
-    if (err != MPROC_OK)
-        return err;
-    for (int i = 0; i < CHUNKS && copy.chunks[i]; i++)
-        mproc__arena_free(BLOCK_WAITERS, copy.chunks[i]);
-    return copy.owns_lock ? mproc_rlock_destroy((mproc_rlock){ copy.lock }) : MPROC_OK;
+    for (int i = 0; err == MPROC_OK && i < CHUNKS && chunks[i]; i++)
+        err = mproc__arena_free(BLOCK_WAITERS, chunks[i]);
+    return err;
 }
 
 /* ---- its lock ---- */
+
+static struct rlock *rlock_of(struct condition *condition)
+{
+    return condition->kind == OWN ? &condition->own : mproc__object(BLOCK_RLOCK, condition->lock);
+}
+
+/* NULL if the lock was destroyed. */
+static struct latch *latch_of(struct condition *condition)
+{
+    if (condition->kind == LOCK)
+        return mproc__object(BLOCK_LOCK, condition->lock);
+    struct rlock *rlock = rlock_of(condition);
+    return rlock ? &rlock->latch : NULL;
+}
 
 mproc_err mproc_condition_acquire(mproc_condition condition, mproc_ms timeout)
 {
     struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
     if (!found)
         return mproc__object_error(condition.id);
-    return found->is_rlock ? mproc_rlock_acquire((mproc_rlock){ found->lock }, timeout)
-                           : mproc_lock_acquire((mproc_lock){ found->lock }, timeout);
+    if (found->kind == LOCK)
+        return mproc_lock_acquire((mproc_lock){ found->lock }, timeout);
+    struct rlock *rlock = rlock_of(found);
+    return rlock ? mproc__rlock_acquire(rlock, condition.id, timeout) : mproc__object_error(found->lock);
 }
 
 mproc_err mproc_condition_release(mproc_condition condition)
@@ -112,8 +117,10 @@ mproc_err mproc_condition_release(mproc_condition condition)
     struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
     if (!found)
         return mproc__object_error(condition.id);
-    return found->is_rlock ? mproc_rlock_release((mproc_rlock){ found->lock })
-                           : mproc_lock_release((mproc_lock){ found->lock });
+    if (found->kind == LOCK)
+        return mproc_lock_release((mproc_lock){ found->lock });
+    struct rlock *rlock = rlock_of(found);
+    return rlock ? mproc__rlock_release(rlock) : mproc__object_error(found->lock);
 }
 
 mproc_err mproc_condition_consistent(mproc_condition condition)
@@ -121,8 +128,10 @@ mproc_err mproc_condition_consistent(mproc_condition condition)
     struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
     if (!found)
         return mproc__object_error(condition.id);
-    return found->is_rlock ? mproc_rlock_consistent((mproc_rlock){ found->lock })
-                           : mproc_lock_consistent((mproc_lock){ found->lock });
+    if (found->kind == LOCK)
+        return mproc_lock_consistent((mproc_lock){ found->lock });
+    struct rlock *rlock = rlock_of(found);
+    return rlock ? mproc__rlock_consistent(rlock) : mproc__object_error(found->lock);
 }
 
 /* The condition, if its lock is held by the caller. */
@@ -131,34 +140,38 @@ static mproc_err find_held(mproc_condition condition, struct condition **found)
     *found = mproc__object(BLOCK_CONDITION, condition.id);
     if (!*found)
         return mproc__object_error(condition.id);
-    void *lock = mproc__object((*found)->is_rlock ? BLOCK_RLOCK : BLOCK_LOCK, (*found)->lock);
-    if (!lock)
+    struct latch *latch = latch_of(*found);
+    if (!latch)
         return mproc__object_error((*found)->lock);
-    if ((*found)->is_rlock ? mproc__rlock_is_mine(lock) : mproc__latch_holder(lock) == mproc__self_token())
+    if ((*found)->kind == LOCK ? mproc__latch_holder(latch) == mproc__self_token()
+                               : mproc__rlock_is_mine(rlock_of(*found)))
         return MPROC_OK;
     return mproc__fail(MPROC_EPERM, "the condition's lock is not held: acquire it before you wait or notify");
 }
 
 static uint32_t free_lock(struct condition *condition)
 {
-    if (condition->is_rlock)
-        return mproc__rlock_free_wholly(mproc__object(BLOCK_RLOCK, condition->lock));
-    mproc__latch_give_back(mproc__object(BLOCK_LOCK, condition->lock));
+    if (condition->kind != LOCK)
+        return mproc__rlock_free_wholly(rlock_of(condition));
+    mproc__latch_give_back(latch_of(condition));
     return 1;
 }
 
-static mproc_err take_lock_again(struct condition *condition, uint32_t count)
+static mproc_err take_lock_again(struct condition *condition, uint64_t handle, uint32_t count)
 {
-    if (!condition->is_rlock)
+    if (condition->kind == LOCK)
         return mproc_lock_acquire((mproc_lock){ condition->lock }, MPROC_FOREVER);
-    struct rlock *lock = mproc__object(BLOCK_RLOCK, condition->lock);
-    return lock ? mproc__rlock_take_again(lock, condition->lock, count) : mproc__object_error(condition->lock);
+    struct rlock *rlock = rlock_of(condition);
+    return rlock ? mproc__rlock_take_again(rlock, handle, count) : mproc__object_error(condition->lock);
 }
 
 /* ---- places ---- */
 
 static struct place *place_at(struct condition *condition, uint32_t index)
 {
+    if (index < OWN_PLACES)
+        return &condition->places[index];
+    index -= OWN_PLACES;
     uint32_t size = FIRST_CHUNK;
     for (int i = 0; i < CHUNKS; i++, size *= 2) {
         uint64_t handle = atomic_load(&condition->chunks[i]);
@@ -213,12 +226,6 @@ static bool claim(struct place *place, bool from_dead)
     if (owner != 0 && !(from_dead && state_of(place) != NOTIFIED && !mproc__token_alive(owner)))
         return false;
     return atomic_compare_exchange_strong(&place->owner, &owner, mproc__self_token());
-}
-
-static struct latch *latch_of(struct condition *condition)
-{
-    void *lock = mproc__object(condition->is_rlock ? BLOCK_RLOCK : BLOCK_LOCK, condition->lock);
-    return condition->is_rlock ? &((struct rlock *) lock)->latch : lock;
 }
 
 /* Marked as notified, it is woken when the lock is free: it could not go on before. */
@@ -348,7 +355,7 @@ static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_
     MPROC_FAULT("condition.lock_free");
     bool notified = wait_at(condition, handle, place, deadline);
     leave(place);
-    err = take_lock_again(condition, count);
+    err = take_lock_again(condition, handle, count);
     return err == MPROC_OK && !notified ? MPROC_ETIMEDOUT : err;
 }
 
@@ -408,6 +415,11 @@ mproc_err mproc_condition_notify_all(mproc_condition condition)
 void mproc__condition_describe(const void *object, struct text *text)
 {
     const struct condition *condition = object;
-    mproc__text_add(text, "of %s %016llx", condition->is_rlock ? "rlock" : "lock",
-                    (unsigned long long) condition->lock);
+    if (condition->kind == OWN) {
+        mproc__text_add(text, "its lock is ");
+        mproc__latch_describe(&condition->own.latch, text);
+    } else {
+        mproc__text_add(text, "of %s %016llx", condition->kind == RLOCK ? "rlock" : "lock",
+                        (unsigned long long) condition->lock);
+    }
 }

@@ -6,7 +6,7 @@
 #include "describe.h"
 #include "registry.h"
 
-enum { LOOKS = 60, PAUSES = 1 };
+enum { LOOKS = 20, PAUSES = 4 }; /* some 50 ns apart: to look more often is to disturb the holder */
 
 static bool is_broken(uint32_t word)
 {

@@ -31,11 +31,8 @@ static void set_holder(struct rlock *rlock, uint32_t count)
     rlock->count = count;
 }
 
-mproc_err mproc_rlock_acquire(mproc_rlock lock, mproc_ms timeout)
+mproc_err mproc__rlock_acquire(struct rlock *rlock, uint64_t handle, mproc_ms timeout)
 {
-    struct rlock *rlock = mproc__object(BLOCK_RLOCK, lock.id);
-    if (!rlock)
-        return mproc__object_error(lock.id);
     mproc_err err = MPROC_OK;
     if (!mproc__latch_try(&rlock->latch)) {
         if (mproc__rlock_is_mine(rlock)) {
@@ -45,24 +42,33 @@ mproc_err mproc_rlock_acquire(mproc_rlock lock, mproc_ms timeout)
             rlock->count++;
             return MPROC_OK;
         }
-        err = mproc__latch_wait(&rlock->latch, lock.id, "rlock", timeout);
+        err = mproc__latch_wait(&rlock->latch, handle, "rlock", timeout);
     }
     if (err == MPROC_OK || err == MPROC_OWNERDEAD)
         set_holder(rlock, 1);
     return err;
 }
 
-mproc_err mproc_rlock_release(mproc_rlock lock)
+mproc_err mproc_rlock_acquire(mproc_rlock lock, mproc_ms timeout)
 {
     struct rlock *rlock = mproc__object(BLOCK_RLOCK, lock.id);
-    if (!rlock)
-        return mproc__object_error(lock.id);
+    return rlock ? mproc__rlock_acquire(rlock, lock.id, timeout) : mproc__object_error(lock.id);
+}
+
+mproc_err mproc__rlock_release(struct rlock *rlock)
+{
     if (!mproc__rlock_is_mine(rlock))
         return mproc__fail(MPROC_EPERM, "the rlock is not held by this thread: only its holder may "
                                         "release it");
     if (--rlock->count == 0)
         mproc__rlock_free(rlock);
     return MPROC_OK;
+}
+
+mproc_err mproc_rlock_release(mproc_rlock lock)
+{
+    struct rlock *rlock = mproc__object(BLOCK_RLOCK, lock.id);
+    return rlock ? mproc__rlock_release(rlock) : mproc__object_error(lock.id);
 }
 
 void mproc__rlock_free(struct rlock *rlock)
@@ -88,16 +94,19 @@ mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t
     return err;
 }
 
-mproc_err mproc_rlock_consistent(mproc_rlock lock)
+mproc_err mproc__rlock_consistent(struct rlock *rlock)
 {
-    struct rlock *rlock = mproc__object(BLOCK_RLOCK, lock.id);
-    if (!rlock)
-        return mproc__object_error(lock.id);
     if (!mproc__rlock_is_mine(rlock))
         return mproc__fail(MPROC_EPERM, "the rlock is not held by this thread");
     if (!mproc__latch_consistent(&rlock->latch))
         return mproc__fail(MPROC_ESTATE, "the rlock was not acquired with MPROC_OWNERDEAD");
     return MPROC_OK;
+}
+
+mproc_err mproc_rlock_consistent(mproc_rlock lock)
+{
+    struct rlock *rlock = mproc__object(BLOCK_RLOCK, lock.id);
+    return rlock ? mproc__rlock_consistent(rlock) : mproc__object_error(lock.id);
 }
 
 bool mproc_rlock_locked(mproc_rlock lock)

@@ -13,6 +13,10 @@ struct rlock {
 };
 
 bool mproc__rlock_is_mine(struct rlock *rlock);
+/* What the public functions do once they have found it. */
+mproc_err mproc__rlock_acquire(struct rlock *rlock, uint64_t handle, mproc_ms timeout);
+mproc_err mproc__rlock_release(struct rlock *rlock);
+mproc_err mproc__rlock_consistent(struct rlock *rlock);
 /* Releases it once for all; the caller holds it. */
 void mproc__rlock_free(struct rlock *rlock);
 /* The same, and how often it was held; take_again() holds it so often again. */
