@@ -29,6 +29,7 @@ enum block_type {
     BLOCK_TASK = 18,
     BLOCK_REGISTRY = 19,
     BLOCK_WAITERS = 20, /* of a condition */
+    BLOCK_TRACE = 21,
 };
 
 /* Creates the family's region with a limit in bytes; in the root. */
@@ -62,6 +63,9 @@ struct family {
     _Atomic uint32_t slot_hint;
     _Atomic uint64_t slot_chunk[32];    /* handles of BLOCK_SLOTS */
     _Atomic uint64_t registry[REGISTRY_CHUNKS]; /* handles of BLOCK_REGISTRY */
+    _Atomic uint64_t trace_limit;       /* events; 0: no trace */
+    _Atomic uint64_t trace_events, trace_dropped;
+    _Atomic uint64_t trace_chunks;      /* handle of the newest BLOCK_TRACE */
     _Atomic uint64_t free_list[192];    /* per class: tag << 40 | position of the first free block */
     _Atomic uint64_t cursor[192];       /* per class: blocks left << 40 | position of the next */
 };

@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "runtime.h"
+#include "trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,6 +144,7 @@ bool mproc__child_poll(struct child *child)
     mproc_log(MPROC_LOG_DEBUG, "%s (pid %lld) has ended: %s %d", child->name,
               (long long) child->process.pid, child->status.signalled ? "signal" : "exit code",
               child->status.code);
+    mproc__trace('i', "ended", child->name, (uint64_t) child->process.pid);
     mproc__child_settle(child);
     return true;
 }

@@ -49,6 +49,14 @@ static const struct kind {
     { BLOCK_RWLOCK, "rwlock", mproc__rwlock_describe },
 };
 
+const char *mproc__object_kind(uint64_t handle)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (handle >> 56 == (uint64_t) kinds[i].type)
+            return kinds[i].name;
+    return "object";
+}
+
 struct waiters {
     struct text *text;
     int count;

@@ -14,6 +14,9 @@ void mproc__text_add(struct text *text, const char *format, ...) MPROC_PRINTF(2,
 /* Adds "Process-1 (pid 4711)"; with ", dead" inside if it is. */
 void mproc__text_add_process(struct text *text, process_token token);
 
+/* "lock", "queue": what a handle is of. */
+const char *mproc__object_kind(uint64_t handle);
+
 void mproc__lock_describe(const void *object, struct text *text);
 void mproc__rlock_describe(const void *object, struct text *text);
 void mproc__semaphore_describe(const void *object, struct text *text);

@@ -9,6 +9,7 @@
 #include "runtime.h"
 #include "self.h"
 #include "start.h"
+#include "trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,8 @@ static mproc_err begin_root(void)
     if (err == MPROC_OK)
         err = mproc__become_root();
     mproc__log_start();
+    if (err == MPROC_OK)
+        mproc__trace_start();
     if (mproc__debugging() && mproc_get_log_level() > MPROC_LOG_WARNING)
         mproc__log_inherit(MPROC_LOG_WARNING, true);
     return err;

@@ -6,6 +6,7 @@
 #include "runtime.h"
 #include "self.h"
 #include "start.h"
+#include "trace.h"
 
 #include <stdlib.h>
 
@@ -64,6 +65,7 @@ void mproc__finish(int exit_code)
     }
     mproc__children_end();
     mproc__template_end();
+    mproc__trace_finish();
     struct record *record = mproc__self()->record;
     if (record) {
         atomic_store(&record->exit_code, exit_code);

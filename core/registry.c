@@ -4,7 +4,9 @@
  * destroying: the same. */
 #include "registry.h"
 
+#include "describe.h"
 #include "fault.h"
+#include "trace.h"
 
 enum { PLACES = 1024, PROBES = 16 };
 
@@ -85,16 +87,20 @@ _Atomic uint64_t *mproc__waits_begin(uint64_t handle)
     for (int i = 0; slot && i < SLOT_WAITS; i++) {
         uint64_t nothing = 0;
         if (atomic_load_explicit(&slot->waits[i], memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_strong(&slot->waits[i], &nothing, handle))
+            atomic_compare_exchange_strong(&slot->waits[i], &nothing, handle)) {
+            mproc__trace('B', "wait", mproc__object_kind(handle), handle);
             return &slot->waits[i];
+        }
     }
     return NULL;
 }
 
 void mproc__waits_end(_Atomic uint64_t *place)
 {
-    if (place)
-        atomic_store_explicit(place, 0, memory_order_release);
+    if (!place)
+        return;
+    mproc__trace('E', "wait", "", 0);
+    atomic_store_explicit(place, 0, memory_order_release);
 }
 
 struct waits {

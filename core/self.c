@@ -5,6 +5,7 @@
 #include "children.h"
 #include "log.h"
 #include "runtime.h"
+#include "trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,6 +67,8 @@ void mproc__become_child(enum process_kind kind, struct record *record,
     mproc__log_name(mproc__record_bytes(record, record->name));
     if (!has_parents_memory)
         inherit_settings(record);
+    if (mproc__tracing || !has_parents_memory)
+        mproc__trace_join();
 }
 
 /* The objects that mproc_current_process() and mproc_parent_process() give. */

@@ -21,5 +21,6 @@
 #include "mproc/process.h"
 #include "mproc/rwlock.h"
 #include "mproc/semaphore.h"
+#include "mproc/trace.h"
 
 #endif
