@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* A family for MPROC_TRACE: a child that calculates and waits, and one that is killed. */
+#include "mproc.h"
+
+#include <string.h>
+
+struct shared {
+    mproc_lock lock;
+    mproc_event doomed;
+};
+
+static int calculate(void *argument)
+{
+    const struct shared *shared = argument;
+    mproc_trace_begin("calculation");
+    mproc_trace_begin("with \"quotes\"");
+    MPROC_MUST(mproc_lock_acquire(shared->lock, MPROC_FOREVER));
+    MPROC_MUST(mproc_lock_release(shared->lock));
+    mproc_trace_end();
+    mproc_trace_end();
+    return 0;
+}
+
+static int be_killed(void *argument)
+{
+    const struct shared *shared = argument;
+    mproc_trace_begin("doomed");
+    MPROC_MUST(mproc_event_set(shared->doomed));
+    (void) !mproc_lock_acquire(shared->lock, MPROC_FOREVER);
+    return 0;
+}
+
+/* Only for that the child is seen to wait: then the trace must show it. */
+static void wait_until_somebody_waits(void)
+{
+    char text[4000];
+    do
+        mproc_describe_locks(text, sizeof text);
+    while (!strstr(text, "waiting: "));
+}
+
+int main(void)
+{
+    mproc_init();
+    struct shared shared;
+    mproc_process *process;
+    MPROC_MUST(mproc_lock_create(&shared.lock));
+    MPROC_MUST(mproc_event_create(&shared.doomed));
+    MPROC_MUST(mproc_lock_acquire(shared.lock, MPROC_FOREVER));
+
+    MPROC_MUST(mproc_process_start(&process, calculate, &shared, sizeof shared, NULL));
+    wait_until_somebody_waits();
+    MPROC_MUST(mproc_lock_release(shared.lock));
+    MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(process));
+
+    MPROC_MUST(mproc_lock_acquire(shared.lock, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_start(&process, be_killed, &shared, sizeof shared, NULL));
+    MPROC_MUST(mproc_event_wait(shared.doomed, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_kill(process));
+    MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(process));
+    return 0;
+}
