@@ -2,7 +2,6 @@
 /* Taking and giving back a latch when it is not simple; latch.h says what happens to whom is killed. */
 #include "latch.h"
 
-#include "compiler.h"
 #include "describe.h"
 #include "registry.h"
 
@@ -114,8 +113,8 @@ void mproc__latch_wake(struct latch *latch)
 /* ---- wake-ups that wait for a release: who is woken needs the lock that the waker still holds ---- */
 
 enum { MOST_POSTPONED = 8 };
+MPROC_THREAD_LOCAL struct latch *mproc__latch_postponed;
 static MPROC_THREAD_LOCAL struct {
-    struct latch *latch;
     int count;
     _Atomic uint32_t *words[MOST_POSTPONED];
 } postponed;
@@ -123,7 +122,7 @@ static MPROC_THREAD_LOCAL struct {
 static void wake_postponed(void)
 {
     int count = postponed.count;
-    postponed.latch = NULL;
+    mproc__latch_postponed = NULL;
     postponed.count = 0;
     for (int i = 0; i < count; i++)
         mproc_plat_unpark(postponed.words[i], 1);
@@ -131,19 +130,18 @@ static void wake_postponed(void)
 
 void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word)
 {
-    if (postponed.latch != latch)
+    if (mproc__latch_postponed != latch)
         wake_postponed();
     if (postponed.count == MOST_POSTPONED) {
         mproc_plat_unpark(word, 1);
         return;
     }
-    postponed.latch = latch;
+    mproc__latch_postponed = latch;
     postponed.words[postponed.count++] = word;
 }
 
-bool mproc__latch_give_back(struct latch *latch)
+bool mproc__latch_give_back_slowly(struct latch *latch)
 {
-    MPROC_FAULT("latch.before_release");
     uint32_t seen = atomic_load_explicit(&latch->word, memory_order_relaxed);
     uint32_t next;
     do {
@@ -154,7 +152,7 @@ bool mproc__latch_give_back(struct latch *latch)
     MPROC_FAULT("latch.before_wake");
     if (seen & LATCH_SLEEPERS)
         mproc_plat_unpark(&latch->word, next == 0 ? 1 : UINT32_MAX >> 1);
-    if (postponed.latch == latch)
+    if (mproc__latch_postponed == latch)
         wake_postponed();
     return true;
 }

@@ -18,6 +18,7 @@
 #ifndef MPROC_CORE_LATCH_H
 #define MPROC_CORE_LATCH_H
 
+#include "compiler.h"
 #include "fault.h"
 #include "sentry.h"
 
@@ -57,9 +58,22 @@ static inline void mproc__latch_release(struct latch *latch)
         mproc__latch_wake(latch);
 }
 
+/* The latch for whose release this thread postpones wake-ups, or NULL. */
+extern MPROC_THREAD_LOCAL struct latch *mproc__latch_postponed;
+
 /* For locks of users, who may be wrong. Gives it back as it is: broken if it was never called consistent.
  * False if it was not held. */
-bool mproc__latch_give_back(struct latch *latch);
+bool mproc__latch_give_back_slowly(struct latch *latch);
+static inline bool mproc__latch_give_back(struct latch *latch)
+{
+    MPROC_FAULT("latch.before_release");
+    uint32_t mine = mproc__self_token();
+    if (mproc__latch_postponed == NULL &&
+        atomic_compare_exchange_strong_explicit(&latch->word, &mine, 0, memory_order_release,
+                                                memory_order_relaxed))
+        return true;
+    return mproc__latch_give_back_slowly(latch);
+}
 /* Wakes one sleeper on `word` when this thread gives the latch back, which it holds. If it never does (it dies, or
  * another gives it back) the sleeper wakes at the end of its slice. */
 void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word);
