@@ -20,6 +20,35 @@ bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *co
     return false;
 }
 
+#define BLIND_SLICE INT64_C(5000000)
+
+bool mproc__gates_sleep(struct gate *const *gates, size_t count, bool (*ready)(void *context), void *context,
+                        int64_t until)
+{
+    _Atomic uint32_t *words[MPROC_PLAT_PARK_ANY];
+    uint32_t epochs[MPROC_PLAT_PARK_ANY];
+    for (size_t i = 0; i < count; i++) {
+        uint32_t epoch = atomic_load(&gates[i]->epoch);
+        if (i < MPROC_PLAT_PARK_ANY) {
+            words[i] = &gates[i]->epoch;
+            epochs[i] = epoch;
+        }
+        atomic_store(&gates[i]->state, GATE_SLEEPERS);
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+    if (ready(context))
+        return true;
+    int64_t blind = mproc_plat_now() + BLIND_SLICE;
+    bool all = count <= MPROC_PLAT_PARK_ANY;
+    if (count == 0)
+        mproc_plat_sleep(until - blind > 0 ? BLIND_SLICE : until - blind + BLIND_SLICE);
+    else if (!all || mproc_plat_park_any(words, epochs, count, until) == MPROC_ENOTSUP)
+        mproc_plat_park(words[0], epochs[0], until < blind ? until : blind);
+    for (size_t i = 0; i < count; i++)
+        atomic_store(&gates[i]->state, GATE_SLEEPERS);
+    return false;
+}
+
 /* Looks for a while; true if it has become ready. */
 static bool look_for(struct gate *gate, bool (*ready)(void *context), void *context)
 {

@@ -43,6 +43,11 @@ mproc_err mproc__gate_watch(struct gate *gate, struct sentry *sentry, bool (*rea
  * else sleeps, no longer than `until`. */
 bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context, int64_t until);
 
+/* mproc__gate_sleep() at several gates: until something happens at one of them, or `until`. Where the system
+ * cannot sleep on several words, for a few milliseconds only. */
+bool mproc__gates_sleep(struct gate *const *gates, size_t count, bool (*ready)(void *context), void *context,
+                        int64_t until);
+
 void mproc__gate_wake_slowly(struct gate *gate);
 void mproc__gate_wake_all_slowly(struct gate *gate);
 

@@ -124,6 +124,13 @@ mproc_err mproc_plat_park(_Atomic uint32_t *word, uint32_t expected, int64_t dea
 /* Wakes up to `count` sleepers on the word (perhaps more, never fewer). */
 void mproc_plat_unpark(_Atomic uint32_t *word, uint32_t count);
 
+/* Sleeps while all words are as expected, until one of them is unparked or the deadline; at most
+ * MPROC_PLAT_PARK_ANY words. MPROC_OK may be spurious. MPROC_ENOTSUP, without a described error and at once,
+ * where the system cannot sleep on several. */
+enum { MPROC_PLAT_PARK_ANY = 128 };
+mproc_err mproc_plat_park_any(_Atomic uint32_t *const *words, const uint32_t *expected, size_t count,
+                              int64_t deadline);
+
 /* ---- processes ---- */
 
 /* The start methods of this system, the default first. */

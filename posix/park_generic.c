@@ -32,3 +32,13 @@ void mproc_plat_unpark(_Atomic uint32_t *word, uint32_t count)
     (void) word;
     (void) count;
 }
+
+mproc_err mproc_plat_park_any(_Atomic uint32_t *const *words, const uint32_t *expected, size_t count,
+                              int64_t deadline)
+{
+    (void) words;
+    (void) expected;
+    (void) count;
+    (void) deadline;
+    return MPROC_ENOTSUP;
+}

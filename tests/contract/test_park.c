@@ -71,6 +71,35 @@ static void another_value_returns_at_once(void)
     CHECK_OK(mproc_plat_park(&table()->gate, 0, MPROC_PLAT_NEVER));
 }
 
+static void ring_the_second_gate(void *context)
+{
+    (void) context;
+    for (int i = 0; i < 20; i++)
+        sleep_briefly();
+    atomic_store(&table()->arrived, 1);
+    mproc_plat_unpark(&table()->arrived, 1);
+}
+
+static void one_of_several_words_wakes(void)
+{
+    clear_table();
+    _Atomic uint32_t *words[] = { &table()->gate, &table()->arrived };
+    uint32_t expected[] = { 0, 0 };
+    if (mproc_plat_park_any(words, expected, 2, 0) == MPROC_ENOTSUP) {
+        skip("this system cannot sleep on several words");
+        return;
+    }
+    int64_t deadline = mproc_plat_now() + SECONDS / 50;
+    while (mproc_plat_park_any(words, expected, 2, deadline) == MPROC_OK)
+        continue;
+    CU_ASSERT_TRUE(mproc_plat_now() >= deadline);
+    struct test_thread *thread = thread_start(ring_the_second_gate, NULL);
+    while (atomic_load(&table()->arrived) == 0)
+        CHECK_OK(mproc_plat_park_any(words, expected, 2, in_seconds(60)));
+    thread_join(thread);
+    CHECK_OK(mproc_plat_park_any(words, expected, 2, MPROC_PLAT_NEVER));
+}
+
 static void a_timeout_is_never_early(void)
 {
     clear_table();
@@ -167,7 +196,7 @@ static void a_killed_sleeper_takes_no_wake_up_with_it(void)
 }
 
 MPROC_CONTRACT_SUITE(park, child, MPROC_TEST(another_value_returns_at_once),
-                     MPROC_TEST(a_timeout_is_never_early),
+                     MPROC_TEST(one_of_several_words_wakes), MPROC_TEST(a_timeout_is_never_early),
                      MPROC_TEST(an_unpark_without_sleepers_does_nothing),
                      MPROC_TEST(two_threads_lose_no_wake_up), MPROC_TEST(two_processes_lose_no_wake_up),
                      MPROC_TEST(all_sleepers_are_woken_by_one_call),
