@@ -419,17 +419,16 @@ mproc_err mproc_set_clear(mproc_object *set)
 
 mproc_err mproc_frozenset_create(mproc_object **object, mproc_object *const *items, size_t count)
 {
-    mproc_object *set;
+    mproc_object *set = NULL;
     if (!items && count > 0)
         return mproc__fail(MPROC_EINVAL, "A frozenset cannot be made of NULL");
     mproc_err err = object ? create(&set, MPROC_TYPE_FROZENSET) : create(NULL, MPROC_TYPE_FROZENSET);
-    for (size_t i = 0; err == MPROC_OK && i < count; i++) {
+    for (size_t i = 0; err == MPROC_OK && i < count; i++)
         err = put(set, items[i], MPROC__NONE);
-        if (err != MPROC_OK)
-            mproc_object_release(set);
-    }
     if (err == MPROC_OK)
         *object = set;
+    else
+        mproc_object_release(set);
     return err;
 }
 
