@@ -208,7 +208,7 @@ mproc_err mproc_instance_create(mproc_object **object, const mproc_instance_part
         return mproc__fail_memory("an instance");
     ((struct mproc__instance *) instance)->parts[PART_CALLABLE] = NULL;
     for (int i = 0; i < PART_COUNT; i++) {
-        if (all[i] && !mproc__hold(instance, all[i])) {
+        if (all[i] && !mproc__hold_item(instance, all[i])) {
             mproc_object_release(instance);
             return mproc__fail_memory("an instance");
         }

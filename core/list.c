@@ -61,7 +61,7 @@ mproc_err mproc_tuple_create(mproc_object **object, mproc_object *const *items, 
     if (!tuple)
         return mproc__fail_memory("a tuple");
     for (size_t i = 0; i < count; i++) {
-        if (!mproc__hold(tuple, items[i])) {
+        if (!mproc__hold_item(tuple, items[i])) {
             mproc_object_release(tuple);
             return mproc__fail_memory("a tuple");
         }
@@ -111,7 +111,7 @@ mproc_err mproc_list_insert(mproc_object *object, int64_t index, mproc_object *i
     if (!item)
         return mproc__fail(MPROC_EINVAL, "The item for a list is NULL; give mproc_none() for None");
     struct mproc__list *list = (struct mproc__list *) object;
-    if (!mproc__list_reserve(list, 1) || !mproc__hold(object, item))
+    if (!mproc__list_reserve(list, 1) || !mproc__hold_item(object, item))
         return mproc__fail_memory("one more item in a list");
     size_t place, count = object->lower;
     if (!place_of(object, index, &place))
@@ -137,11 +137,11 @@ mproc_err mproc_list_set(mproc_object *object, int64_t index, mproc_object *item
     size_t place;
     if (!place_of(object, index, &place))
         return fail_index(object, index);
-    if (!mproc__hold(object, item))
+    if (!mproc__hold_item(object, item))
         return mproc__fail_memory("another item in a list");
     mproc_object **slot = &((struct mproc__list *) object)->items[place], *old = *slot;
     *slot = item;
-    mproc__drop(object, old);
+    mproc__drop_item(object, old);
     return MPROC_OK;
 }
 
@@ -155,7 +155,7 @@ mproc_err mproc_list_remove(mproc_object *object, int64_t index)
     mproc_object **items = ((struct mproc__list *) object)->items, *old = items[place];
     object->lower--;
     memmove(items + place, items + place + 1, (object->lower - place) * sizeof *items);
-    mproc__drop(object, old);
+    mproc__drop_item(object, old);
     return MPROC_OK;
 }
 
@@ -165,7 +165,7 @@ mproc_err mproc_list_clear(mproc_object *object)
         return mproc__fail_type(object, "list");
     while (object->lower > 0) {
         object->lower--;
-        mproc__drop(object, ((struct mproc__list *) object)->items[object->lower]);
+        mproc__drop_item(object, ((struct mproc__list *) object)->items[object->lower]);
     }
     struct mproc__list *list = (struct mproc__list *) object;
     if (mproc__has(object, MPROC__GROWS)) {

@@ -225,8 +225,8 @@ mproc_object *mproc__make_instance(struct mproc__zone *zone, mproc_recipe recipe
 
 /* Before an item goes into a container: takes a reference if it is of another zone. False if
  * there is no memory. */
-bool mproc__hold(mproc_object *container, mproc_object *item);
-void mproc__drop(mproc_object *container, mproc_object *item);
+bool mproc__hold_item(mproc_object *container, mproc_object *item);
+void mproc__drop_item(mproc_object *container, mproc_object *item);
 
 /* Room for `extra` more items, exactly so many if it had none. */
 bool mproc__list_reserve(struct mproc__list *list, size_t extra);

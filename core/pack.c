@@ -282,7 +282,7 @@ static mproc_err read_number(struct packer *p)
 /* An object of another zone came in through %p. */
 static bool hold(mproc_object *container, mproc_object *item)
 {
-    return !mproc__is_heap(item) || item->zone == container->zone || mproc__hold(container, item);
+    return !mproc__is_heap(item) || item->zone == container->zone || mproc__hold_item(container, item);
 }
 
 static mproc_err make_table(struct packer *p, mproc_object *object, mproc_object **items, size_t count)
@@ -305,10 +305,10 @@ static mproc_err make_table(struct packer *p, mproc_object *object, mproc_object
             if (!mproc__table_add(table, key, value, hash))
                 return mproc__fail_memory("what is packed");
         } else if (width == 2) {
-            mproc__drop(object, table->slots[entry * 2 + 1]);
+            mproc__drop_item(object, table->slots[entry * 2 + 1]);
             table->slots[entry * 2 + 1] = value;
         } else {
-            mproc__drop(object, value);
+            mproc__drop_item(object, value);
         }
     }
     return MPROC_OK;
@@ -354,8 +354,6 @@ static mproc_err read_items(struct packer *p, const char *close, bool pairs, siz
 {
     *commas = 0;
     while (!accept(p, close)) {
-        if (*commas != 0 && p->next[-1] != ',')
-            return fail(p, "a comma is missing");
         mproc_err err;
         if (!p->values && !pairs && accept(p, "...")) {
             err = push(p, MPROC__REST);
@@ -374,7 +372,6 @@ static mproc_err read_items(struct packer *p, const char *close, bool pairs, siz
         if (!accept(p, ","))
             return fail(p, "a comma or the end is missing");
         ++*commas;
-        skip_space(p);
     }
     return MPROC_OK;
 }

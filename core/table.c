@@ -252,21 +252,21 @@ static mproc_err put(mproc_object *object, mproc_object *key, mproc_object *valu
     bool new_entry = entry == SIZE_MAX;
     if (!new_entry && object->type != MPROC_TYPE_DICT)
         return MPROC_OK;
-    if (!mproc__hold(object, value))
+    if (!mproc__hold_item(object, value))
         return mproc__fail_memory("one more entry");
     if (!new_entry) {
         mproc_object *old = table->slots[entry * 2 + 1];
         table->slots[entry * 2 + 1] = value;
-        mproc__drop(object, old);
+        mproc__drop_item(object, old);
         return MPROC_OK;
     }
-    if (!mproc__hold(object, key)) {
-        mproc__drop(object, value);
+    if (!mproc__hold_item(object, key)) {
+        mproc__drop_item(object, value);
         return mproc__fail_memory("one more entry");
     }
     if (!mproc__table_add(table, key, value, hash)) {
-        mproc__drop(object, value);
-        mproc__drop(object, key);
+        mproc__drop_item(object, value);
+        mproc__drop_item(object, key);
         return mproc__fail_memory("one more entry");
     }
     return MPROC_OK;
@@ -291,9 +291,9 @@ static mproc_err take_out(mproc_object *object, const mproc_object *key)
     mproc_object **slot = table->slots + entry * width, *old_key = slot[0], *old_value = slot[width - 1];
     slot[0] = slot[width - 1] = NULL; /* its cell of the index stays, and leads nowhere */
     object->lower--;
-    mproc__drop(object, old_key);
+    mproc__drop_item(object, old_key);
     if (width == 2)
-        mproc__drop(object, old_value);
+        mproc__drop_item(object, old_value);
     return MPROC_OK;
 }
 
@@ -302,7 +302,7 @@ static void clear(mproc_object *object)
     struct mproc__table *table = (struct mproc__table *) object;
     size_t count = (size_t) table->used * width_of(table);
     for (size_t i = 0; i < count; i++)
-        mproc__drop(object, table->slots[i]);
+        mproc__drop_item(object, table->slots[i]);
     if (mproc__has(object, MPROC__GROWS)) {
         mproc__zone_free(object->zone, table->slots);
         mproc__zone_free(object->zone, table->index);

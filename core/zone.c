@@ -102,7 +102,7 @@ void mproc__zone_free(struct mproc__zone *zone, void *array)
     free(block);
 }
 
-bool mproc__hold(mproc_object *container, mproc_object *item)
+bool mproc__hold_item(mproc_object *container, mproc_object *item)
 {
     if (!mproc__is_heap(item))
         return true;
@@ -127,7 +127,7 @@ bool mproc__hold(mproc_object *container, mproc_object *item)
     return true;
 }
 
-void mproc__drop(mproc_object *container, mproc_object *item)
+void mproc__drop_item(mproc_object *container, mproc_object *item)
 {
     if (item && mproc__is_heap(item) && item->zone != container->zone)
         mproc__zone_release(item->zone);
