@@ -150,7 +150,8 @@ def same(a, b, seen):
     if isinstance(a, bytearray):
         return a == b
     if isinstance(a, BaseException):
-        return same(a.args, b.args, {}) and same(a.__dict__, b.__dict__, seen)
+        return len(a.args) == len(b.args) and all(same(v, w, seen) for v, w in zip(a.args, b.args)) and \
+            same(a.__dict__, b.__dict__, seen)
     if isinstance(a, dict):
         return len(a) == len(b) and all(same(k, l, seen) and same(v, w, seen)
                                         for (k, v), (l, w) in zip(a.items(), b.items()))
@@ -170,7 +171,10 @@ def flat(items):
 
 
 def has_order(value, seen):
-    """Whether repr() is the same everywhere: not with sets, nor with long ints."""
+    """Whether repr() is the same everywhere: not with sets, nor with long ints, nor where Python escapes
+    the ' of a bytearray inside of "."""
+    if isinstance(value, bytearray):
+        return b"'" not in value
     if isinstance(value, int):
         return value.bit_length() < 14000
     if isinstance(value, (set, frozenset)):
