@@ -9,6 +9,7 @@
 #include "platform.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static _Atomic uint64_t seed;
 
@@ -317,6 +318,53 @@ static mproc_err equal_tables(const mproc_object *a, const mproc_object *b, stru
     return MPROC_OK;
 }
 
+/* ---- pairs found equal: else comparing shared parts would take time by the power of their depth ---- */
+
+static size_t pair_cell(const struct mproc__effort *effort, const mproc_object *a, const mproc_object *b)
+{
+    uint64_t mixed = ((uint64_t) (uintptr_t) a >> 3) * UINT64_C(0x9e3779b97f4a7c15) + ((uint64_t) (uintptr_t) b >> 3);
+    size_t cell = (size_t) (mixed * UINT64_C(0xff51afd7ed558ccd) >> 32);
+    for (;; cell++) {
+        const mproc_object *const *pair = effort->equals[cell & effort->equals_mask];
+        if (!pair[0] || (pair[0] == a && pair[1] == b))
+            return cell & effort->equals_mask;
+    }
+}
+
+static bool known_equal(const struct mproc__effort *effort, const mproc_object *a, const mproc_object *b)
+{
+    return effort->equals && effort->equals[pair_cell(effort, a, b)][0];
+}
+
+/* Without memory it is not remembered, and only takes longer. */
+static void remember_equal(struct mproc__effort *effort, const mproc_object *a, const mproc_object *b)
+{
+    if (!effort->equals || effort->equals_count > effort->equals_mask / 2) {
+        struct mproc__effort larger = *effort;
+        size_t size = effort->equals ? (effort->equals_mask + 1) * 2 : 16;
+        larger.equals = calloc(size, sizeof *larger.equals);
+        if (!larger.equals)
+            return;
+        larger.equals_mask = size - 1;
+        for (size_t i = 0; effort->equals && i <= effort->equals_mask; i++)
+            if (effort->equals[i][0])
+                memcpy(larger.equals[pair_cell(&larger, effort->equals[i][0], effort->equals[i][1])],
+                       effort->equals[i], sizeof *larger.equals);
+        mproc__effort_end(effort);
+        *effort = larger;
+    }
+    const mproc_object **pair = effort->equals[pair_cell(effort, a, b)];
+    effort->equals_count += !pair[0];
+    pair[0] = a;
+    pair[1] = b;
+}
+
+void mproc__effort_end(struct mproc__effort *effort)
+{
+    free(effort->equals);
+    effort->equals = NULL;
+}
+
 /* Types that can be equal are of one family. */
 static int family_of(mproc_type type)
 {
@@ -352,6 +400,11 @@ mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mpro
         *equal = equal_texts(a, b);
         return MPROC_OK;
     }
+    bool shared = mproc__has(a, MPROC__SHARED) && mproc__has(b, MPROC__SHARED);
+    if (shared && known_equal(effort, a, b)) {
+        *equal = true;
+        return MPROC_OK;
+    }
     if (++effort->depth > MPROC__MAX_DEPTH)
         return mproc__fail(MPROC_EINVAL, "Objects nested deeper than %d cannot be compared", MPROC__MAX_DEPTH);
     mproc_err err;
@@ -362,6 +415,8 @@ mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mpro
     else
         err = equal_items(a, b, effort, equal);
     effort->depth--;
+    if (err == MPROC_OK && *equal && shared)
+        remember_equal(effort, a, b);
     return err;
 }
 
@@ -369,9 +424,10 @@ mproc_err mproc_object_equal(const mproc_object *a, const mproc_object *b, bool 
 {
     if (!a || !b || !equal)
         return mproc__fail(MPROC_EINVAL, "mproc_object_equal: an argument is NULL; None is mproc_none()");
-    struct mproc__effort effort = { SIZE_MAX, 0 };
+    struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX);
     bool same = false;
     mproc_err err = mproc__equal(a, b, &effort, &same);
+    mproc__effort_end(&effort);
     if (err == MPROC_OK)
         *equal = same;
     return err;

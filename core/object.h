@@ -255,7 +255,12 @@ enum { MPROC__MAX_DEPTH = 1000 };
 struct mproc__effort {
     size_t steps; /* left */
     int depth;
+    const mproc_object *(*equals)[2]; /* pairs of shared containers found equal, by hash; NULL: none yet */
+    size_t equals_count;
+    size_t equals_mask;
 };
+#define MPROC__EFFORT(steps) { (steps), 0, NULL, 0, 0 }
+void mproc__effort_end(struct mproc__effort *effort);
 /* MPROC_EINVAL: too deep; MPROC_EMSGSIZE: no steps left. */
 mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mproc__effort *effort, bool *equal);
 /* MPROC_ETYPE: unhashable; MPROC_EINVAL: too deep. */
@@ -297,6 +302,9 @@ bool mproc__utf8_valid(const char *text, size_t size);
 /* `size` bytes more in the buffer, to be filled; NULL if there is no memory. */
 char *mproc__buffer_extend(mproc_buffer *buffer, size_t size);
 bool mproc__buffer_append(mproc_buffer *buffer, const void *data, size_t size);
+
+/* mproc_object_repr() of at most `limit` bytes. */
+mproc_err mproc__repr(const mproc_object *object, mproc_buffer *text, size_t limit);
 
 /* ---- failing ---- */
 

@@ -17,6 +17,7 @@ struct packer {
     size_t count;
     size_t capacity;
     int depth;
+    struct mproc__effort effort;
 };
 
 static mproc_err read_value(struct packer *p);
@@ -288,7 +289,6 @@ static bool hold(mproc_object *container, mproc_object *item)
 static mproc_err make_table(struct packer *p, mproc_object *object, mproc_object **items, size_t count)
 {
     struct mproc__table *table = (struct mproc__table *) object;
-    struct mproc__effort effort = { SIZE_MAX, 0 };
     unsigned width = mproc__slots_per_entry(object);
     for (size_t i = 0; i < count; i += width) {
         size_t entry;
@@ -296,7 +296,7 @@ static mproc_err make_table(struct packer *p, mproc_object *object, mproc_object
         mproc_object *key = items[i], *value = items[i + width - 1];
         if (mproc__is_heap(key) && key->type == MPROC__TYPE_HOLE)
             return fail(p, "a key, or an item of a set, cannot be a hole here");
-        mproc_err err = mproc__table_find(object, key, &effort, &entry, &hash);
+        mproc_err err = mproc__table_find(object, key, &p->effort, &entry, &hash);
         if (err != MPROC_OK)
             return err;
         if (!hold(object, value) || (width == 2 && entry == SIZE_MAX && !hold(object, key)))
@@ -454,7 +454,8 @@ static mproc_err read_value(struct packer *p)
 mproc_err mproc__format_read(const char *format, va_list *values, struct mproc__hole **holes,
                              mproc_object **object)
 {
-    struct packer p = { .format = format, .next = format, .values = values, .holes = holes };
+    struct packer p = { .format = format, .next = format, .values = values, .holes = holes,
+                        .effort = MPROC__EFFORT(SIZE_MAX) };
     p.zone = mproc__zone_create(strlen(format) * 8 + 64);
     if (!p.zone)
         return mproc__fail_memory("what is packed");
@@ -464,6 +465,7 @@ mproc_err mproc__format_read(const char *format, va_list *values, struct mproc__
         err = fail(&p, "there is more than one value");
     mproc_object *root = err == MPROC_OK ? p.items[0] : NULL;
     free(p.items);
+    mproc__effort_end(&p.effort);
     bool mine = root && mproc__is_heap(root) && root->zone == p.zone;
     if (root && !mine)
         mproc_object_ref(root); /* %p alone */

@@ -835,7 +835,7 @@ mproc_err mproc_pickle_loads(mproc_object **object, const void *data, size_t siz
     r.max_memo = o->max_memo;
     r.max_depth = o->max_depth && o->max_depth < MPROC__MAX_DEPTH ? o->max_depth : MPROC__MAX_DEPTH;
     r.keep_unknown = o->keep_unknown;
-    r.effort = (struct mproc__effort){ size < SIZE_MAX / 64 ? size * 64 + 4096 : SIZE_MAX, 0 };
+    r.effort = (struct mproc__effort) MPROC__EFFORT(size < SIZE_MAX / 64 ? size * 64 + 4096 : SIZE_MAX);
 
     mproc_object *root = NULL;
     mproc_err err = run(&r, &root);
@@ -845,6 +845,7 @@ mproc_err mproc_pickle_loads(mproc_object **object, const void *data, size_t siz
         free(r.memo);
     if (r.marks != r.local_marks)
         free(r.marks);
+    mproc__effort_end(&r.effort);
     if (err != MPROC_OK || !mproc__is_heap(root))
         mproc__zone_release(r.zone); /* a number needs no memory */
     else if (!mproc__has(root, MPROC__SHARED))

@@ -326,9 +326,10 @@ static mproc_err write_text(struct writer *w, const mproc_object *object)
 
 /* ---- containers ---- */
 
-/* The items up to `end`; numbers in one loop. */
-static mproc_err write_items(struct writer *w, mproc_object *const *at, mproc_object *const *end)
+/* Numbers in one loop. */
+static mproc_err write_items(struct writer *w, mproc_object *const *at, size_t count)
 {
+    mproc_object *const *end = count > 0 ? at + count : at;
     while (at < end) {
         size_t room = (size_t) (w->end - w->next) / 10;
         mproc_object *const *stop = (size_t) (end - at) < room ? end : at + room;
@@ -357,7 +358,7 @@ static mproc_err write_batches(struct writer *w, struct mproc__parts parts, size
         bool alone = count == least && one;
         err = alone ? MPROC_OK : write_byte(w, OP_MARK);
         if (err == MPROC_OK)
-            err = write_items(w, parts.items + i, parts.items + i + count);
+            err = write_items(w, parts.items + i, count);
         if (err == MPROC_OK)
             err = write_byte(w, alone ? one : many);
     }
@@ -379,7 +380,7 @@ static mproc_err write_tuple(struct writer *w, const mproc_object *object)
     struct mproc__parts parts = mproc__parts((mproc_object *) (uintptr_t) object);
     mproc_err err = parts.count > 3 ? write_byte(w, OP_MARK) : MPROC_OK;
     if (err == MPROC_OK)
-        err = write_items(w, parts.items, parts.items + parts.count);
+        err = write_items(w, parts.items, parts.count);
     bool found = false;
     if (err == MPROC_OK) { /* through a list in it, it may have been written inside itself */
         unsigned char *before = w->next;
@@ -411,7 +412,7 @@ static mproc_err write_entries(struct writer *w, const mproc_object *object, uns
     mproc_err err = object->lower > 0 ? write_byte(w, OP_MARK) : MPROC_OK;
     for (size_t i = 0; i < all.count && err == MPROC_OK; i += width)
         if (all.items[i])
-            err = write_items(w, all.items + i, all.items + i + width);
+            err = write_items(w, all.items + i, width);
     return err == MPROC_OK && object->lower > 0 ? write_byte(w, many) : err;
 }
 
@@ -449,7 +450,7 @@ static mproc_err write_frozenset(struct writer *w, const mproc_object *object)
     struct mproc__parts parts = mproc__parts((mproc_object *) (uintptr_t) object);
     mproc_err err = write_byte(w, OP_MARK);
     if (err == MPROC_OK) /* nothing is ever removed from one */
-        err = write_items(w, parts.items, parts.items + parts.count);
+        err = write_items(w, parts.items, parts.count);
     if (err == MPROC_OK)
         err = write_byte(w, OP_FROZENSET);
     return err == MPROC_OK ? memoize(w, object) : err;
@@ -481,7 +482,7 @@ static mproc_err write_instance(struct writer *w, const mproc_object *object)
     mproc_err err = MPROC_OK;
     for (int i = PART_CALLABLE; i <= PART_KWARGS && err == MPROC_OK; i++)
         if (parts[i])
-            err = write_items(w, &parts[i], &parts[i] + 1);
+            err = write_items(w, &parts[i], 1);
     if (err == MPROC_OK)
         err = write_byte(w, recipes[object->lower]);
     if (err == MPROC_OK)
@@ -491,7 +492,7 @@ static mproc_err write_instance(struct writer *w, const mproc_object *object)
     if (err == MPROC_OK && parts[PART_PAIRS])
         err = write_batches(w, mproc__parts(parts[PART_PAIRS]), 2 * MPROC__BATCH, 2, OP_SETITEM, OP_SETITEMS);
     if (err == MPROC_OK && parts[PART_STATE]) {
-        err = write_items(w, &parts[PART_STATE], &parts[PART_STATE] + 1);
+        err = write_items(w, &parts[PART_STATE], 1);
         if (err == MPROC_OK)
             err = write_byte(w, OP_BUILD);
     }
@@ -559,7 +560,7 @@ mproc_err mproc_pickle_dumps(const mproc_object *object, mproc_buffer *pickle, c
         return mproc__fail(MPROC_EINVAL, "A pickle's protocol is 2 to 5, not %d, and its depth not negative", protocol);
     struct writer w = { .buffer = pickle, .max_size = o->max_size, .max_memo = o->max_memo, .protocol = protocol,
                         .next = (unsigned char *) pickle->data,
-                        .end = (unsigned char *) pickle->data + pickle->capacity,
+                        .end = pickle->data ? (unsigned char *) pickle->data + pickle->capacity : NULL,
                         .max_depth = o->max_depth && o->max_depth < MPROC__MAX_DEPTH ? o->max_depth : MPROC__MAX_DEPTH };
     pickle->size = 0;
     w.everything = mproc__is_heap(object) && mproc__has(object, MPROC__HELD);

@@ -11,6 +11,7 @@ enum { MAX_TEXT = 256 << 20, FLOAT_DIGITS = 17 };
 
 struct printer {
     mproc_buffer *text;
+    size_t limit;
     int depth;
     const mproc_object *path[MPROC__MAX_DEPTH]; /* the containers we are in */
 };
@@ -19,8 +20,8 @@ static mproc_err print(struct printer *p, const mproc_object *object);
 
 static mproc_err put(struct printer *p, const char *text, size_t size)
 {
-    if (p->text->size + size > MAX_TEXT)
-        return mproc__fail(MPROC_EMSGSIZE, "The text of the object is longer than %d bytes", MAX_TEXT);
+    if (p->text->size + size > p->limit)
+        return mproc__fail(MPROC_EMSGSIZE, "The text of the object is longer than %zu bytes", p->limit);
     return mproc__buffer_append(p->text, text, size) ? MPROC_OK : mproc__fail_memory("the text of an object");
 }
 
@@ -309,14 +310,13 @@ static mproc_err print(struct printer *p, const mproc_object *object)
     }
 }
 
-mproc_err mproc_object_repr(const mproc_object *object, mproc_buffer *text)
+mproc_err mproc__repr(const mproc_object *object, mproc_buffer *text, size_t limit)
 {
-    if (!object || !text)
-        return mproc__fail(MPROC_EINVAL, "mproc_object_repr: object or text is NULL; None is mproc_none()");
     struct printer *p = malloc(sizeof *p); /* too large for small stacks */
     if (!p)
         return mproc__fail_memory("the text of an object");
     p->text = text;
+    p->limit = limit;
     p->depth = 0;
     text->size = 0;
     mproc_err err = print(p, object);
@@ -325,4 +325,11 @@ mproc_err mproc_object_repr(const mproc_object *object, mproc_buffer *text)
     text->size = err == MPROC_OK ? text->size - 1 : 0;
     free(p);
     return err;
+}
+
+mproc_err mproc_object_repr(const mproc_object *object, mproc_buffer *text)
+{
+    if (!object || !text)
+        return mproc__fail(MPROC_EINVAL, "mproc_object_repr: object or text is NULL; None is mproc_none()");
+    return mproc__repr(object, text, MAX_TEXT);
 }

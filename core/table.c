@@ -234,8 +234,10 @@ static mproc_err find(const mproc_object *object, const mproc_object *key, size_
 {
     if (!key)
         return mproc__fail(MPROC_EINVAL, "The key is NULL; give mproc_none() for None");
-    struct mproc__effort effort = { SIZE_MAX, 0 };
-    return mproc__table_find(object, key, &effort, entry, hash);
+    struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX);
+    mproc_err err = mproc__table_find(object, key, &effort, entry, hash);
+    mproc__effort_end(&effort);
+    return err;
 }
 
 /* The value is None in sets, where nobody looks. */

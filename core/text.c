@@ -30,7 +30,7 @@ static size_t code_point_size(const unsigned char *at, size_t left)
 
 bool mproc__utf8_valid(const char *text, size_t size)
 {
-    const unsigned char *at = (const unsigned char *) text, *end = at + size;
+    const unsigned char *at = (const unsigned char *) text, *end = size > 0 ? at + size : at;
     while (at < end) {
         uint64_t eight;
         while (end - at >= 8) {
