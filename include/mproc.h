@@ -18,6 +18,8 @@
 #include "mproc/lock.h"
 #include "mproc/log.h"
 #include "mproc/memory.h"
+#include "mproc/object.h"
+#include "mproc/pickle.h"
 #include "mproc/process.h"
 #include "mproc/rwlock.h"
 #include "mproc/semaphore.h"

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* The classes and functions that may occur in a pickle of data. They are names: nothing is called. */
+#include "object.h"
+
+#include "error.h"
+
+static const struct mproc__known makers[] = {
+    { MPROC__KNOWN_SET, "builtins", "set" },
+    { MPROC__KNOWN_FROZENSET, "builtins", "frozenset" },
+    { MPROC__KNOWN_BYTEARRAY, "builtins", "bytearray" },
+    { MPROC__KNOWN_BYTES, "builtins", "bytes" },
+    { MPROC__KNOWN_ENCODE, "_codecs", "encode" },
+};
+
+#define BUILTIN(name) { MPROC__KNOWN_EXCEPTION, "builtins", #name }
+static const struct mproc__known exceptions[] = {
+    BUILTIN(BaseException),
+    BUILTIN(Exception),
+    BUILTIN(ArithmeticError),
+    BUILTIN(AssertionError),
+    BUILTIN(AttributeError),
+    BUILTIN(BaseExceptionGroup),
+    BUILTIN(BlockingIOError),
+    BUILTIN(BrokenPipeError),
+    BUILTIN(BufferError),
+    BUILTIN(BytesWarning),
+    BUILTIN(ChildProcessError),
+    BUILTIN(ConnectionAbortedError),
+    BUILTIN(ConnectionError),
+    BUILTIN(ConnectionRefusedError),
+    BUILTIN(ConnectionResetError),
+    BUILTIN(DeprecationWarning),
+    BUILTIN(EOFError),
+    BUILTIN(EncodingWarning),
+    BUILTIN(ExceptionGroup),
+    BUILTIN(FileExistsError),
+    BUILTIN(FileNotFoundError),
+    BUILTIN(FloatingPointError),
+    BUILTIN(FutureWarning),
+    BUILTIN(GeneratorExit),
+    BUILTIN(ImportError),
+    BUILTIN(ImportWarning),
+    BUILTIN(IndentationError),
+    BUILTIN(IndexError),
+    BUILTIN(InterruptedError),
+    BUILTIN(IsADirectoryError),
+    BUILTIN(KeyError),
+    BUILTIN(KeyboardInterrupt),
+    BUILTIN(LookupError),
+    BUILTIN(MemoryError),
+    BUILTIN(ModuleNotFoundError),
+    BUILTIN(NameError),
+    BUILTIN(NotADirectoryError),
+    BUILTIN(NotImplementedError),
+    BUILTIN(OSError),
+    BUILTIN(OverflowError),
+    BUILTIN(PendingDeprecationWarning),
+    BUILTIN(PermissionError),
+    BUILTIN(ProcessLookupError),
+    BUILTIN(PythonFinalizationError),
+    BUILTIN(RecursionError),
+    BUILTIN(ReferenceError),
+    BUILTIN(ResourceWarning),
+    BUILTIN(RuntimeError),
+    BUILTIN(RuntimeWarning),
+    BUILTIN(StopAsyncIteration),
+    BUILTIN(StopIteration),
+    BUILTIN(SyntaxError),
+    BUILTIN(SyntaxWarning),
+    BUILTIN(SystemError),
+    BUILTIN(SystemExit),
+    BUILTIN(TabError),
+    BUILTIN(TimeoutError),
+    BUILTIN(TypeError),
+    BUILTIN(UnboundLocalError),
+    BUILTIN(UnicodeDecodeError),
+    BUILTIN(UnicodeEncodeError),
+    BUILTIN(UnicodeError),
+    BUILTIN(UnicodeTranslateError),
+    BUILTIN(UnicodeWarning),
+    BUILTIN(UserWarning),
+    BUILTIN(ValueError),
+    BUILTIN(Warning),
+    BUILTIN(ZeroDivisionError),
+    { MPROC__KNOWN_EXCEPTION, "_queue", "Empty" },
+    { MPROC__KNOWN_EXCEPTION, "queue", "Empty" },
+    { MPROC__KNOWN_EXCEPTION, "queue", "Full" },
+    { MPROC__KNOWN_EXCEPTION, "queue", "ShutDown" },
+    { MPROC__KNOWN_EXCEPTION, "threading", "BrokenBarrierError" },
+    { MPROC__KNOWN_EXCEPTION, "multiprocessing.context", "AuthenticationError" },
+    { MPROC__KNOWN_EXCEPTION, "multiprocessing.context", "BufferTooShort" },
+    { MPROC__KNOWN_EXCEPTION, "multiprocessing.context", "ProcessError" },
+    { MPROC__KNOWN_EXCEPTION, "multiprocessing.context", "TimeoutError" },
+    { MPROC__KNOWN_EXCEPTION, "multiprocessing.managers", "RemoteError" },
+    { MPROC__KNOWN_EXCEPTION, "multiprocessing.pool", "MaybeEncodingError" },
+};
+
+struct word {
+    const char *text;
+    size_t size;
+};
+
+static bool is(struct word word, const char *text)
+{
+    return strlen(text) == word.size && memcmp(text, word.text, word.size) == 0;
+}
+
+/* Protocol 2 has Python 2's names. */
+static struct word module_today(struct word module)
+{
+    if (is(module, "__builtin__") || is(module, "exceptions"))
+        return (struct word){ "builtins", 8 };
+    return is(module, "Queue") ? (struct word){ "queue", 5 } : module;
+}
+
+static const struct mproc__known *look_up(const struct mproc__known *table, size_t count, struct word module,
+                                          struct word name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is(name, table[i].name) && is(module, table[i].module))
+            return &table[i];
+    return NULL;
+}
+
+const struct mproc__known *mproc__known(const char *module, size_t module_size, const char *name,
+                                        size_t name_size)
+{
+    struct word m = module_today((struct word){ module, module_size }), n = { name, name_size };
+    const struct mproc__known *found = look_up(makers, sizeof makers / sizeof makers[0], m, n);
+    return found ? found : look_up(exceptions, sizeof exceptions / sizeof exceptions[0], m, n);
+}
+
+/* ---- exceptions, globals, instances ---- */
+
+static mproc_err create_global(mproc_object **object, const char *module, const char *name, bool exception)
+{
+    if (!object || !module || !name)
+        return mproc__fail(MPROC_EINVAL, "A class needs a module and a name; one of them is NULL");
+    size_t module_size = strlen(module), name_size = strlen(name);
+    if (!mproc__utf8_valid(module, module_size) || !mproc__utf8_valid(name, name_size) || !module_size || !name_size)
+        return mproc__fail(MPROC_EINVAL, "The names of a class must be UTF-8, and not empty");
+    const struct mproc__known *known = mproc__known(module, module_size, name, name_size);
+    if (exception && (!known || known->kind != MPROC__KNOWN_EXCEPTION))
+        return mproc__fail(MPROC_EINVAL, "%.100s.%.100s is no exception that mproc knows", module, name);
+    struct mproc__zone *zone = mproc__zone_create(sizeof(struct mproc__global) + module_size + name_size +
+                                                  2 * sizeof(struct mproc__text) + 32);
+    if (!zone)
+        return mproc__fail_memory("the name of a class");
+    mproc_object *m = mproc__make_text(zone, MPROC_TYPE_STR, module, module_size, MPROC__HELD);
+    mproc_object *n = mproc__make_text(zone, MPROC_TYPE_STR, name, name_size, MPROC__HELD);
+    mproc_object *global = m && n ? mproc__make_global(zone, m, n, 0) : NULL;
+    if (!global) {
+        mproc__zone_release(zone);
+        return mproc__fail_memory("the name of a class");
+    }
+    *object = global;
+    return MPROC_OK;
+}
+
+mproc_err mproc_global_create(mproc_object **object, const char *module, const char *name)
+{
+    return create_global(object, module, name, false);
+}
+
+mproc_err mproc_global_get(const mproc_object *object, const char **module, const char **name)
+{
+    if (!object || mproc__type(object) != MPROC_TYPE_GLOBAL)
+        return mproc__fail_type(object, "global");
+    const struct mproc__global *global = (const struct mproc__global *) object;
+    if (module)
+        *module = global->known ? global->known->module : mproc__text(global->names[0]);
+    if (name)
+        *name = mproc__text(global->names[1]);
+    return MPROC_OK;
+}
+
+static bool has_type(const mproc_object *object, mproc_type type)
+{
+    return object && mproc__type(object) == type;
+}
+
+static mproc_err check_parts(const mproc_instance_parts *parts)
+{
+    if (!has_type(parts->callable, MPROC_TYPE_GLOBAL) && !has_type(parts->callable, MPROC_TYPE_INSTANCE))
+        return mproc__fail(MPROC_EINVAL, "An instance's callable must be a global or an instance");
+    if (!has_type(parts->args, MPROC_TYPE_TUPLE))
+        return mproc__fail(MPROC_EINVAL, "An instance's args must be a tuple");
+    if ((unsigned) parts->recipe > MPROC_RECIPE_NEW_EX ||
+        has_type(parts->kwargs, MPROC_TYPE_DICT) != (parts->recipe == MPROC_RECIPE_NEW_EX))
+        return mproc__fail(MPROC_EINVAL, "An instance has kwargs, a dict, if its recipe is MPROC_RECIPE_NEW_EX");
+    if ((parts->items && !has_type(parts->items, MPROC_TYPE_LIST)) ||
+        (parts->pairs && (!has_type(parts->pairs, MPROC_TYPE_LIST) || parts->pairs->lower % 2)))
+        return mproc__fail(MPROC_EINVAL, "An instance's items and pairs must be lists, pairs of even length");
+    return MPROC_OK;
+}
+
+mproc_err mproc_instance_create(mproc_object **object, const mproc_instance_parts *parts)
+{
+    if (!object || !parts)
+        return mproc__fail(MPROC_EINVAL, "mproc_instance_create: object or parts is NULL");
+    mproc_err err = check_parts(parts);
+    if (err != MPROC_OK)
+        return err;
+    mproc_object *all[PART_COUNT] = { parts->callable, parts->args, parts->kwargs, parts->state, parts->items,
+                                      parts->pairs };
+    mproc_object *instance = mproc__make_instance(NULL, parts->recipe, parts->callable, NULL, 0);
+    if (!instance)
+        return mproc__fail_memory("an instance");
+    ((struct mproc__instance *) instance)->parts[PART_CALLABLE] = NULL;
+    for (int i = 0; i < PART_COUNT; i++) {
+        if (all[i] && !mproc__hold_item(instance, all[i])) {
+            mproc_object_release(instance);
+            return mproc__fail_memory("an instance");
+        }
+        ((struct mproc__instance *) instance)->parts[i] = all[i];
+    }
+    *object = instance;
+    return MPROC_OK;
+}
+
+mproc_err mproc_instance_get(const mproc_object *object, mproc_instance_parts *parts)
+{
+    if (!parts)
+        return mproc__fail(MPROC_EINVAL, "mproc_instance_get: parts is NULL; say where to put them");
+    if (!has_type(object, MPROC_TYPE_INSTANCE) && !has_type(object, MPROC_TYPE_EXCEPTION))
+        return mproc__fail_type(object, "instance or exception");
+    mproc_object *const *all = ((const struct mproc__instance *) object)->parts;
+    *parts = (mproc_instance_parts){ (mproc_recipe) object->lower, all[PART_CALLABLE], all[PART_ARGS],
+                                     all[PART_KWARGS], all[PART_STATE], all[PART_ITEMS], all[PART_PAIRS] };
+    return MPROC_OK;
+}
+
+mproc_err mproc_exception_create(mproc_object **object, const char *module, const char *name, mproc_object *args)
+{
+    mproc_object *class, *none = NULL;
+    if (!object || (args && !has_type(args, MPROC_TYPE_TUPLE)))
+        return mproc__fail(MPROC_EINVAL, "An exception's args must be a tuple, or NULL for none");
+    mproc_err err = create_global(&class, module, name, true);
+    if (err != MPROC_OK)
+        return err;
+    if (!args)
+        err = mproc_tuple_create(&none, NULL, 0);
+    mproc_instance_parts parts = { MPROC_RECIPE_CALL, class, args ? args : none, NULL, NULL, NULL, NULL };
+    if (err == MPROC_OK)
+        err = mproc_instance_create(object, &parts);
+    mproc_object_release(none);
+    mproc_object_release(class);
+    return err;
+}
+
+mproc_err mproc_exception_get(const mproc_object *object, const char **module, const char **name,
+                              mproc_object **args)
+{
+    if (!has_type(object, MPROC_TYPE_EXCEPTION))
+        return mproc__fail_type(object, "exception");
+    mproc_object *const *parts = ((const struct mproc__instance *) object)->parts;
+    if (args)
+        *args = parts[PART_ARGS];
+    return mproc_global_get(parts[PART_CALLABLE], module, name);
+}
