@@ -103,6 +103,8 @@ static mproc_err watch_for(struct gate *gate, struct watch *watch, bool (*ready)
                 return MPROC_OK;
             if (now >= deadline)
                 return MPROC_ETIMEDOUT;
+        } else {
+            mproc__sentry_woken(watch);
         }
         until = mproc__sentry_until(watch, now, deadline);
         if (mproc__gate_sleep(gate, ready, context, until) || ready(context))

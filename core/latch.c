@@ -50,6 +50,8 @@ static bool sleep_a_slice(struct latch *latch, struct watch *watch, uint32_t see
     if (mproc_plat_park(&latch->word, seen, mproc__sentry_until(watch, now, deadline)) == MPROC_ETIMEDOUT) {
         mproc__sentry_again(watch);
         disown(latch, atomic_load(&latch->word), mproc__self_token());
+    } else {
+        mproc__sentry_woken(watch);
     }
     return true;
 }

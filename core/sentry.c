@@ -30,6 +30,11 @@ void mproc__sentry_again(struct watch *watch)
         watch->slice *= 2;
 }
 
+void mproc__sentry_woken(struct watch *watch)
+{
+    watch->slice = FIRST_SLICE;
+}
+
 bool mproc__sentry_end(struct watch *watch)
 {
     if (!watch->mine)

@@ -25,6 +25,8 @@ struct watch mproc__sentry_begin(struct sentry *sentry);
 int64_t mproc__sentry_until(const struct watch *watch, int64_t now, int64_t deadline);
 /* A slice has ended and nothing has happened: afterwards look for the dead. */
 void mproc__sentry_again(struct watch *watch);
+/* It was woken, perhaps because a sentry has left: ask soon whether there is one. */
+void mproc__sentry_woken(struct watch *watch);
 /* True if the caller was the sentry and must wake another waiter. */
 bool mproc__sentry_end(struct watch *watch);
 
