@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The protocols that are explored, each with mistakes that must be found. */
+#ifndef MPROC_TESTS_MODEL_MODELS_H
+#define MPROC_TESTS_MODEL_MODELS_H
+
+#include "explore.h"
+
+enum mistake {
+    MISTAKE_NONE,
+    MISTAKE_FORGETS_SLEEPERS,   /* latch: who has slept takes it without the mark for the others */
+    MISTAKE_STORES_BLINDLY,     /* latch: a dead holder's word is overwritten without comparing */
+    MISTAKE_SENTRY_STAYS,       /* latch: the sentry leaves its name when it goes */
+    MISTAKE_ANNOUNCES_FIRST,    /* gate: announces before it reads the epoch */
+    MISTAKE_NO_CHAIN,           /* gate: the woken one does not wake the next */
+    MISTAKE_NO_RECHECK,         /* gate: does not look again after announcing */
+    MISTAKE_KEEPS_NOTIFICATION, /* condition: what a dead waiter was told is not passed on */
+    MISTAKE_MARKS_AFTER_WAKING  /* condition: wakes before it marks the place */
+};
+
+/* `patient`: no slice of sleep ever ends, so that every wake-up is needed. */
+const char *model_latch(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+const char *model_condition(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+
+#endif
