@@ -18,16 +18,4 @@
 #endif
 #endif
 
-/* ThreadSanitizer wants to see the unlock of every lock. */
-#if defined(__SANITIZE_THREAD__)
-#define MPROC_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MPROC_THREAD_SANITIZER 1
-#endif
-#endif
-#ifndef MPROC_THREAD_SANITIZER
-#define MPROC_THREAD_SANITIZER 0
-#endif
-
 #endif

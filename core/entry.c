@@ -45,7 +45,6 @@ static void must(mproc_err err)
 
 static mproc_err begin_root(void)
 {
-    must(mproc__runtime_create());
     uint64_t limit = MPROC_ARENA_LIMIT;
     const char *text = getenv("MPROC_ARENA_LIMIT");
     unsigned long long wanted = text ? strtoull(text, NULL, 10) : 0;

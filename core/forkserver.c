@@ -20,11 +20,6 @@ static uint64_t server_record;
 static process_token server_token;
 static mproc_warmup *warmup;
 
-mproc_err mproc__template_create(void)
-{
-    return mproc__mutex_create(&mutex);
-}
-
 void mproc__template_lock(void)
 {
     mproc__mutex_lock(&mutex);
@@ -33,11 +28,6 @@ void mproc__template_lock(void)
 void mproc__template_unlock(void)
 {
     mproc__mutex_unlock(&mutex);
-}
-
-void mproc__template_keep(void)
-{
-    mproc__mutex_keep(&mutex);
 }
 
 void mproc__template_set_warmup(mproc_warmup *function)
@@ -49,6 +39,7 @@ void mproc__template_set_warmup(mproc_warmup *function)
 
 void mproc__template_forked(void)
 {
+    mproc__mutex_forked(&mutex);
     if (running)
         mproc_plat_template_forked(&server);
     running = false;

@@ -29,11 +29,6 @@ static const struct {
 };
 enum { LEVELS = sizeof levels / sizeof levels[0] };
 
-mproc_err mproc__log_create(void)
-{
-    return mproc__mutex_create(&mutex);
-}
-
 void mproc__log_lock(void)
 {
     mproc__mutex_lock(&mutex);
@@ -44,9 +39,9 @@ void mproc__log_unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__log_keep(void)
+void mproc__log_forked(void)
 {
-    mproc__mutex_keep(&mutex);
+    mproc__mutex_forked(&mutex);
 }
 
 static bool same_word(const char *a, const char *b)

@@ -116,7 +116,7 @@ void mproc_plat_region_release(uint64_t offset, uint64_t size);
 /* The offset of an address inside the region; UINT64_MAX if it is not. */
 uint64_t mproc_plat_region_offset(const void *address);
 
-/* ---- park: sleeping on a 32-bit word of the region, across processes ---- */
+/* ---- park: sleeping on a 32-bit word of the region, across processes, or of this process ---- */
 
 /* Sleeps while *word == expected until unparked or the deadline. MPROC_OK may be spurious;
  * MPROC_ETIMEDOUT (without a described error) only when the deadline has passed. */

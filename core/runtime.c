@@ -41,14 +41,6 @@ int64_t mproc__deadline(mproc_ms timeout)
     return timeout < (MPROC_PLAT_NEVER - now) / 1000000 ? now + timeout * 1000000 : MPROC_PLAT_NEVER;
 }
 
-mproc_err mproc__runtime_create(void)
-{
-    mproc_err err = mproc__mutex_create(&mutex);
-    if (err == MPROC_OK)
-        err = mproc__log_create();
-    return err == MPROC_OK ? mproc__template_create() : err;
-}
-
 void mproc__lock(void)
 {
     mproc__mutex_lock(&mutex);
@@ -59,9 +51,9 @@ void mproc__unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__lock_keep(void)
+void mproc__lock_forked(void)
 {
-    mproc__mutex_keep(&mutex);
+    mproc__mutex_forked(&mutex);
 }
 
 struct settings *mproc__settings(void)

@@ -105,6 +105,8 @@ static void begin_forked_child(struct start_plan *plan)
 {
     mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
     mproc_plat_lifeline_forked();
+    mproc__lock_forked();
+    mproc__log_forked();
     mproc__template_forked();
     mproc__children_forked();
     mproc__finalizers_forked();
@@ -165,9 +167,6 @@ static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *
         return err;
     }
     begin_forked_child(plan);
-    mproc__log_keep();
-    mproc__lock_keep();
-    mproc__template_keep();
     /* srand() takes a lock of the C library's, which another thread may have held at the fork. */
     if (threads == 1)
         seed_random();

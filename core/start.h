@@ -56,10 +56,8 @@ mproc_err mproc__find_target(struct record *record, void (**function)(void));
 mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_process *process);
 MPROC_NORETURN void mproc__template_run(struct record *record, mproc_plat_handle control,
                                         mproc_plat_handle lifeline);
-mproc_err mproc__template_create(void);
 void mproc__template_lock(void);
 void mproc__template_unlock(void);
-void mproc__template_keep(void);
 void mproc__template_forked(void);
 void mproc__template_end(void);
 /* The running template's pid, 0 if there is none: for tests. */

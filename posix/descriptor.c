@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors: keeping them apart from the standard streams and from children. */
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ int mproc__held(void)
 void mproc__drop_held(void)
 {
     if (held >= 0)
-        close(held);
+        mproc__direct_close(held);
     held = -1;
 }
 

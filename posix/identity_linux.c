@@ -2,6 +2,8 @@
 /* Who processes are, on Linux: /proc, pidfds, CPU affinity. */
 #include "linux.h"
 
+#include "direct.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -18,7 +20,7 @@
 
 int64_t mproc_plat_pid(void)
 {
-    return getpid();
+    return mproc__direct_pid();
 }
 
 /* ---- stamps ---- */

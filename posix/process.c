@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Forking, watching, reaping and ending processes. */
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     err = fork_watched(&watch, process, in_child);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mproc__direct_set_mask(&before);
     return err;
 }
 

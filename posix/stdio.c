@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Standard streams and working folders of children; flushing; messages to stderr. */
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -68,8 +69,9 @@ mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
     for (int i = 0; i < 3 && !code; i++) {
         if (standard[i] == MPROC_PLAT_NONE || sources[i] == i)
             continue;
-        while (!code && dup2(sources[i], i) < 0)
-            code = errno != EINTR && errno != EBUSY ? errno : 0;
+        do
+            code = mproc__direct_replace(sources[i], i);
+        while (code == EINTR || code == EBUSY);
     }
     for (int i = 0; i < 3; i++)
         if (moved[i] && sources[i] >= 0)
