@@ -104,6 +104,8 @@ void mproc__child_run(struct record *record, void (*function)(void))
 static void begin_forked_child(struct start_plan *plan)
 {
     mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
+    /* Written before it is read: where a write maps this one page, a read would map its neighbours. */
+    mproc__record_advance(plan->record, PHASE_GUARDED);
     mproc_plat_lifeline_forked();
     mproc__lock_forked();
     mproc__log_forked();
@@ -116,16 +118,9 @@ static void begin_forked_child(struct start_plan *plan)
     mproc__finish_at_exit();
 }
 
-static void seed_random(void)
-{
-    unsigned seed = 1;
-    (void) mproc_plat_random(&seed, sizeof seed);
-    srand(seed);
-}
-
 void mproc__child_enter(struct record *record)
 {
-    seed_random();
+    srand(record->seed);
     mproc_err err = set_environment(record);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
@@ -169,13 +164,12 @@ static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *
     begin_forked_child(plan);
     /* srand() takes a lock of the C library's, which another thread may have held at the fork. */
     if (threads == 1)
-        seed_random();
+        srand(plan->record->seed);
     err = enter_forked_child(plan);
     if (err != MPROC_OK)
         mproc__record_refuse(plan->record, err);
     if (plan->function)
         mproc__child_run(plan->record, plan->function);
-    mproc__record_advance(plan->record, PHASE_GUARDED);
     return MPROC_OK;
 }
 

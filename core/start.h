@@ -16,8 +16,8 @@ struct start_plan {
     size_t size;
 
     const char *name;
-    char default_name[240];
-    char numbers[224];
+    char default_name[240];                /* "Process-1:2" */
+    const char *numbers;                   /* "1:2", the end of it; NULL for a template */
     mproc_plat_handle standard[3];         /* MPROC_PLAT_NONE: inherit */
     bool standard_owned[3];                /* opened for this start: closed after it */
     mproc_plat_handle folder;

@@ -121,6 +121,11 @@ static mproc_err watch_entries(const struct mproc_plat_process *const *processes
 mproc_err mproc_plat_process_watch(const struct mproc_plat_process *const *processes, size_t count,
                                    int64_t deadline, size_t *index)
 {
+    if (count == 1 && deadline == MPROC_PLAT_NEVER && !processes[0]->relayed &&
+        processes[0]->watch != MPROC_PLAT_NONE && mproc__watch_sleep(processes[0])) {
+        *index = 0;
+        return MPROC_OK;
+    }
     struct pollfd few[FEW];
     struct pollfd *entries = few;
     if (count > FEW)

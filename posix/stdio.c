@@ -115,10 +115,34 @@ static void flush_if_free(FILE *stream)
     funlockfile(stream);
 }
 
+#if defined(__GLIBC__) && defined(__PIC__)
+/* glibc's list of open streams, part of its ABI. Weak, and so reached through the global offset table:
+ * a copy in the executable would not follow glibc's own. */
+extern FILE *_IO_list_all __attribute__((weak));
+
+/* Whether an output stream holds anything. fflush(NULL) looks for the same, but lies in three places
+ * of the C library that a forked child would have to map first. */
+static bool is_anything_buffered(void)
+{
+    if (!&_IO_list_all)
+        return true;
+    for (const FILE *stream = _IO_list_all; stream; stream = stream->_chain)
+        if (stream->_mode > 0 || stream->_IO_write_ptr > stream->_IO_write_base)
+            return true;
+    return false;
+}
+#else
+static bool is_anything_buffered(void)
+{
+    return true;
+}
+#endif
+
 void mproc_plat_stdio_flush(void)
 {
     if (mproc_plat_thread_count() == 1) {
-        fflush(NULL);
+        if (is_anything_buffered())
+            fflush(NULL);
         return;
     }
     flush_if_free(stdout);

@@ -102,6 +102,17 @@ mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_h
     return MPROC_OK;
 }
 
+/* poll() costs the ending child an extra wake-up. Errors: the status was taken by the host, or by
+ * another thread of ours, or is nobody's as SIGCHLD is ignored; so the child has ended. */
+bool mproc__watch_sleep(const struct mproc_plat_process *process)
+{
+    siginfo_t info;
+    while (waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOWAIT) != 0)
+        if (errno != EINTR)
+            break;
+    return true;
+}
+
 bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
 {
     (void) process;
