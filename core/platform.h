@@ -113,6 +113,9 @@ mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size);
 /* Gives the memory of committed bytes back to the system as far as it can; they read as zero or as
  * before and must be committed again before use. */
 void mproc_plat_region_release(uint64_t offset, uint64_t size);
+/* Another address of the same `size` bytes, with which a forked child has less to map; or `address`. For
+ * the child's own use: region_offset() does not know it. */
+void *mproc_plat_region_near(void *address, uint64_t size);
 /* The offset of an address inside the region; UINT64_MAX if it is not. */
 uint64_t mproc_plat_region_offset(const void *address);
 
