@@ -3,6 +3,7 @@
  * that was freed. */
 #include "children.h"
 
+#include "compiler.h"
 #include "log.h"
 #include "runtime.h"
 
@@ -226,7 +227,7 @@ void mproc__children_reap_some(void)
     }
 }
 
-void mproc__children_forked(void)
+MPROC_IN_CHILD void mproc__children_forked(void)
 {
     for (uint32_t i = 0; i < place_count; i++)
         if (places[i].child && places[i].child->process.watch != MPROC_PLAT_NONE)
@@ -267,7 +268,7 @@ static void wait_for(mproc_process *process)
         mproc_log(MPROC_LOG_WARNING, "at exit: %s", mproc_last_error());
 }
 
-static bool any_children(void)
+MPROC_IN_CHILD static bool any_children(void)
 {
     bool any = false;
     if (place_count == 0)
@@ -280,7 +281,7 @@ static bool any_children(void)
     return any;
 }
 
-void mproc__children_end(void)
+MPROC_IN_CHILD void mproc__children_end(void)
 {
     if (!any_children())
         return;

@@ -18,4 +18,12 @@
 #endif
 #endif
 
+/* On what every forked child runs: GNU linkers lay these functions side by side, so that a child maps
+ * them with one page fault. */
+#if defined(__GNUC__) && defined(__ELF__)
+#define MPROC_IN_CHILD __attribute__((hot))
+#else
+#define MPROC_IN_CHILD
+#endif
+
 #endif

@@ -3,6 +3,7 @@
  * one process. Killed, it is started again by the next start. */
 #include "start.h"
 
+#include "compiler.h"
 #include "children.h"
 #include "finalize.h"
 #include "function.h"
@@ -19,6 +20,7 @@ static atomic_bool running;
 static uint64_t server_record;
 static process_token server_token;
 static mproc_warmup *warmup;
+static bool exit_hooked; /* in a template, for its children */
 
 void mproc__template_lock(void)
 {
@@ -37,7 +39,7 @@ void mproc__template_set_warmup(mproc_warmup *function)
     mproc__template_unlock();
 }
 
-void mproc__template_forked(void)
+MPROC_IN_CHILD void mproc__template_forked(void)
 {
     mproc__mutex_forked(&mutex);
     if (running)
@@ -53,7 +55,7 @@ static void forget(void)
     running = false;
 }
 
-void mproc__template_end(void)
+MPROC_IN_CHILD void mproc__template_end(void)
 {
     if (!running)
         return;
@@ -182,7 +184,7 @@ mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_proces
 /* ---- in the template ---- */
 
 /* What the request carried, in collect_handles()'s order. */
-static mproc_err take_handles(struct record *record, const mproc_plat_handle *handles, size_t count)
+MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_plat_handle *handles, size_t count)
 {
     size_t at = 0;
     mproc_plat_handle standard[3];
@@ -202,7 +204,7 @@ static mproc_err take_handles(struct record *record, const mproc_plat_handle *ha
     return err;
 }
 
-MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle *handles, size_t count,
+MPROC_IN_CHILD MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle *handles, size_t count,
                                        mproc_plat_handle lifeline)
 {
     struct record *record = mproc__arena_at(BLOCK_RECORD, handle);
@@ -212,7 +214,8 @@ MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle 
     mproc__children_forked();
     mproc__finalizers_forked();
     mproc__become_child(PROCESS_FORKED, record, lifeline, false);
-    mproc__finish_at_exit();
+    if (!exit_hooked)
+        mproc__finish_at_exit();
     mproc_err err = take_handles(record, handles, count);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
@@ -246,6 +249,7 @@ void mproc__template_run(struct record *record, mproc_plat_handle control,
     mproc_plat_stdio_flush();
     mproc__record_advance(record, PHASE_GUARDED);
 
+    exit_hooked = mproc__finish_in_template();
     uint64_t request;
     mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
     size_t count;

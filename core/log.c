@@ -2,6 +2,7 @@
 /* Python's logger: one level, stderr and a callback. */
 #include "log.h"
 
+#include "compiler.h"
 #include "mutex.h"
 #include "platform.h"
 #include "runtime.h"
@@ -39,7 +40,7 @@ void mproc__log_unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__log_forked(void)
+MPROC_IN_CHILD void mproc__log_forked(void)
 {
     mproc__mutex_forked(&mutex);
 }
@@ -70,13 +71,13 @@ void mproc__log_settings(int *level, bool *to_stderr)
     *to_stderr = stderr_wanted;
 }
 
-void mproc__log_inherit(int level, bool to_stderr)
+MPROC_IN_CHILD void mproc__log_inherit(int level, bool to_stderr)
 {
     threshold = level;
     stderr_wanted = to_stderr;
 }
 
-void mproc__log_name(const char *name)
+MPROC_IN_CHILD void mproc__log_name(const char *name)
 {
     process_name = name;
 }
@@ -91,7 +92,7 @@ static void level_name(int level, char *text, size_t size)
     snprintf(text, size, "Level %d", level);
 }
 
-void mproc_log(int level, const char *format, ...)
+MPROC_IN_CHILD void mproc_log(int level, const char *format, ...)
 {
     if (level < threshold || level <= 0 || level >= MPROC_LOG_OFF)
         return;

@@ -42,7 +42,7 @@ void mproc__mutex_unlock(struct mutex *mutex)
         mproc_plat_unpark(&mutex->word, 1);
 }
 
-void mproc__mutex_forked(struct mutex *mutex)
+MPROC_IN_CHILD void mproc__mutex_forked(struct mutex *mutex)
 {
     atomic_store_explicit(&mutex->word, FREE, memory_order_relaxed);
 }

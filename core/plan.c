@@ -2,6 +2,7 @@
 /* From options to a start plan: everything that can be refused is refused here, in the parent. */
 #include "start.h"
 
+#include "compiler.h"
 #include "function.h"
 #include "log.h"
 #include "runtime.h"
@@ -96,7 +97,7 @@ static mproc_err open_everything(struct start_plan *plan)
     return err;
 }
 
-void mproc__plan_close(struct start_plan *plan)
+MPROC_IN_CHILD void mproc__plan_close(struct start_plan *plan)
 {
     for (int stream = 0; stream < 3; stream++)
         if (plan->standard_owned[stream] && plan->standard[stream] != MPROC_PLAT_NONE)

@@ -2,6 +2,7 @@
 /* The state of mproc in this process, and its one mutex. */
 #include "runtime.h"
 
+#include "compiler.h"
 #include "entry.h"
 #include "log.h"
 #include "mutex.h"
@@ -13,7 +14,7 @@ static bool initialized;
 static struct mutex mutex;
 static struct settings settings;
 
-bool mproc__is_initialized(void)
+MPROC_IN_CHILD bool mproc__is_initialized(void)
 {
     return initialized;
 }
@@ -51,12 +52,12 @@ void mproc__unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__lock_forked(void)
+MPROC_IN_CHILD void mproc__lock_forked(void)
 {
     mproc__mutex_forked(&mutex);
 }
 
-struct settings *mproc__settings(void)
+MPROC_IN_CHILD struct settings *mproc__settings(void)
 {
     return &settings;
 }

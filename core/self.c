@@ -2,6 +2,7 @@
 /* Becoming somebody: the root of a family, or the child a record describes. */
 #include "self.h"
 
+#include "compiler.h"
 #include "children.h"
 #include "log.h"
 #include "runtime.h"
@@ -11,7 +12,7 @@
 
 static struct self self = { .numbers = "", .parent_lifeline = MPROC_PLAT_NONE };
 
-struct self *mproc__self(void)
+MPROC_IN_CHILD struct self *mproc__self(void)
 {
     return &self;
 }
@@ -21,7 +22,7 @@ const char *mproc__own_name(void)
     return self.record ? mproc__record_bytes(self.record, self.record->name) : "MainProcess";
 }
 
-bool mproc__is_own_process(void)
+MPROC_IN_CHILD bool mproc__is_own_process(void)
 {
     return mproc__is_initialized() && mproc_plat_pid() == self.pid;
 }
@@ -50,7 +51,7 @@ static void inherit_settings(struct record *record)
 }
 
 /* Every page a forked child touches costs it a microsecond: nothing here that can wait. */
-void mproc__become_child(enum process_kind kind, struct record *record,
+MPROC_IN_CHILD void mproc__become_child(enum process_kind kind, struct record *record,
                          mproc_plat_handle parent_lifeline, bool has_parents_memory)
 {
     self.kind = kind;

@@ -3,6 +3,7 @@
 #include "start.h"
 
 #include "children.h"
+#include "compiler.h"
 #include "fault.h"
 #include "finalize.h"
 #include "function.h"
@@ -16,7 +17,7 @@
 /* ---- the child ---- */
 
 /* What spawn did before the program began, a forked child does now. */
-static mproc_err set_environment(struct record *record)
+MPROC_IN_CHILD static mproc_err set_environment(struct record *record)
 {
     const char *entry = mproc__record_bytes(record, record->environment);
     const char *end = entry ? entry + record->environment.size : NULL;
@@ -56,7 +57,7 @@ mproc_err mproc__find_target(struct record *record, void (**function)(void))
 }
 
 /* The child's own copy: the record goes when the parent reaps. */
-static mproc_err copy_argument(struct record *record, void (*function)(void), void **argument)
+MPROC_IN_CHILD static mproc_err copy_argument(struct record *record, void (*function)(void), void **argument)
 {
     *argument = NULL;
     if (record->argument.size == 0)
@@ -71,7 +72,7 @@ static mproc_err copy_argument(struct record *record, void (*function)(void), vo
     return MPROC_OK;
 }
 
-void mproc__child_run(struct record *record, void (*function)(void))
+MPROC_IN_CHILD void mproc__child_run(struct record *record, void (*function)(void))
 {
     void *argument = NULL;
     MPROC_FAULT_FORGET();
@@ -101,7 +102,7 @@ void mproc__child_run(struct record *record, void (*function)(void))
 /* ---- fork ---- */
 
 /* Everything of the parent's that is not the child's. The three mutexes are held since before. */
-static void begin_forked_child(struct start_plan *plan)
+MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
 {
     mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
     /* Written before it is read: where a write maps this one page, a read would map its neighbours. */
@@ -115,19 +116,18 @@ static void begin_forked_child(struct start_plan *plan)
     if (grandparent != MPROC_PLAT_NONE)
         mproc_plat_handle_close(grandparent);
     mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline, true);
-    mproc__finish_at_exit();
+    mproc__finish_forked(true);
 }
 
-void mproc__child_enter(struct record *record)
+MPROC_IN_CHILD void mproc__child_enter(struct record *record)
 {
-    srand(record->seed);
     mproc_err err = set_environment(record);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
     mproc__child_run(record, NULL);
 }
 
-static mproc_err enter_forked_child(struct start_plan *plan)
+MPROC_IN_CHILD static mproc_err enter_forked_child(struct start_plan *plan)
 {
     mproc_err err = mproc_plat_stdio_replace(plan->standard);
     if (err == MPROC_OK && plan->folder != MPROC_PLAT_NONE)
@@ -147,7 +147,7 @@ static void warn_of_threads(int threads)
                   threads);
 }
 
-static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process, bool *in_child)
+MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process, bool *in_child)
 {
     plan->record = mproc_plat_region_near(plan->record, mproc__arena_size(BLOCK_RECORD, plan->record_handle));
     int threads = mproc_plat_thread_count();
@@ -155,17 +155,16 @@ static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *
     mproc__template_lock();
     mproc__lock();
     mproc__log_lock();
+    mproc__finish_prepare(plan->record->seed, threads == 1);
     mproc_err err = mproc_plat_fork(process, in_child);
     if (err != MPROC_OK || !*in_child) {
+        mproc__finish_forked(false);
         mproc__log_unlock();
         mproc__unlock();
         mproc__template_unlock();
         return err;
     }
     begin_forked_child(plan);
-    /* srand() takes a lock of the C library's, which another thread may have held at the fork. */
-    if (threads == 1)
-        srand(plan->record->seed);
     err = enter_forked_child(plan);
     if (err != MPROC_OK)
         mproc__record_refuse(plan->record, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Forking, watching, reaping and ending processes. */
+#include "compiler.h"
 #include "direct.h"
 #include "posix.h"
 
@@ -29,7 +30,7 @@ void mproc__abandon(pid_t pid)
         continue;
 }
 
-static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_process *process,
+MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_process *process,
                               bool *in_child)
 {
     pid_t pid = fork();
@@ -56,7 +57,7 @@ static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_proc
     return MPROC_OK;
 }
 
-mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child)
+MPROC_IN_CHILD mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child)
 {
     struct mproc__watch watch;
     mproc_err err = mproc__watch_prepare(&watch);

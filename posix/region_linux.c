@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The region on Linux: one sparse memfd, mapped whole; fallocate() makes "no memory" an error. */
+#include "compiler.h"
 #include "linux.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ static void unmap_near(void)
     near_view = NULL;
 }
 
-void *mproc_plat_region_near(void *address, uint64_t size)
+MPROC_IN_CHILD void *mproc_plat_region_near(void *address, uint64_t size)
 {
     uint64_t offset = mproc_plat_region_offset(address);
     return near_view && offset < NEAR_SIZE && size <= NEAR_SIZE - offset ? near_view + offset : address;

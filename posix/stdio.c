@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Standard streams and working folders of children; flushing; messages to stderr. */
+#include "compiler.h"
 #include "direct.h"
 #include "posix.h"
 
@@ -55,7 +56,7 @@ mproc_plat_handle mproc_plat_stdio_own(int stream)
     return stream;
 }
 
-mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
+MPROC_IN_CHILD mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
 {
     int sources[3];
     bool moved[3] = { false, false, false };
@@ -122,7 +123,7 @@ extern FILE *_IO_list_all __attribute__((weak));
 
 /* Whether an output stream holds anything. fflush(NULL) looks for the same, but lies in three places
  * of the C library that a forked child would have to map first. */
-static bool is_anything_buffered(void)
+MPROC_IN_CHILD static bool is_anything_buffered(void)
 {
     if (!&_IO_list_all)
         return true;
@@ -138,7 +139,7 @@ static bool is_anything_buffered(void)
 }
 #endif
 
-void mproc_plat_stdio_flush(void)
+MPROC_IN_CHILD void mproc_plat_stdio_flush(void)
 {
     if (mproc_plat_thread_count() == 1) {
         if (is_anything_buffered())

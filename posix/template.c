@@ -2,6 +2,7 @@
 /* The template (forkserver): a fresh single-threaded process that forks children on request, hands
  * them descriptors, and relays how they ended through a pipe per child. The child holds that pipe's
  * writing end too, so that end of file means: child and template are both gone. */
+#include "compiler.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ struct server {
     struct child *children;
     size_t count;
     size_t capacity;
+    uint64_t random;
     struct sigaction before[4];
 };
 
@@ -286,7 +288,7 @@ static int make_room(struct server *server)
 }
 
 /* Leaves nothing of the template in its child but what was sent for it. */
-static void become_child(struct server *server, int status_writer)
+MPROC_IN_CHILD static void become_child(struct server *server, int status_writer)
 {
     for (size_t i = 0; i < sizeof handled_signals / sizeof handled_signals[0]; i++)
         sigaction(handled_signals[i], &server->before[i], NULL);
@@ -308,9 +310,18 @@ static void reply_to_request(struct server *server, int64_t pid)
     while (sent < 0 && errno == EINTR);
 }
 
+/* Other numbers from rand() for every child. */
+static unsigned next_seed(struct server *server)
+{
+    if (server->random == 0 && mproc_plat_random(&server->random, sizeof server->random) != MPROC_OK)
+        server->random = (uint64_t) getpid();
+    server->random = server->random * UINT64_C(0x5851f42d4c957f2d) + UINT64_C(0x14057b7ef767814f);
+    return (unsigned) (server->random >> 33);
+}
+
 /* Answers one request; true in the child. Signals stay blocked around the fork, so that none of the
  * template's own handlers runs in the child. */
-static bool answer(struct server *server, struct request *request, int *descriptors)
+MPROC_IN_CHILD static bool answer(struct server *server, struct request *request, int *descriptors)
 {
     int count = receive_request(server, request, descriptors);
     int64_t pid = count < 0 ? count : make_room(server);
@@ -318,6 +329,7 @@ static bool answer(struct server *server, struct request *request, int *descript
         sigset_t all, before;
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, &before);
+        srand(next_seed(server)); /* here it costs less than in the child */
         pid = fork();
         if (pid < 0)
             pid = -errno;
@@ -336,7 +348,7 @@ static bool answer(struct server *server, struct request *request, int *descript
     return false;
 }
 
-void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
+MPROC_IN_CHILD void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
                                mproc_plat_handle *handles, size_t *count)
 {
     struct server server = { .control = (int) control };
@@ -398,7 +410,7 @@ static int fill(int source, int number)
     return 0;
 }
 
-mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,
+MPROC_IN_CHILD mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,
                                    size_t count)
 {
     int sources[MPROC_PLAT_TEMPLATE_HANDLES];

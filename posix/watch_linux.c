@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a direct child, on Linux: a pidfd, which no reuse of the pid can deceive. */
 #include "linux.h"
+#include "compiler.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,7 @@ void mproc__watch_cancel(struct mproc__watch *watch)
     errno = code;
 }
 
-void mproc__watch_in_child(struct mproc__watch *watch)
+MPROC_IN_CHILD void mproc__watch_in_child(struct mproc__watch *watch)
 {
     atomic_store(&spare, watch->parent_end);
 }
