@@ -184,7 +184,8 @@ mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_proces
 /* ---- in the template ---- */
 
 /* What the request carried, in collect_handles()'s order. */
-MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_plat_handle *handles, size_t count)
+MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_plat_handle *handles,
+                                             size_t count)
 {
     size_t at = 0;
     mproc_plat_handle standard[3];
@@ -204,8 +205,8 @@ MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_
     return err;
 }
 
-MPROC_IN_CHILD MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle *handles, size_t count,
-                                       mproc_plat_handle lifeline)
+MPROC_IN_CHILD MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle *handles,
+                                                      size_t count, mproc_plat_handle lifeline)
 {
     struct record *record = mproc__arena_at(BLOCK_RECORD, handle);
     if (!record || !mproc__record_claim(record))

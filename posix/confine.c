@@ -59,7 +59,8 @@ mproc_err mproc_plat_confine_check(const mproc_limits *limits, const int *cpus, 
     return cpus ? mproc__cpus_check(cpus, cpu_count) : MPROC_OK;
 }
 
-MPROC_IN_CHILD mproc_err mproc_plat_confine_apply(const mproc_limits *limits, const int *cpus, size_t cpu_count)
+MPROC_IN_CHILD mproc_err mproc_plat_confine_apply(const mproc_limits *limits, const int *cpus,
+                                                  size_t cpu_count)
 {
     struct wish wishes[LIMIT_COUNT];
     list_wishes(limits, wishes);
