@@ -205,22 +205,37 @@ MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_
     return err;
 }
 
-MPROC_IN_CHILD MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle *handles,
-                                                      size_t count, mproc_plat_handle lifeline)
+/* In the template, for the child that it is about to fork: all that needs nothing of the child's. */
+static struct record *next_record;
+static void (*next_function)(void);
+
+static void prepare_child(uint64_t handle)
 {
-    struct record *record = mproc__arena_at(BLOCK_RECORD, handle);
+    next_function = NULL;
+    next_record = mproc__arena_at(BLOCK_RECORD, handle);
+    if (!next_record)
+        return;
+    mproc__inherit_settings(next_record);
+    mproc__find_known_target(next_record, &next_function);
+    next_record = mproc_plat_region_near(next_record, mproc__arena_size(BLOCK_RECORD, handle));
+}
+
+MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const mproc_plat_handle *handles, size_t count,
+                                                      mproc_plat_handle lifeline)
+{
+    struct record *record = next_record;
     if (!record || !mproc__record_claim(record))
         mproc_plat_exit_now(255);
     /* Alone, so without the mutex. */
     mproc__children_forked();
     mproc__finalizers_forked();
-    mproc__become_child(PROCESS_FORKED, record, lifeline, false);
+    mproc__become_child(PROCESS_FORKED, record, lifeline);
     if (!exit_hooked)
         mproc__finish_at_exit();
     mproc_err err = take_handles(record, handles, count);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
-    mproc__child_enter(record);
+    mproc__child_enter(record, next_function);
 }
 
 static mproc_err warm_up(struct record *record)
@@ -252,8 +267,8 @@ void mproc__template_run(struct record *record, mproc_plat_handle control,
 
     exit_hooked = mproc__finish_in_template();
     uint64_t request;
-    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    const mproc_plat_handle *handles;
     size_t count;
-    mproc_plat_template_serve(control, &request, handles, &count);
-    begin_child(request, handles, count, lifeline);
+    mproc_plat_template_serve(control, prepare_child, &request, &handles, &count);
+    begin_child(handles, count, lifeline);
 }

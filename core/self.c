@@ -40,7 +40,7 @@ mproc_err mproc__become_root(void)
     return MPROC_OK;
 }
 
-static void inherit_settings(struct record *record)
+void mproc__inherit_settings(struct record *record)
 {
     struct settings *settings = mproc__settings();
     settings->start_method = (mproc_start_method) record->default_method;
@@ -52,7 +52,7 @@ static void inherit_settings(struct record *record)
 
 /* Every page a forked child touches costs it a microsecond: nothing here that can wait. */
 MPROC_IN_CHILD void mproc__become_child(enum process_kind kind, struct record *record,
-                         mproc_plat_handle parent_lifeline, bool has_parents_memory)
+                         mproc_plat_handle parent_lifeline)
 {
     self.kind = kind;
     self.pid = mproc_plat_pid();
@@ -65,8 +65,6 @@ MPROC_IN_CHILD void mproc__become_child(enum process_kind kind, struct record *r
     self.numbers = record->numbers.size ? mproc__record_bytes(record, record->numbers) : "";
     mproc__self_set(record->token);
     mproc__log_name(mproc__record_bytes(record, record->name));
-    if (!has_parents_memory)
-        inherit_settings(record);
 }
 
 /* The objects that mproc_current_process() and mproc_parent_process() give. */

@@ -37,12 +37,18 @@ MPROC_IN_CHILD static mproc_err set_environment(struct record *record)
     return MPROC_OK;
 }
 
-mproc_err mproc__find_target(struct record *record, void (**function)(void))
+bool mproc__find_known_target(struct record *record, void (**function)(void))
 {
     const struct mproc_plat_image *own;
-    if (record->function_main && mproc__main_image(&own) == MPROC_OK &&
-        memcmp(own->identity, record->function_identity, sizeof own->identity) == 0)
-        return mproc__function_at(own->base, record->function_offset, function);
+    return record->function_main && mproc__main_image(&own) == MPROC_OK &&
+           memcmp(own->identity, record->function_identity, sizeof own->identity) == 0 &&
+           mproc__function_at(own->base, record->function_offset, function) == MPROC_OK;
+}
+
+mproc_err mproc__find_target(struct record *record, void (**function)(void))
+{
+    if (mproc__find_known_target(record, function))
+        return MPROC_OK;
     struct mproc_plat_image *image = calloc(1, sizeof *image);
     if (!image)
         return mproc__fail(MPROC_ENOMEM, "no memory to find the target");
@@ -115,16 +121,16 @@ MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
     mproc__finalizers_forked();
     if (grandparent != MPROC_PLAT_NONE)
         mproc_plat_handle_close(grandparent);
-    mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline, true);
+    mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline);
     mproc__finish_forked(true);
 }
 
-MPROC_IN_CHILD void mproc__child_enter(struct record *record)
+MPROC_IN_CHILD void mproc__child_enter(struct record *record, void (*function)(void))
 {
     mproc_err err = set_environment(record);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
-    mproc__child_run(record, NULL);
+    mproc__child_run(record, function);
 }
 
 MPROC_IN_CHILD static mproc_err enter_forked_child(struct start_plan *plan)

@@ -48,8 +48,9 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process);
 /* The child's side, once it knows its record: runs the target and ends. `function`: known already. */
 MPROC_NORETURN void mproc__child_run(struct record *record, void (*function)(void));
 /* The same for a template's child, which has its environment still to set. */
-MPROC_NORETURN void mproc__child_enter(struct record *record);
+MPROC_NORETURN void mproc__child_enter(struct record *record, void (*function)(void));
 /* The function that a record names, in this process. */
+bool mproc__find_known_target(struct record *record, void (**function)(void)); /* if nothing is to load */
 mproc_err mproc__find_target(struct record *record, void (**function)(void));
 
 /* The forkserver's template (forkserver.c). */

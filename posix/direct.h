@@ -63,6 +63,22 @@ static inline void mproc__direct_set_mask(const sigset_t *mask)
     (void) mproc__direct_call(SYS_rt_sigprocmask, SIG_SETMASK, (long) mask, 0, 8);
 }
 
+/* Only for SIG_DFL and SIG_IGN: handlers need what the C library adds. */
+static inline void mproc__direct_set_action(int signal, const struct sigaction *action)
+{
+    struct {
+        void (*handler)(int);
+        unsigned long flags;
+        void (*restorer)(void);
+        unsigned long mask;
+    } plain = { .handler = action->sa_handler };
+    if (!(action->sa_flags & SA_SIGINFO) &&
+        (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN))
+        (void) mproc__direct_call(SYS_rt_sigaction, signal, (long) &plain, 0, 8);
+    else
+        sigaction(signal, action, NULL);
+}
+
 /* 0 or an errno. */
 static inline int mproc__direct_replace(int source, int target)
 {
@@ -85,6 +101,11 @@ static inline pid_t mproc__direct_pid(void)
 static inline void mproc__direct_set_mask(const sigset_t *mask)
 {
     pthread_sigmask(SIG_SETMASK, mask, NULL);
+}
+
+static inline void mproc__direct_set_action(int signal, const struct sigaction *action)
+{
+    sigaction(signal, action, NULL);
 }
 
 static inline int mproc__direct_replace(int source, int target)

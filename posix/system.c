@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Clock, random numbers, error texts, environment. */
+#include "direct.h"
 #include "posix.h"
 #include "compiler.h"
 
@@ -124,7 +125,7 @@ mproc_err mproc_plat_set_environment(const char *name, const char *value)
 MPROC_IN_CHILD void mproc_plat_handle_close(mproc_plat_handle handle)
 {
     if (handle != MPROC_PLAT_NONE)
-        close((int) handle);
+        mproc__direct_close((int) handle);
 }
 
 MPROC_IN_CHILD void mproc_plat_exit_now(int exit_code)
