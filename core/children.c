@@ -3,10 +3,12 @@
  * that was freed. */
 #include "children.h"
 
+#include "compiler.h"
 #include "log.h"
 #include "runtime.h"
 #include "trace.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@ struct place {
     struct child *child;
     uint32_t generation;
 };
+static struct place first_places[64]; /* beside mproc's other variables, as the pool below */
 static struct place *places;
 static _Atomic uint32_t place_count;
 static uint32_t first_free; /* no free place below */
@@ -28,14 +31,67 @@ mproc_err mproc__child_reserve(void)
         first_free++;
     if (first_free < place_count)
         return MPROC_OK;
-    uint32_t count = place_count ? place_count * 2 : 64;
-    struct place *more = count < 1u << INDEX_BITS ? realloc(places, count * sizeof *more) : NULL;
+    uint32_t count = place_count ? place_count * 2 : sizeof first_places / sizeof first_places[0];
+    struct place *more = first_places;
+    if (place_count)
+        more = count < 1u << INDEX_BITS ? calloc(count, sizeof *more) : NULL;
     if (!more)
         return mproc__fail(MPROC_ENOMEM, "no memory for %u process objects; close some", count);
-    memset(more + place_count, 0, (count - place_count) * sizeof *more);
+    if (place_count) {
+        memcpy(more, places, place_count * sizeof *more);
+        if (places != first_places)
+            free(places);
+    }
     places = more;
     place_count = count;
     return MPROC_OK;
+}
+
+/* The first few lie beside mproc's other variables: their page is written at every fork anyway. */
+static struct child pool[4];
+static bool pool_used[4];
+
+static struct child *take_from_pool(void)
+{
+    for (size_t i = 0; i < sizeof pool / sizeof pool[0]; i++)
+        if (!pool_used[i]) {
+            pool_used[i] = true;
+            return &pool[i];
+        }
+    return NULL;
+}
+
+static void release(struct child *child)
+{
+    if (child->name != child->short_name)
+        free((char *) child->name);
+    if (child->message)
+        free(child->message);
+    if (child->pooled)
+        pool_used[child - pool] = false;
+    else
+        free(child);
+}
+
+static struct child *allocate(const struct child *values, const char *name)
+{
+    struct child *made = take_from_pool();
+    bool pooled = made != NULL;
+    if (!made)
+        made = malloc(sizeof *made);
+    if (!made)
+        return NULL;
+    *made = *values;
+    made->pooled = pooled;
+    size_t size = strlen(name) + 1;
+    char *text = size <= sizeof made->short_name ? made->short_name : malloc(size);
+    made->name = text ? text : made->short_name;
+    if (!text) {
+        release(made);
+        return NULL;
+    }
+    memcpy(text, name, size);
+    return made;
 }
 
 mproc_err mproc__child_add(const struct child *values, const char *name, struct child **child)
@@ -43,14 +99,9 @@ mproc_err mproc__child_add(const struct child *values, const char *name, struct 
     mproc_err err = mproc__child_reserve();
     if (err != MPROC_OK)
         return err;
-    struct child *made = malloc(sizeof *made);
-    char *copy = made ? malloc(strlen(name) + 1) : NULL;
-    if (!copy) {
-        free(made);
+    struct child *made = allocate(values, name);
+    if (!made)
         return mproc__fail(MPROC_ENOMEM, "no memory for a process object");
-    }
-    *made = *values;
-    made->name = strcpy(copy, name);
     made->index = first_free;
     made->generation = ++places[first_free].generation;
     places[first_free].child = made;
@@ -88,8 +139,7 @@ void mproc__child_remove(struct child *child)
     if (child->index < first_free)
         first_free = child->index;
     mproc_plat_process_forget(&child->process);
-    free(child->name);
-    free(child);
+    release(child);
 }
 
 struct child *mproc__child_next(uint32_t *at)
@@ -102,6 +152,22 @@ struct child *mproc__child_next(uint32_t *at)
     return NULL;
 }
 
+static void tell(struct child *child, const char *format, ...)
+{
+    enum { SIZE = 256 };
+    va_list values;
+    va_start(values, format);
+    child->message = malloc(SIZE);
+    if (child->message)
+        vsnprintf(child->message, SIZE, format, values);
+    va_end(values);
+}
+
+const char *mproc__child_trouble(const struct child *child)
+{
+    return child->message ? child->message : "it could not run (and there was no memory to say why)";
+}
+
 /* What the record says that the system does not. */
 static void conclude(struct child *child)
 {
@@ -109,14 +175,13 @@ static void conclude(struct child *child)
     uint32_t phase = record ? atomic_load(&record->phase) : PHASE_GUARDED;
     if (phase == PHASE_REFUSED) {
         child->trouble = (mproc_err) atomic_load(&record->refusal);
-        snprintf(child->message, sizeof child->message, "%s", record->message);
+        tell(child, "%.*s", (int) sizeof record->message, record->message);
     } else if (phase == PHASE_CREATED && child->guard_deadline != MPROC_PLAT_NEVER &&
                (child->guard_missed || (child->status.known && !child->status.signalled))) {
         child->trouble = MPROC_ENOGUARD;
-        snprintf(child->message, sizeof child->message,
-                 "%s never reached mproc_init(): make it the first statement of main in the program "
-                 "it runs",
-                 child->name);
+        tell(child, "%s never reached mproc_init(): make it the first statement of main in the program "
+                    "it runs",
+             child->name);
     }
     if (!child->status.known) {
         bool told = phase == PHASE_FINISHED;
@@ -164,11 +229,13 @@ void mproc__children_reap_some(void)
     }
 }
 
-void mproc__children_forked(void)
+MPROC_IN_CHILD void mproc__children_forked(void)
 {
     for (uint32_t i = 0; i < place_count; i++)
         if (places[i].child && places[i].child->process.watch != MPROC_PLAT_NONE)
             mproc_plat_handle_close(places[i].child->process.watch);
+    memset(pool_used, 0, sizeof pool_used);
+    memset(first_places, 0, sizeof first_places);
     /* Not freed: writing to the parent's pages would only copy them. */
     places = NULL;
     place_count = first_free = 0;
@@ -203,7 +270,7 @@ static void wait_for(mproc_process *process)
         mproc_log(MPROC_LOG_WARNING, "at exit: %s", mproc_last_error());
 }
 
-static bool any_children(void)
+MPROC_IN_CHILD static bool any_children(void)
 {
     bool any = false;
     if (place_count == 0)
@@ -216,7 +283,7 @@ static bool any_children(void)
     return any;
 }
 
-void mproc__children_end(void)
+MPROC_IN_CHILD void mproc__children_end(void)
 {
     if (!any_children())
         return;

@@ -12,7 +12,8 @@ struct child {
     struct mproc_plat_process process;
     uint64_t record;              /* handle; 0 once it has ended */
     process_token token;
-    char *name;
+    const char *name;             /* short_name or of its own */
+    char short_name[40];
     bool daemon;
     mproc_start_method method;
     int64_t guard_deadline;       /* MPROC_PLAT_NEVER: cannot miss its guard */
@@ -20,12 +21,13 @@ struct child {
     bool ended;                   /* reaped; what follows is final */
     struct mproc_plat_status status;
     mproc_err trouble;            /* MPROC_ENOGUARD, MPROC_EIMAGE, ...: what join returns */
-    char message[256];
+    char *message;                /* NULL if there is no trouble, or no memory to say which */
 
     bool guard_missed;
     bool sentinel_given;          /* the watch stays open until close */
     unsigned waiters;             /* threads that wait on the watch without the mutex */
     uint32_t index, generation;   /* its place in the table */
+    bool pooled;
 };
 
 /* All of these are called with mproc__lock() held. */
@@ -43,6 +45,8 @@ struct child *mproc__child_next(uint32_t *at);
 
 /* Reaps the child if it has ended; true if it has, now or before. */
 bool mproc__child_poll(struct child *child);
+/* The sentence about child->trouble. */
+const char *mproc__child_trouble(const struct child *child);
 /* A thread is done waiting for it: closes the watch if nobody needs it any more. */
 void mproc__child_settle(struct child *child);
 /* Reaps a few children that have ended and that nobody asks about. */

@@ -46,7 +46,6 @@ static void must(mproc_err err)
 
 static mproc_err begin_root(void)
 {
-    must(mproc__runtime_create());
     uint64_t limit = MPROC_ARENA_LIMIT;
     const char *text = getenv("MPROC_ARENA_LIMIT");
     unsigned long long wanted = text ? strtoull(text, NULL, 10) : 0;
@@ -114,7 +113,8 @@ MPROC_NORETURN static void begin_child(const struct boot *boot)
     mproc_plat_close_others(keep, count);
 
     /* Alone, so without the mutex. */
-    mproc__become_child(PROCESS_SPAWNED, record, (mproc_plat_handle) boot->lifeline, false);
+    mproc__become_child(PROCESS_SPAWNED, record, (mproc_plat_handle) boot->lifeline);
+    mproc__inherit_settings(record);
     mproc_err err = check_program(record);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);

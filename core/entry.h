@@ -5,7 +5,6 @@
 
 #include "platform.h"
 
-mproc_err mproc__runtime_create(void);
 void mproc__set_initialized(void);
 
 #endif

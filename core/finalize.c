@@ -2,6 +2,7 @@
 /* Finalizers and the end of a process, in Python's order. */
 #include "finalize.h"
 
+#include "compiler.h"
 #include "children.h"
 #include "runtime.h"
 #include "self.h"
@@ -37,13 +38,13 @@ mproc_err mproc_at_exit(mproc_finalizer *finalizer, void *context)
     return MPROC_OK;
 }
 
-void mproc__finalizers_forked(void)
+MPROC_IN_CHILD void mproc__finalizers_forked(void)
 {
     finalizers = NULL;
     finished = false;
 }
 
-static struct finalizer *take_finalizer(void)
+MPROC_IN_CHILD static struct finalizer *take_finalizer(void)
 {
     if (!finalizers)
         return NULL;
@@ -55,7 +56,7 @@ static struct finalizer *take_finalizer(void)
     return first;
 }
 
-void mproc__finish(int exit_code)
+MPROC_IN_CHILD void mproc__finish(int exit_code)
 {
     if (atomic_exchange(&finished, true))
         return;
@@ -87,16 +88,30 @@ static void at_exit_with_code(int exit_code)
 
 void mproc__finish_at_exit(void)
 {
-    /* In a forked child exit() would go on to the parent's handlers: ours ends the process first. */
     static bool registered; /* in this image, so also in a child forked from it */
-    if (mproc__self()->kind == PROCESS_FORKED && mproc_plat_hook_exit(at_exit_with_code))
-        return;
     if (!registered)
         atexit(at_exit);
     registered = true;
 }
 
-void mproc_exit(int exit_code)
+/* In a forked child exit() would go on to the parent's handlers: ours ends the process first. */
+void mproc__finish_prepare(unsigned seed, bool alone)
+{
+    mproc_plat_fork_prepare(at_exit_with_code, seed, alone);
+}
+
+MPROC_IN_CHILD void mproc__finish_forked(bool in_child)
+{
+    if (!mproc_plat_fork_finish(in_child) && in_child)
+        mproc__finish_at_exit();
+}
+
+bool mproc__finish_in_template(void)
+{
+    return mproc_plat_hook_exit(at_exit_with_code);
+}
+
+MPROC_IN_CHILD void mproc_exit(int exit_code)
 {
     if (mproc__is_own_process())
         mproc__finish(exit_code);

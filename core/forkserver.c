@@ -3,6 +3,7 @@
  * one process. Killed, it is started again by the next start. */
 #include "start.h"
 
+#include "compiler.h"
 #include "children.h"
 #include "finalize.h"
 #include "function.h"
@@ -19,11 +20,7 @@ static atomic_bool running;
 static uint64_t server_record;
 static process_token server_token;
 static mproc_warmup *warmup;
-
-mproc_err mproc__template_create(void)
-{
-    return mproc__mutex_create(&mutex);
-}
+static bool exit_hooked; /* in a template, for its children */
 
 void mproc__template_lock(void)
 {
@@ -35,11 +32,6 @@ void mproc__template_unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__template_keep(void)
-{
-    mproc__mutex_keep(&mutex);
-}
-
 void mproc__template_set_warmup(mproc_warmup *function)
 {
     mproc__template_lock();
@@ -47,8 +39,9 @@ void mproc__template_set_warmup(mproc_warmup *function)
     mproc__template_unlock();
 }
 
-void mproc__template_forked(void)
+MPROC_IN_CHILD void mproc__template_forked(void)
 {
+    mproc__mutex_forked(&mutex);
     if (running)
         mproc_plat_template_forked(&server);
     running = false;
@@ -62,7 +55,7 @@ static void forget(void)
     running = false;
 }
 
-void mproc__template_end(void)
+MPROC_IN_CHILD void mproc__template_end(void)
 {
     if (!running)
         return;
@@ -191,7 +184,8 @@ mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_proces
 /* ---- in the template ---- */
 
 /* What the request carried, in collect_handles()'s order. */
-static mproc_err take_handles(struct record *record, const mproc_plat_handle *handles, size_t count)
+MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_plat_handle *handles,
+                                             size_t count)
 {
     size_t at = 0;
     mproc_plat_handle standard[3];
@@ -211,21 +205,37 @@ static mproc_err take_handles(struct record *record, const mproc_plat_handle *ha
     return err;
 }
 
-MPROC_NORETURN static void begin_child(uint64_t handle, const mproc_plat_handle *handles, size_t count,
-                                       mproc_plat_handle lifeline)
+/* In the template, for the child that it is about to fork: all that needs nothing of the child's. */
+static struct record *next_record;
+static void (*next_function)(void);
+
+static void prepare_child(uint64_t handle)
 {
-    struct record *record = mproc__arena_at(BLOCK_RECORD, handle);
+    next_function = NULL;
+    next_record = mproc__arena_at(BLOCK_RECORD, handle);
+    if (!next_record)
+        return;
+    mproc__inherit_settings(next_record);
+    mproc__find_known_target(next_record, &next_function);
+    next_record = mproc_plat_region_near(next_record, mproc__arena_size(BLOCK_RECORD, handle));
+}
+
+MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const mproc_plat_handle *handles, size_t count,
+                                                      mproc_plat_handle lifeline)
+{
+    struct record *record = next_record;
     if (!record || !mproc__record_claim(record))
         mproc_plat_exit_now(255);
     /* Alone, so without the mutex. */
     mproc__children_forked();
     mproc__finalizers_forked();
-    mproc__become_child(PROCESS_FORKED, record, lifeline, false);
-    mproc__finish_at_exit();
+    mproc__become_child(PROCESS_FORKED, record, lifeline);
+    if (!exit_hooked)
+        mproc__finish_at_exit();
     mproc_err err = take_handles(record, handles, count);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
-    mproc__child_enter(record);
+    mproc__child_enter(record, next_function);
 }
 
 static mproc_err warm_up(struct record *record)
@@ -255,9 +265,10 @@ void mproc__template_run(struct record *record, mproc_plat_handle control,
     mproc_plat_stdio_flush();
     mproc__record_advance(record, PHASE_GUARDED);
 
+    exit_hooked = mproc__finish_in_template();
     uint64_t request;
-    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    const mproc_plat_handle *handles;
     size_t count;
-    mproc_plat_template_serve(control, &request, handles, &count);
-    begin_child(request, handles, count, lifeline);
+    mproc_plat_template_serve(control, prepare_child, &request, &handles, &count);
+    begin_child(handles, count, lifeline);
 }

@@ -2,6 +2,7 @@
 /* Python's logger: one level, stderr and a callback. */
 #include "log.h"
 
+#include "compiler.h"
 #include "mutex.h"
 #include "platform.h"
 #include "runtime.h"
@@ -29,11 +30,6 @@ static const struct {
 };
 enum { LEVELS = sizeof levels / sizeof levels[0] };
 
-mproc_err mproc__log_create(void)
-{
-    return mproc__mutex_create(&mutex);
-}
-
 void mproc__log_lock(void)
 {
     mproc__mutex_lock(&mutex);
@@ -44,9 +40,9 @@ void mproc__log_unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__log_keep(void)
+MPROC_IN_CHILD void mproc__log_forked(void)
 {
-    mproc__mutex_keep(&mutex);
+    mproc__mutex_forked(&mutex);
 }
 
 static bool same_word(const char *a, const char *b)
@@ -75,13 +71,13 @@ void mproc__log_settings(int *level, bool *to_stderr)
     *to_stderr = stderr_wanted;
 }
 
-void mproc__log_inherit(int level, bool to_stderr)
+MPROC_IN_CHILD void mproc__log_inherit(int level, bool to_stderr)
 {
     threshold = level;
     stderr_wanted = to_stderr;
 }
 
-void mproc__log_name(const char *name)
+MPROC_IN_CHILD void mproc__log_name(const char *name)
 {
     process_name = name;
 }
@@ -96,7 +92,7 @@ static void level_name(int level, char *text, size_t size)
     snprintf(text, size, "Level %d", level);
 }
 
-void mproc_log(int level, const char *format, ...)
+MPROC_IN_CHILD void mproc_log(int level, const char *format, ...)
 {
     if (level < threshold || level <= 0 || level >= MPROC_LOG_OFF)
         return;

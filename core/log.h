@@ -14,7 +14,6 @@ void mproc__log_inherit(int level, bool to_stderr);
 void mproc__log_name(const char *name);
 void mproc__log_lock(void);
 void mproc__log_unlock(void);
-void mproc__log_keep(void);
-mproc_err mproc__log_create(void);
+void mproc__log_forked(void); /* in a forked child: frees it */
 
 #endif

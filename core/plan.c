@@ -2,6 +2,7 @@
 /* From options to a start plan: everything that can be refused is refused here, in the parent. */
 #include "start.h"
 
+#include "compiler.h"
 #include "function.h"
 #include "log.h"
 #include "runtime.h"
@@ -96,7 +97,7 @@ static mproc_err open_everything(struct start_plan *plan)
     return err;
 }
 
-void mproc__plan_close(struct start_plan *plan)
+MPROC_IN_CHILD void mproc__plan_close(struct start_plan *plan)
 {
     for (int stream = 0; stream < 3; stream++)
         if (plan->standard_owned[stream] && plan->standard[stream] != MPROC_PLAT_NONE)
@@ -137,6 +138,26 @@ static void scan_for_pointers(const struct start_plan *plan)
     }
 }
 
+/* By hand, since printf() takes more stack than all else here together, and a page of the stack that a
+ * fork has shared costs more than the name. */
+static void append(char **end, const char *text, size_t most)
+{
+    while (*text && most-- > 0)
+        *(*end)++ = *text++;
+    **end = '\0';
+}
+
+static void append_number(char **end, uint32_t number)
+{
+    char digits[12];
+    char *first = digits + sizeof digits;
+    *--first = '\0';
+    do
+        *--first = (char) ('0' + number % 10);
+    while ((number /= 10) > 0);
+    append(end, first, sizeof digits);
+}
+
 static void name_process(struct start_plan *plan)
 {
     struct self *self = mproc__self();
@@ -145,9 +166,14 @@ static void name_process(struct start_plan *plan)
         return;
     }
     self->children++;
-    snprintf(plan->numbers, sizeof plan->numbers, "%.200s%s%u", self->numbers,
-             self->numbers[0] ? ":" : "", (unsigned) self->children);
-    snprintf(plan->default_name, sizeof plan->default_name, "Process-%s", plan->numbers);
+    char *end = plan->default_name, *numbers;
+    append(&end, "Process-", 8);
+    numbers = end;
+    append(&end, self->numbers, 200);
+    if (*self->numbers)
+        append(&end, ":", 1);
+    append_number(&end, self->children);
+    plan->numbers = numbers;
     plan->name = plan->options.name ? plan->options.name : plan->default_name;
 }
 
@@ -174,6 +200,22 @@ static mproc_err pack_environment(const char *const *environment, char **bytes, 
     return MPROC_OK;
 }
 
+/* What a forked child's rand() begins with; a child that asked the system itself would be slower. */
+static uint32_t next_seed(void)
+{
+    static uint64_t state; /* under the mutex; different in every process, since pids are */
+    static int64_t owner;
+    if (owner != mproc__self()->pid) {
+        owner = mproc__self()->pid;
+        if (mproc_plat_random(&state, sizeof state) != MPROC_OK)
+            state ^= (uint64_t) owner << 32 ^ (uint64_t) mproc_plat_now();
+    }
+    state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = (state ^ state >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t) (mixed >> 32);
+}
+
 static void describe(struct start_plan *plan, struct record *record)
 {
     record->is_template = plan->is_template;
@@ -189,6 +231,7 @@ static void describe(struct start_plan *plan, struct record *record)
     record->log_to_stderr = to_stderr;
     record->parent_pid = mproc__self()->pid;
     record->limits = plan->options.limits;
+    record->seed = next_seed();
     record->is_object = plan->is_object;
     const struct mproc_plat_image *main_image;
     if (plan->method != MPROC_START_FORK && mproc__main_image(&main_image) == MPROC_OK)

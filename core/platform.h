@@ -53,6 +53,11 @@ MPROC_NORETURN void mproc_plat_exit_now(int exit_code);
 /* Lets exit(code) call handler(code) before the atexit handlers registered so far. False if this
  * system cannot tell a handler the code; then nothing is registered. */
 bool mproc_plat_hook_exit(void (*handler)(int exit_code));
+/* Before a fork, and after it in both processes: hooks the child's exit() and, if the parent is alone
+ * (has one thread), seeds the child's rand(). finish() says in the child whether exit() is hooked.
+ * Between the two, no other thread comes here. */
+void mproc_plat_fork_prepare(void (*handler)(int exit_code), unsigned seed, bool alone);
+bool mproc_plat_fork_finish(bool child);
 
 /* ---- identity ---- */
 
@@ -113,10 +118,13 @@ mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size);
 /* Gives the memory of committed bytes back to the system as far as it can; they read as zero or as
  * before and must be committed again before use. */
 void mproc_plat_region_release(uint64_t offset, uint64_t size);
+/* Another address of the same `size` bytes, with which a forked child has less to map; or `address`. For
+ * the child's own use: region_offset() does not know it. */
+void *mproc_plat_region_near(void *address, uint64_t size);
 /* The offset of an address inside the region; UINT64_MAX if it is not. */
 uint64_t mproc_plat_region_offset(const void *address);
 
-/* ---- park: sleeping on a 32-bit word of the region, across processes ---- */
+/* ---- park: sleeping on a 32-bit word of the region, across processes, or of this process ---- */
 
 /* Sleeps while *word == expected until unparked or the deadline. MPROC_OK may be spurious;
  * MPROC_ETIMEDOUT (without a described error) only when the deadline has passed. */
@@ -232,10 +240,11 @@ mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
 mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64_t request,
                                       const mproc_plat_handle *handles, size_t count,
                                       struct mproc_plat_process *process);
-/* In the template: serves until its starter is gone and then ends the process. Returns only in the
- * forked children, with request and handles; there the template's own handles are closed. */
-void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
-                               mproc_plat_handle *handles, size_t *count);
+/* In the template: serves until its starter is gone and then ends the process. Calls before_fork()
+ * there before each fork: what it does is done for the child, and cheaper than in it. Returns only in
+ * the forked children, with request and handles; there the template's own handles are closed. */
+void mproc_plat_template_serve(mproc_plat_handle control, void (*before_fork)(uint64_t request),
+                               uint64_t *request, const mproc_plat_handle **handles, size_t *count);
 /* In a forked child: moves received handles to the numbers they are to have, all at once, since one
  * may lie where another is to go. */
 mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,

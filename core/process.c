@@ -96,7 +96,7 @@ mproc_err mproc_fork(mproc_process **process)
 /* What join answers about a child that has ended. */
 static mproc_err verdict(const struct child *child)
 {
-    return child->trouble == MPROC_OK ? MPROC_OK : mproc__fail(child->trouble, "%s", child->message);
+    return child->trouble == MPROC_OK ? MPROC_OK : mproc__fail(child->trouble, "%s", mproc__child_trouble(child));
 }
 
 static bool missed_guard(const struct child *child, int64_t now)
@@ -139,7 +139,7 @@ static bool join_step(mproc_process *process, int64_t deadline, mproc_err *err)
         mproc__unlock();
         *err = wait_for_parent(child, deadline);
         return true;
-    } else if (mproc__child_poll(child)) {
+    } else if (child->ended || (deadline == 0 && mproc__child_poll(child))) {
         *err = verdict(child);
     } else if (missed_guard(child, mproc_plat_now())) {
         child->guard_missed = true;
@@ -304,7 +304,7 @@ mproc_err mproc_process_describe(mproc_process *process, char *text, size_t size
     if (child->kind != CHILD || !mproc__child_poll(child))
         snprintf(text, size, "running");
     else if (child->trouble != MPROC_OK)
-        snprintf(text, size, "%s", child->message);
+        snprintf(text, size, "%s", mproc__child_trouble(child));
     else if (child->status.signalled)
         mproc_plat_signal_text(child->status.code, text, size);
     else

@@ -2,6 +2,8 @@
 /* Packing a process record: one block, the variable parts behind the fixed one. */
 #include "record.h"
 
+#include "compiler.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -84,7 +86,7 @@ mproc_err mproc__record_copy(uint64_t *handle, struct record **record)
     return MPROC_OK;
 }
 
-bool mproc__record_claim(struct record *record)
+MPROC_IN_CHILD bool mproc__record_claim(struct record *record)
 {
     uint32_t created = PHASE_CREATED;
     return atomic_compare_exchange_strong(&record->phase, &created, PHASE_GUARDED);
@@ -96,7 +98,7 @@ bool mproc__record_abandon(struct record *record)
     return atomic_compare_exchange_strong(&record->phase, &created, PHASE_REFUSED);
 }
 
-void mproc__record_advance(struct record *record, enum record_phase phase)
+MPROC_IN_CHILD void mproc__record_advance(struct record *record, enum record_phase phase)
 {
     atomic_store(&record->phase, (uint32_t) phase);
     /* Only the start of a template is waited for. */

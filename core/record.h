@@ -30,8 +30,7 @@ struct record {
     _Atomic uint32_t phase;
     _Atomic int32_t exit_code;
     _Atomic int32_t refusal;
-    _Atomic uint32_t children; /* how many this process has named */
-    char message[256];
+    uint32_t seed; /* of a forked child's rand() */
 
     uint32_t start_method;
     uint32_t daemon;
@@ -57,6 +56,8 @@ struct record {
     struct span inherit;     /* int64_t numbers */
     struct span cpus;        /* int */
     struct span authkey;
+
+    char message[256]; /* last, so that children touch one page where they can */
 };
 
 /* What to put into a record. */

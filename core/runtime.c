@@ -2,6 +2,7 @@
 /* The state of mproc in this process, and its one mutex. */
 #include "runtime.h"
 
+#include "compiler.h"
 #include "entry.h"
 #include "log.h"
 #include "mutex.h"
@@ -13,7 +14,7 @@ static bool initialized;
 static struct mutex mutex;
 static struct settings settings;
 
-bool mproc__is_initialized(void)
+MPROC_IN_CHILD bool mproc__is_initialized(void)
 {
     return initialized;
 }
@@ -41,14 +42,6 @@ int64_t mproc__deadline(mproc_ms timeout)
     return timeout < (MPROC_PLAT_NEVER - now) / 1000000 ? now + timeout * 1000000 : MPROC_PLAT_NEVER;
 }
 
-mproc_err mproc__runtime_create(void)
-{
-    mproc_err err = mproc__mutex_create(&mutex);
-    if (err == MPROC_OK)
-        err = mproc__log_create();
-    return err == MPROC_OK ? mproc__template_create() : err;
-}
-
 void mproc__lock(void)
 {
     mproc__mutex_lock(&mutex);
@@ -59,12 +52,12 @@ void mproc__unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__lock_keep(void)
+MPROC_IN_CHILD void mproc__lock_forked(void)
 {
-    mproc__mutex_keep(&mutex);
+    mproc__mutex_forked(&mutex);
 }
 
-struct settings *mproc__settings(void)
+MPROC_IN_CHILD struct settings *mproc__settings(void)
 {
     return &settings;
 }

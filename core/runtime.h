@@ -16,7 +16,7 @@ int64_t mproc__deadline(mproc_ms timeout);
  * never while waiting for anything. */
 void mproc__lock(void);
 void mproc__unlock(void);
-void mproc__lock_keep(void); /* mproc__mutex_keep() of it */
+void mproc__lock_forked(void); /* in a forked child: frees it */
 
 /* Settings a child has from its parent. */
 struct settings {

@@ -2,6 +2,7 @@
 /* Becoming somebody: the root of a family, or the child a record describes. */
 #include "self.h"
 
+#include "compiler.h"
 #include "children.h"
 #include "log.h"
 #include "runtime.h"
@@ -12,7 +13,7 @@
 
 static struct self self = { .numbers = "", .parent_lifeline = MPROC_PLAT_NONE };
 
-struct self *mproc__self(void)
+MPROC_IN_CHILD struct self *mproc__self(void)
 {
     return &self;
 }
@@ -22,7 +23,7 @@ const char *mproc__own_name(void)
     return self.record ? mproc__record_bytes(self.record, self.record->name) : "MainProcess";
 }
 
-bool mproc__is_own_process(void)
+MPROC_IN_CHILD bool mproc__is_own_process(void)
 {
     return mproc__is_initialized() && mproc_plat_pid() == self.pid;
 }
@@ -40,7 +41,7 @@ mproc_err mproc__become_root(void)
     return MPROC_OK;
 }
 
-static void inherit_settings(struct record *record)
+void mproc__inherit_settings(struct record *record)
 {
     struct settings *settings = mproc__settings();
     settings->start_method = (mproc_start_method) record->default_method;
@@ -48,11 +49,13 @@ static void inherit_settings(struct record *record)
     if (record->authkey.size)
         memcpy(settings->authkey, mproc__record_bytes(record, record->authkey), record->authkey.size);
     mproc__log_inherit(record->log_level, record->log_to_stderr != 0);
+    if (!mproc__tracing)
+        mproc__trace_join();
 }
 
 /* Every page a forked child touches costs it a microsecond: nothing here that can wait. */
-void mproc__become_child(enum process_kind kind, struct record *record,
-                         mproc_plat_handle parent_lifeline, bool has_parents_memory)
+MPROC_IN_CHILD void mproc__become_child(enum process_kind kind, struct record *record,
+                         mproc_plat_handle parent_lifeline)
 {
     self.kind = kind;
     self.pid = mproc_plat_pid();
@@ -65,9 +68,7 @@ void mproc__become_child(enum process_kind kind, struct record *record,
     self.numbers = record->numbers.size ? mproc__record_bytes(record, record->numbers) : "";
     mproc__self_set(record->token);
     mproc__log_name(mproc__record_bytes(record, record->name));
-    if (!has_parents_memory)
-        inherit_settings(record);
-    if (mproc__tracing || !has_parents_memory)
+    if (mproc__tracing)
         mproc__trace_join();
 }
 

@@ -25,7 +25,9 @@ const char *mproc__own_name(void);
 /* Becomes the root, or the process of this record. Callers hold mproc__lock() or are alone. */
 mproc_err mproc__become_root(void);
 void mproc__become_child(enum process_kind kind, struct record *record,
-                         mproc_plat_handle parent_lifeline, bool has_parents_memory);
+                         mproc_plat_handle parent_lifeline);
+/* In a process that does not have its parent's memory. */
+void mproc__inherit_settings(struct record *record);
 
 /* The objects of this process and its parent (NULL in the root). Callers hold mproc__lock(). */
 mproc_process *mproc__own_object(void);

@@ -5,6 +5,7 @@
  * taken back when slots run short. */
 #include "slots.h"
 
+#include "compiler.h"
 #include "arena.h"
 #include "fault.h"
 
@@ -159,7 +160,7 @@ bool mproc__token_alive(process_token token)
     return known == 0 || known == stamp;
 }
 
-void mproc__self_set(process_token token)
+MPROC_IN_CHILD void mproc__self_set(process_token token)
 {
     atomic_store(&self, token);
     atomic_store(&mproc__self_ready, 0);

@@ -3,6 +3,7 @@
 #include "start.h"
 
 #include "children.h"
+#include "compiler.h"
 #include "fault.h"
 #include "finalize.h"
 #include "function.h"
@@ -16,7 +17,7 @@
 /* ---- the child ---- */
 
 /* What spawn did before the program began, a forked child does now. */
-static mproc_err set_environment(struct record *record)
+MPROC_IN_CHILD static mproc_err set_environment(struct record *record)
 {
     const char *entry = mproc__record_bytes(record, record->environment);
     const char *end = entry ? entry + record->environment.size : NULL;
@@ -36,12 +37,18 @@ static mproc_err set_environment(struct record *record)
     return MPROC_OK;
 }
 
-mproc_err mproc__find_target(struct record *record, void (**function)(void))
+bool mproc__find_known_target(struct record *record, void (**function)(void))
 {
     const struct mproc_plat_image *own;
-    if (record->function_main && mproc__main_image(&own) == MPROC_OK &&
-        memcmp(own->identity, record->function_identity, sizeof own->identity) == 0)
-        return mproc__function_at(own->base, record->function_offset, function);
+    return record->function_main && mproc__main_image(&own) == MPROC_OK &&
+           memcmp(own->identity, record->function_identity, sizeof own->identity) == 0 &&
+           mproc__function_at(own->base, record->function_offset, function) == MPROC_OK;
+}
+
+mproc_err mproc__find_target(struct record *record, void (**function)(void))
+{
+    if (mproc__find_known_target(record, function))
+        return MPROC_OK;
     struct mproc_plat_image *image = calloc(1, sizeof *image);
     if (!image)
         return mproc__fail(MPROC_ENOMEM, "no memory to find the target");
@@ -56,7 +63,7 @@ mproc_err mproc__find_target(struct record *record, void (**function)(void))
 }
 
 /* The child's own copy: the record goes when the parent reaps. */
-static mproc_err copy_argument(struct record *record, void (*function)(void), void **argument)
+MPROC_IN_CHILD static mproc_err copy_argument(struct record *record, void (*function)(void), void **argument)
 {
     *argument = NULL;
     if (record->argument.size == 0)
@@ -71,7 +78,7 @@ static mproc_err copy_argument(struct record *record, void (*function)(void), vo
     return MPROC_OK;
 }
 
-void mproc__child_run(struct record *record, void (*function)(void))
+MPROC_IN_CHILD void mproc__child_run(struct record *record, void (*function)(void))
 {
     void *argument = NULL;
     MPROC_FAULT_FORGET();
@@ -101,36 +108,32 @@ void mproc__child_run(struct record *record, void (*function)(void))
 /* ---- fork ---- */
 
 /* Everything of the parent's that is not the child's. The three mutexes are held since before. */
-static void begin_forked_child(struct start_plan *plan)
+MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
 {
     mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
+    /* Written before it is read: where a write maps this one page, a read would map its neighbours. */
+    mproc__record_advance(plan->record, PHASE_GUARDED);
     mproc_plat_lifeline_forked();
+    mproc__lock_forked();
+    mproc__log_forked();
     mproc__template_forked();
     mproc__children_forked();
     mproc__finalizers_forked();
     if (grandparent != MPROC_PLAT_NONE)
         mproc_plat_handle_close(grandparent);
-    mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline, true);
-    mproc__finish_at_exit();
+    mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline);
+    mproc__finish_forked(true);
 }
 
-static void seed_random(void)
+MPROC_IN_CHILD void mproc__child_enter(struct record *record, void (*function)(void))
 {
-    unsigned seed = 1;
-    (void) mproc_plat_random(&seed, sizeof seed);
-    srand(seed);
-}
-
-void mproc__child_enter(struct record *record)
-{
-    seed_random();
     mproc_err err = set_environment(record);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
-    mproc__child_run(record, NULL);
+    mproc__child_run(record, function);
 }
 
-static mproc_err enter_forked_child(struct start_plan *plan)
+MPROC_IN_CHILD static mproc_err enter_forked_child(struct start_plan *plan)
 {
     mproc_err err = mproc_plat_stdio_replace(plan->standard);
     if (err == MPROC_OK && plan->folder != MPROC_PLAT_NONE)
@@ -150,33 +153,30 @@ static void warn_of_threads(int threads)
                   threads);
 }
 
-static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process, bool *in_child)
+MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process,
+                                           bool *in_child)
 {
+    plan->record = mproc_plat_region_near(plan->record, mproc__arena_size(BLOCK_RECORD, plan->record_handle));
     int threads = mproc_plat_thread_count();
     warn_of_threads(threads);
     mproc__template_lock();
     mproc__lock();
     mproc__log_lock();
+    mproc__finish_prepare(plan->record->seed, threads == 1);
     mproc_err err = mproc_plat_fork(process, in_child);
     if (err != MPROC_OK || !*in_child) {
+        mproc__finish_forked(false);
         mproc__log_unlock();
         mproc__unlock();
         mproc__template_unlock();
         return err;
     }
     begin_forked_child(plan);
-    mproc__log_keep();
-    mproc__lock_keep();
-    mproc__template_keep();
-    /* srand() takes a lock of the C library's, which another thread may have held at the fork. */
-    if (threads == 1)
-        seed_random();
     err = enter_forked_child(plan);
     if (err != MPROC_OK)
         mproc__record_refuse(plan->record, err);
     if (plan->function)
         mproc__child_run(plan->record, plan->function);
-    mproc__record_advance(plan->record, PHASE_GUARDED);
     return MPROC_OK;
 }
 

@@ -16,8 +16,8 @@ struct start_plan {
     size_t size;
 
     const char *name;
-    char default_name[240];
-    char numbers[224];
+    char default_name[240];                /* "Process-1:2" */
+    const char *numbers;                   /* "1:2", the end of it; NULL for a template */
     mproc_plat_handle standard[3];         /* MPROC_PLAT_NONE: inherit */
     bool standard_owned[3];                /* opened for this start: closed after it */
     mproc_plat_handle folder;
@@ -48,18 +48,17 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process);
 /* The child's side, once it knows its record: runs the target and ends. `function`: known already. */
 MPROC_NORETURN void mproc__child_run(struct record *record, void (*function)(void));
 /* The same for a template's child, which has its environment still to set. */
-MPROC_NORETURN void mproc__child_enter(struct record *record);
+MPROC_NORETURN void mproc__child_enter(struct record *record, void (*function)(void));
 /* The function that a record names, in this process. */
+bool mproc__find_known_target(struct record *record, void (**function)(void)); /* if nothing is to load */
 mproc_err mproc__find_target(struct record *record, void (**function)(void));
 
 /* The forkserver's template (forkserver.c). */
 mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_process *process);
 MPROC_NORETURN void mproc__template_run(struct record *record, mproc_plat_handle control,
                                         mproc_plat_handle lifeline);
-mproc_err mproc__template_create(void);
 void mproc__template_lock(void);
 void mproc__template_unlock(void);
-void mproc__template_keep(void);
 void mproc__template_forked(void);
 void mproc__template_end(void);
 /* The running template's pid, 0 if there is none: for tests. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Resource limits: those that children are given, and those that the region meets. */
+#include "compiler.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ struct wish {
     uint64_t value; /* 0: unchanged */
 };
 
-static void list_wishes(const mproc_limits *limits, struct wish wishes[LIMIT_COUNT])
+MPROC_IN_CHILD static void list_wishes(const mproc_limits *limits, struct wish wishes[LIMIT_COUNT])
 {
     wishes[0] = (struct wish){ "memory_bytes", RLIMIT_AS, limits->memory_bytes };
     wishes[1] = (struct wish){ "cpu_seconds", RLIMIT_CPU, limits->cpu_seconds };
@@ -58,7 +59,8 @@ mproc_err mproc_plat_confine_check(const mproc_limits *limits, const int *cpus, 
     return cpus ? mproc__cpus_check(cpus, cpu_count) : MPROC_OK;
 }
 
-mproc_err mproc_plat_confine_apply(const mproc_limits *limits, const int *cpus, size_t cpu_count)
+MPROC_IN_CHILD mproc_err mproc_plat_confine_apply(const mproc_limits *limits, const int *cpus,
+                                                  size_t cpu_count)
 {
     struct wish wishes[LIMIT_COUNT];
     list_wishes(limits, wishes);

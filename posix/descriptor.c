@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors: keeping them apart from the standard streams and from children. */
+#include "compiler.h"
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -33,20 +35,20 @@ void mproc__close_pair(const int ends[2])
     errno = code;
 }
 
-void mproc__hold(int descriptor)
+MPROC_IN_CHILD void mproc__hold(int descriptor)
 {
     held = descriptor;
 }
 
-int mproc__held(void)
+MPROC_IN_CHILD int mproc__held(void)
 {
     return held;
 }
 
-void mproc__drop_held(void)
+MPROC_IN_CHILD void mproc__drop_held(void)
 {
     if (held >= 0)
-        close(held);
+        mproc__direct_close(held);
     held = -1;
 }
 

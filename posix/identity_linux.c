@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Who processes are, on Linux: /proc, pidfds, CPU affinity. */
+#include "compiler.h"
 #include "linux.h"
+
+#include "direct.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +19,9 @@
 /* More CPUs than any Linux counts. */
 #define MOST_CPUS (1 << 18)
 
-int64_t mproc_plat_pid(void)
+MPROC_IN_CHILD int64_t mproc_plat_pid(void)
 {
-    return getpid();
+    return mproc__direct_pid();
 }
 
 /* ---- stamps ---- */
@@ -123,7 +126,7 @@ mproc_err mproc__own_program(char *path, size_t size, const char **first, const 
 /* The C library's own word that there never was a second thread, where it gives one. */
 extern char __libc_single_threaded __attribute__((weak));
 
-int mproc_plat_thread_count(void)
+MPROC_IN_CHILD int mproc_plat_thread_count(void)
 {
     if (&__libc_single_threaded && __libc_single_threaded)
         return 1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The lifeline: a pipe whose writing end only this process has. When it dies, however it does, the
  * readers, its children, find the end of file. */
+#include "compiler.h"
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -44,11 +46,11 @@ mproc_err mproc_plat_lifeline(mproc_plat_handle *child_end)
     return MPROC_OK;
 }
 
-void mproc_plat_lifeline_forked(void)
+MPROC_IN_CHILD void mproc_plat_lifeline_forked(void)
 {
     int64_t known = atomic_exchange(&lifeline, NO_LIFELINE);
     if (known != NO_LIFELINE)
-        close(writer_of(known));
+        mproc__direct_close(writer_of(known));
 }
 
 mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline)

@@ -96,6 +96,8 @@ void mproc__watch_in_child(struct mproc__watch *watch);
 mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_handle *handle);
 /* How long poll() on watches may be trusted; after that ended() is asked. */
 extern const int64_t mproc__watch_interval;
+/* Sleeps until a direct child has ended and reaps nothing; false, at once, where poll() is as quick. */
+bool mproc__watch_sleep(const struct mproc_plat_process *process);
 /* Whether a direct child has ended, given whether poll() says so. */
 bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready);
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Forking, watching, reaping and ending processes. */
+#include "compiler.h"
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -28,7 +30,7 @@ void mproc__abandon(pid_t pid)
         continue;
 }
 
-static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_process *process,
+MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_process *process,
                               bool *in_child)
 {
     pid_t pid = fork();
@@ -55,7 +57,7 @@ static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_proc
     return MPROC_OK;
 }
 
-mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child)
+MPROC_IN_CHILD mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child)
 {
     struct mproc__watch watch;
     mproc_err err = mproc__watch_prepare(&watch);
@@ -65,7 +67,7 @@ mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     err = fork_watched(&watch, process, in_child);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mproc__direct_set_mask(&before);
     return err;
 }
 
@@ -120,6 +122,11 @@ static mproc_err watch_entries(const struct mproc_plat_process *const *processes
 mproc_err mproc_plat_process_watch(const struct mproc_plat_process *const *processes, size_t count,
                                    int64_t deadline, size_t *index)
 {
+    if (count == 1 && deadline == MPROC_PLAT_NEVER && !processes[0]->relayed &&
+        processes[0]->watch != MPROC_PLAT_NONE && mproc__watch_sleep(processes[0])) {
+        *index = 0;
+        return MPROC_OK;
+    }
     struct pollfd few[FEW];
     struct pollfd *entries = few;
     if (count > FEW)

@@ -152,6 +152,12 @@ void mproc_plat_region_release(uint64_t offset, uint64_t size)
     (void) size;
 }
 
+void *mproc_plat_region_near(void *address, uint64_t size)
+{
+    (void) size;
+    return address;
+}
+
 uint64_t mproc_plat_region_offset(const void *address)
 {
     uintptr_t distance = (uintptr_t) address - (uintptr_t) mproc_plat_region_base;

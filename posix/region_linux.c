@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The region on Linux: one sparse memfd, mapped whole; fallocate() makes "no memory" an error. */
+#include "compiler.h"
 #include "linux.h"
 
 #include <errno.h>
@@ -19,6 +20,10 @@
 
 char *mproc_plat_region_base;
 static uint64_t region_size;
+/* The region's beginning once more, beside the libraries. The region itself is so large that its first
+ * page has page tables of its own, three of them, which a forked child would have to make. */
+#define NEAR_SIZE (UINT64_C(2) << 20)
+static char *near_view;
 static int region_descriptor = -1;
 
 uint64_t mproc__region_size(void)
@@ -37,6 +42,29 @@ static char *map(int descriptor, uint64_t size)
     return base;
 }
 
+/* Before the region, which is to have the addresses below. */
+static void map_near(int descriptor)
+{
+    char *view = mmap(NULL, NEAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, 0);
+    if (view == MAP_FAILED)
+        return;
+    madvise(view, NEAR_SIZE, MADV_DONTDUMP);
+    near_view = view;
+}
+
+static void unmap_near(void)
+{
+    if (near_view)
+        munmap(near_view, NEAR_SIZE);
+    near_view = NULL;
+}
+
+MPROC_IN_CHILD void *mproc_plat_region_near(void *address, uint64_t size)
+{
+    uint64_t offset = mproc_plat_region_offset(address);
+    return near_view && offset < NEAR_SIZE && size <= NEAR_SIZE - offset ? near_view + offset : address;
+}
+
 static void adopt(int descriptor, char *base, uint64_t size)
 {
     region_descriptor = descriptor;
@@ -52,6 +80,7 @@ mproc_err mproc_plat_region_create(uint64_t *limit)
                                   "The family's shared memory cannot be made; memfd_create() must "
                                   "be allowed");
     uint64_t size = mproc__reservable(*limit);
+    map_near(descriptor);
     char *base = NULL;
     for (;;) {
         if (mproc__resize(descriptor, size) == 0)
@@ -69,10 +98,12 @@ mproc_err mproc_plat_region_create(uint64_t *limit)
         }
         munmap(base, (size_t) size);
         adopt(-1, NULL, 0);
+        unmap_near();
         close(descriptor);
         return err;
     }
     int code = errno;
+    unmap_near();
     close(descriptor);
     return mproc__fail_system(MPROC_ENOMEM, code,
                               "Not even %llu MiB of address space can be reserved for the family's "
@@ -89,7 +120,13 @@ mproc_err mproc_plat_region_attach(mproc_plat_handle handle, uint64_t limit)
                            "Descriptor %d is not the family's shared memory; the "
                            "child must not close descriptors before mproc_init()",
                            descriptor);
+    map_near(descriptor);
     char *base = map(descriptor, limit);
+    if (!base) {
+        int code = errno;
+        unmap_near();
+        errno = code;
+    }
     if (!base)
         return mproc__fail_system(
             MPROC_ENOMEM, errno,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Standard streams and working folders of children; flushing; messages to stderr. */
+#include "compiler.h"
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -54,7 +56,7 @@ mproc_plat_handle mproc_plat_stdio_own(int stream)
     return stream;
 }
 
-mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
+MPROC_IN_CHILD mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
 {
     int sources[3];
     bool moved[3] = { false, false, false };
@@ -68,8 +70,9 @@ mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])
     for (int i = 0; i < 3 && !code; i++) {
         if (standard[i] == MPROC_PLAT_NONE || sources[i] == i)
             continue;
-        while (!code && dup2(sources[i], i) < 0)
-            code = errno != EINTR && errno != EBUSY ? errno : 0;
+        do
+            code = mproc__direct_replace(sources[i], i);
+        while (code == EINTR || code == EBUSY);
     }
     for (int i = 0; i < 3; i++)
         if (moved[i] && sources[i] >= 0)
@@ -113,10 +116,34 @@ static void flush_if_free(FILE *stream)
     funlockfile(stream);
 }
 
-void mproc_plat_stdio_flush(void)
+#if defined(__GLIBC__) && defined(__PIC__)
+/* glibc's list of open streams, part of its ABI. Weak, and so reached through the global offset table:
+ * a copy in the executable would not follow glibc's own. */
+extern FILE *_IO_list_all __attribute__((weak));
+
+/* Whether an output stream holds anything. fflush(NULL) looks for the same, but lies in three places
+ * of the C library that a forked child would have to map first. */
+MPROC_IN_CHILD static bool is_anything_buffered(void)
+{
+    if (!&_IO_list_all)
+        return true;
+    for (const FILE *stream = _IO_list_all; stream; stream = stream->_chain)
+        if (stream->_mode > 0 || stream->_IO_write_ptr > stream->_IO_write_base)
+            return true;
+    return false;
+}
+#else
+static bool is_anything_buffered(void)
+{
+    return true;
+}
+#endif
+
+MPROC_IN_CHILD void mproc_plat_stdio_flush(void)
 {
     if (mproc_plat_thread_count() == 1) {
-        fflush(NULL);
+        if (is_anything_buffered())
+            fflush(NULL);
         return;
     }
     flush_if_free(stdout);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Clock, random numbers, error texts, environment. */
+#include "direct.h"
 #include "posix.h"
+#include "compiler.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -120,13 +122,13 @@ mproc_err mproc_plat_set_environment(const char *name, const char *value)
     return MPROC_OK;
 }
 
-void mproc_plat_handle_close(mproc_plat_handle handle)
+MPROC_IN_CHILD void mproc_plat_handle_close(mproc_plat_handle handle)
 {
     if (handle != MPROC_PLAT_NONE)
-        close((int) handle);
+        mproc__direct_close((int) handle);
 }
 
-void mproc_plat_exit_now(int exit_code)
+MPROC_IN_CHILD void mproc_plat_exit_now(int exit_code)
 {
     _exit(exit_code);
 }

@@ -2,6 +2,9 @@
 /* The template (forkserver): a fresh single-threaded process that forks children on request, hands
  * them descriptors, and relays how they ended through a pipe per child. The child holds that pipe's
  * writing end too, so that end of file means: child and template are both gone. */
+#include "compiler.h"
+#include "compiler.h"
+#include "direct.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,17 +40,25 @@ struct child {
     pid_t pid;
     int status_writer;
 };
-/* The template's state; `before` is what its children get back. */
+/* The template's state; what was `before` its children get back. On the heap: large arrays on the stack
+ * would spread what a child uses of it over several pages. */
 struct server {
     int control;
-    struct child *children;
     size_t count;
     size_t capacity;
-    struct sigaction before[4];
+    struct child *children;
+    uint64_t random;
+    sigset_t signals_before;
+    struct sigaction ended_before;
+    struct request request;
+    struct child first_children[16];
+    int descriptors[MOST_DESCRIPTORS];
+    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES]; /* the same without the status pipe */
+    union cargo cargo;
 };
 
-static const int handled_signals[4] = { SIGCHLD, SIGINT, SIGTERM, SIGPIPE };
-static int wake_pipe[2] = { -1, -1 };
+/* So many answers come before a look for children that have ended, however busy the starter is. */
+#define LOOK_INTERVAL 16
 
 /* ---- the requesting side ---- */
 
@@ -187,24 +199,22 @@ void mproc_plat_template_forked(struct mproc_plat_template *server)
 
 static void wake(int signal)
 {
-    (void) signal;
-    int code = errno;
-    ssize_t ignored = write(wake_pipe[1], "", 1); /* full: it is awake */
-    (void) ignored;
-    errno = code;
+    (void) signal; /* its coming is what ends pselect() */
 }
 
+/* All signals stay blocked in the template, so none of those sent to its whole group ends it, and none
+ * comes between a fork and the child's having left the template. Only pselect() lets SIGCHLD in. */
 static void take_signals(struct server *server)
 {
-    for (size_t i = 0; i < sizeof handled_signals / sizeof handled_signals[0]; i++) {
-        bool awaited = handled_signals[i] == SIGCHLD;
-        struct sigaction action;
-        memset(&action, 0, sizeof action);
-        sigemptyset(&action.sa_mask);
-        action.sa_flags = SA_RESTART | (awaited ? SA_NOCLDSTOP : 0);
-        action.sa_handler = awaited ? wake : SIG_IGN;
-        sigaction(handled_signals[i], &action, &server->before[i]);
-    }
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &server->signals_before);
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_NOCLDSTOP;
+    action.sa_handler = wake;
+    sigaction(SIGCHLD, &action, &server->ended_before);
 }
 
 static void reap_children(struct server *server)
@@ -212,7 +222,7 @@ static void reap_children(struct server *server)
     int32_t wait_status;
     int raw;
     pid_t pid;
-    while ((pid = waitpid(-1, &raw, WNOHANG)) > 0) {
+    while (server->count > 0 && (pid = waitpid(-1, &raw, WNOHANG)) > 0) {
         size_t i = 0;
         while (i < server->count && server->children[i].pid != pid)
             i++;
@@ -249,24 +259,23 @@ static int unpack(struct msghdr *message, int *descriptors)
 
 /* The number of descriptors received, a negative errno to be replied; ends the template at the end
  * of its starter, or when that speaks another language. */
-static int receive_request(struct server *server, struct request *request, int *descriptors)
+static int receive_request(struct server *server)
 {
-    union cargo cargo;
-    struct iovec part = { .iov_base = request, .iov_len = sizeof *request };
+    struct iovec part = { .iov_base = &server->request, .iov_len = sizeof server->request };
     struct msghdr message = { .msg_iov = &part,
                               .msg_iovlen = 1,
-                              .msg_control = cargo.bytes,
-                              .msg_controllen = sizeof cargo.bytes };
+                              .msg_control = server->cargo.bytes,
+                              .msg_controllen = sizeof server->cargo.bytes };
     ssize_t got;
     do
         got = recvmsg(server->control, &message, MSG_CMSG_CLOEXEC);
     while (got < 0 && errno == EINTR);
-    if (got != (ssize_t) sizeof *request) {
+    if (got != (ssize_t) sizeof server->request) {
         reap_children(server);
         _exit(0);
     }
-    int count = unpack(&message, descriptors);
-    if (count >= 0 && (size_t) count != (size_t) request->handle_count + 1)
+    int count = unpack(&message, server->descriptors);
+    if (count >= 0 && (size_t) count != (size_t) server->request.handle_count + 1)
         _exit(1);
     return count;
 }
@@ -276,27 +285,29 @@ static int make_room(struct server *server)
 {
     if (server->count < server->capacity)
         return 0;
-    size_t capacity = server->capacity ? server->capacity * 2 : 64;
-    struct child *grown = realloc(server->children, capacity * sizeof *grown);
+    size_t capacity = server->capacity * 2;
+    struct child *grown = malloc(capacity * sizeof *grown);
     if (!grown)
         return -ENOMEM;
+    memcpy(grown, server->children, server->count * sizeof *grown);
+    if (server->children != server->first_children)
+        free(server->children);
     server->children = grown;
     server->capacity = capacity;
     return 0;
 }
 
 /* Leaves nothing of the template in its child but what was sent for it. */
-static void become_child(struct server *server, int status_writer)
+MPROC_IN_CHILD static void become_child(struct server *server)
 {
-    for (size_t i = 0; i < sizeof handled_signals / sizeof handled_signals[0]; i++)
-        sigaction(handled_signals[i], &server->before[i], NULL);
-    close(server->control);
-    mproc__close_pair(wake_pipe);
+    mproc__direct_set_action(SIGCHLD, &server->ended_before);
+    mproc__direct_close(server->control);
     for (size_t i = 0; i < server->count; i++)
-        close(server->children[i].status_writer);
-    /* The list is not freed: that would only copy the template's pages. */
+        mproc__direct_close(server->children[i].status_writer);
+    /* Nothing is freed: that would only copy the template's pages. */
     mproc__drop_held();
-    mproc__hold(status_writer);
+    mproc__hold(server->descriptors[0]);
+    mproc__direct_set_mask(&server->signals_before);
 }
 
 static void reply_to_request(struct server *server, int64_t pid)
@@ -308,63 +319,89 @@ static void reply_to_request(struct server *server, int64_t pid)
     while (sent < 0 && errno == EINTR);
 }
 
-/* Answers one request; true in the child. Signals stay blocked around the fork, so that none of the
- * template's own handlers runs in the child. */
-static bool answer(struct server *server, struct request *request, int *descriptors)
+/* Other numbers from rand() for every child. */
+static unsigned next_seed(struct server *server)
 {
-    int count = receive_request(server, request, descriptors);
+    if (server->random == 0 && mproc_plat_random(&server->random, sizeof server->random) != MPROC_OK)
+        server->random = (uint64_t) getpid();
+    server->random = server->random * UINT64_C(0x5851f42d4c957f2d) + UINT64_C(0x14057b7ef767814f);
+    return (unsigned) (server->random >> 33);
+}
+
+/* Answers one request; true in the child. */
+MPROC_IN_CHILD static bool answer(struct server *server, void (*before_fork)(uint64_t request))
+{
+    int count = receive_request(server);
     int64_t pid = count < 0 ? count : make_room(server);
     if (pid == 0) {
-        sigset_t all, before;
-        sigfillset(&all);
-        sigprocmask(SIG_SETMASK, &all, &before);
+        for (int i = 1; i < count; i++)
+            server->handles[i - 1] = server->descriptors[i];
+        before_fork(server->request.request);
+        srand(next_seed(server)); /* here it costs less than in the child */
         pid = fork();
+        if (pid == 0) {
+            become_child(server);
+            return true;
+        }
         if (pid < 0)
             pid = -errno;
-        if (pid == 0)
-            become_child(server, descriptors[0]);
-        if (pid > 0)
+        else
             server->children[server->count++] = (struct child){ .pid = (pid_t) pid,
-                                                                .status_writer = descriptors[0] };
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        if (pid == 0)
-            return true;
+                                                                .status_writer = server->descriptors[0] };
     }
     reply_to_request(server, pid);
     for (int i = pid > 0; i < count; i++)
-        close(descriptors[i]);
+        close(server->descriptors[i]);
     return false;
 }
 
-void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
-                               mproc_plat_handle *handles, size_t *count)
+/* True when there is a request, false when a child may have ended. */
+static bool await(struct server *server)
 {
-    struct server server = { .control = (int) control };
-    mproc__close_on_exec(server.control);
-    if (mproc__pipe(wake_pipe) != 0)
+    sigset_t all_but_one;
+    sigfillset(&all_but_one);
+    sigdelset(&all_but_one, SIGCHLD);
+    fd_set readable;
+    FD_ZERO(&readable);
+    FD_SET(server->control, &readable);
+    int ready = pselect(server->control + 1, &readable, NULL, NULL, NULL, &all_but_one);
+    if (ready < 0 && errno != EINTR)
         _exit(1);
-    take_signals(&server);
-    struct request message;
-    int descriptors[MOST_DESCRIPTORS];
-    struct pollfd entries[2] = { { .fd = server.control, .events = POLLIN },
-                                 { .fd = wake_pipe[0], .events = POLLIN } };
-    for (;;) {
-        if (mproc__poll(entries, 2, MPROC_PLAT_NEVER) < 0)
-            _exit(1);
-        if (entries[1].revents) {
-            char bytes[64];
-            if (read(wake_pipe[0], bytes, sizeof bytes) > 0)
-                reap_children(&server);
-        }
-        if (entries[0].revents && answer(&server, &message, descriptors))
-            break;
-    }
-    *request = message.request;
-    *count = message.handle_count;
-    for (size_t i = 0; i < *count; i++)
-        handles[i] = descriptors[i + 1];
+    return ready > 0;
 }
 
+static struct server *start_serving(mproc_plat_handle control)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        _exit(1);
+    server->children = server->first_children;
+    server->capacity = sizeof server->first_children / sizeof server->first_children[0];
+    /* The starter chose the number; few are in use here. */
+    server->control = fcntl((int) control, F_DUPFD_CLOEXEC, 3);
+    if (server->control < 0 || server->control >= FD_SETSIZE)
+        _exit(1);
+    close((int) control);
+    take_signals(server);
+    return server;
+}
+
+MPROC_IN_CHILD void mproc_plat_template_serve(mproc_plat_handle control,
+                                              void (*before_fork)(uint64_t request), uint64_t *request,
+                                              const mproc_plat_handle **handles, size_t *count)
+{
+    struct server *server = start_serving(control);
+    for (unsigned answers = 1;; answers++) {
+        bool asked = await(server);
+        if (!asked || answers % LOOK_INTERVAL == 0)
+            reap_children(server);
+        if (asked && answer(server, before_fork))
+            break;
+    }
+    *request = server->request.request;
+    *count = server->request.handle_count;
+    *handles = server->handles;
+}
 /* ---- the child's side ---- */
 
 static bool is_target(int descriptor, const intptr_t *numbers, size_t count)
@@ -398,7 +435,7 @@ static int fill(int source, int number)
     return 0;
 }
 
-mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,
+MPROC_IN_CHILD mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,
                                    size_t count)
 {
     int sources[MPROC_PLAT_TEMPLATE_HANDLES];

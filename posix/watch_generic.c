@@ -59,6 +59,12 @@ mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_h
     return MPROC_OK;
 }
 
+bool mproc__watch_sleep(const struct mproc_plat_process *process)
+{
+    (void) process;
+    return false;
+}
+
 bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
 {
     (void) ready;

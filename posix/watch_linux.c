@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a direct child, on Linux: a pidfd, which no reuse of the pid can deceive. */
 #include "linux.h"
+#include "compiler.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +22,16 @@ void mproc__watch_adopt(void)
 {
 }
 
-/* A descriptor is used up beforehand, so that a full table is noticed while nothing has started. */
+/* A descriptor to give up when the table is full, so that this is noticed while nothing has started.
+ * It is kept from one start to the next, and a forked child has it for its own starts. */
+static _Atomic int spare = -1;
+
 mproc_err mproc__watch_prepare(struct mproc__watch *watch)
 {
     watch->child_end = -1;
-    watch->parent_end = fcntl((int) mproc_plat_region_handle(), F_DUPFD_CLOEXEC, 3);
+    watch->parent_end = atomic_exchange(&spare, -1);
+    if (watch->parent_end < 0)
+        watch->parent_end = fcntl((int) mproc_plat_region_handle(), F_DUPFD_CLOEXEC, 3);
     if (watch->parent_end < 0 && errno == EBADF)
         watch->parent_end = eventfd(0, EFD_CLOEXEC);
     if (watch->parent_end >= 0)
@@ -37,23 +43,52 @@ mproc_err mproc__watch_prepare(struct mproc__watch *watch)
 
 void mproc__watch_cancel(struct mproc__watch *watch)
 {
-    int code = errno;
-    close(watch->parent_end);
+    int code = errno, none = -1;
+    if (watch->parent_end >= 0 && !atomic_compare_exchange_strong(&spare, &none, watch->parent_end))
+        close(watch->parent_end);
     errno = code;
 }
 
-void mproc__watch_in_child(struct mproc__watch *watch)
+MPROC_IN_CHILD void mproc__watch_in_child(struct mproc__watch *watch)
 {
+    atomic_store(&spare, watch->parent_end);
+}
+
+static bool give_up_spare(struct mproc__watch *watch)
+{
+    if (watch->parent_end < 0)
+        return false;
     close(watch->parent_end);
+    watch->parent_end = -1;
+    return true;
+}
+
+static bool table_is_full(void)
+{
+    return errno == EMFILE || errno == ENFILE;
+}
+
+static int open_watch(struct mproc__watch *watch, pid_t pid)
+{
+    int opened;
+    do
+        opened = (int) syscall(SYS_pidfd_open, pid, 0);
+    while (opened < 0 && table_is_full() && give_up_spare(watch));
+    if (opened >= 0 || errno != ESRCH)
+        return opened;
+    /* Where the host ignores SIGCHLD the child may have come and gone. */
+    do
+        opened = eventfd(1, EFD_CLOEXEC);
+    while (opened < 0 && table_is_full() && give_up_spare(watch));
+    return opened;
 }
 
 mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_handle *handle)
 {
-    close(watch->parent_end);
-    int opened = (int) syscall(SYS_pidfd_open, pid, 0);
-    /* Where the host ignores SIGCHLD the child may have come and gone. */
-    if (opened < 0 && errno == ESRCH)
-        opened = eventfd(1, EFD_CLOEXEC);
+    int opened = open_watch(watch, pid);
+    if (opened >= 0 && opened <= 2)
+        give_up_spare(watch);
+    mproc__watch_cancel(watch);
     if (opened < 0 && errno == ENOSYS)
         return mproc__fail_system(
             MPROC_ENOTSUP, errno,
@@ -66,6 +101,17 @@ mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_h
                                   "RLIMIT_NOFILE");
     *handle = opened;
     return MPROC_OK;
+}
+
+/* poll() costs the ending child an extra wake-up. Errors: the status was taken by the host, or by
+ * another thread of ours, or is nobody's as SIGCHLD is ignored; so the child has ended. */
+bool mproc__watch_sleep(const struct mproc_plat_process *process)
+{
+    siginfo_t info;
+    while (waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOWAIT) != 0)
+        if (errno != EINTR)
+            break;
+    return true;
 }
 
 bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)

@@ -208,6 +208,12 @@ void *mproc_plat_region_attach_at(uint64_t offset)
     return mproc_plat_segments[index].base + inside;
 }
 
+void *mproc_plat_region_near(void *address, uint64_t size)
+{
+    (void) size;
+    return address;
+}
+
 uint64_t mproc_plat_region_offset(const void *address)
 {
     for (uint64_t index = 0; index < MPROC_PLAT_SEGMENTS; index++) {

@@ -34,10 +34,11 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
     return refuse();
 }
 
-void mproc_plat_template_serve(mproc_plat_handle control, uint64_t *request,
-                               mproc_plat_handle *handles, size_t *count)
+void mproc_plat_template_serve(mproc_plat_handle control, void (*before_fork)(uint64_t request),
+                               uint64_t *request, const mproc_plat_handle **handles, size_t *count)
 {
     (void) control;
+    (void) before_fork;
     (void) request;
     (void) handles;
     (void) count;

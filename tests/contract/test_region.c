@@ -108,6 +108,25 @@ static void what_does_not_fit_has_no_place(void)
     CU_ASSERT_EQUAL(mproc_plat_region_fit(frontier, UINT64_C(1) << 50), UINT64_MAX);
 }
 
+static void the_near_address_means_the_same_bytes(void)
+{
+    make_region();
+    unsigned char *bytes = mproc_plat_region_at(commit(GRANULE));
+    unsigned char *again = mproc_plat_region_near(bytes, GRANULE);
+    again[77] = 0x5a;
+    CU_ASSERT_EQUAL(bytes[77], 0x5a);
+    bytes[GRANULE - 1] = 0xa5;
+    CU_ASSERT_EQUAL(again[GRANULE - 1], 0xa5);
+}
+
+static void far_bytes_are_their_own_near_ones(void)
+{
+    make_region();
+    unsigned char *bytes = mproc_plat_region_at(commit(1000 * GRANULE));
+    unsigned char *again = mproc_plat_region_near(bytes, 1000 * GRANULE);
+    CU_ASSERT_PTR_EQUAL(again, bytes);
+}
+
 /* core looks forged handles up with it: below the frontier every offset can be asked for. */
 static void any_offset_below_the_highest_can_be_read(void)
 {
@@ -160,6 +179,8 @@ MPROC_CONTRACT_SUITE(region, child, MPROC_TEST(a_new_region_has_its_first_page),
                      MPROC_TEST(committed_bytes_are_zero_and_keep_what_is_written),
                      MPROC_TEST(released_bytes_can_be_committed_again),
                      MPROC_TEST(what_does_not_fit_has_no_place),
+                     MPROC_TEST(the_near_address_means_the_same_bytes),
+                     MPROC_TEST(far_bytes_are_their_own_near_ones),
                      MPROC_TEST(any_offset_below_the_highest_can_be_read),
                      MPROC_TEST(a_spawned_process_sees_the_same_bytes),
                      MPROC_TEST(what_another_process_commits_is_there_too))

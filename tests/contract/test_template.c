@@ -29,18 +29,28 @@ static void work(uint64_t request, const mproc_plat_handle *handles, size_t coun
     mproc_plat_exit_now(101);
 }
 
+static uint64_t prepared;
+
+/* In the template: the child finds what was done here. */
+static void prepare(uint64_t request)
+{
+    prepared = request;
+}
+
 /* "template:N": N is the control. */
 static int child(const char *boot)
 {
     const char *colon = strchr(boot, ':');
     uint64_t request;
     size_t count;
-    static mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    const mproc_plat_handle *handles;
     if (!colon)
         return 1;
     mproc_plat_handle control = (mproc_plat_handle) atoi(colon + 1);
     mproc_plat_close_others(&control, 1);
-    mproc_plat_template_serve(control, &request, handles, &count);
+    mproc_plat_template_serve(control, prepare, &request, &handles, &count);
+    if (request != prepared)
+        return 3;
     work(request, handles, count);
     return 2;
 }

@@ -193,6 +193,8 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
     setvbuf(stdout, NULL, _IONBF, 0);
     system_prepare();
     watchdog_start(WATCHDOG_SECONDS);
+    if (apr_initialize() != APR_SUCCESS) /* tests make threads and pools */
+        return 1;
     const char *text = getenv("MPROC_TEST_REPEAT");
     int rounds = text ? atoi(text) : 1, failures = 0, run = 0;
     leftovers_count(&before);
@@ -239,5 +241,20 @@ int contract_main(const char *name, int (*child)(const char *boot), const struct
         return 1;
     if (boot)
         return child(boot);
+    /* A descriptor is kept in reserve from the first start on. */
+    size_t methods;
+    struct mproc_plat_process first = { .watch = MPROC_PLAT_NONE };
+    bool in_child = false;
+    if (mproc_plat_start_methods(&methods)[0] == MPROC_START_FORK &&
+        mproc_plat_fork(&first, &in_child) == MPROC_OK) {
+        if (in_child)
+            mproc_plat_exit_now(0);
+        const struct mproc_plat_process *list = &first;
+        struct mproc_plat_status status;
+        size_t index;
+        (void) mproc_plat_process_watch(&list, 1, MPROC_PLAT_NEVER, &index);
+        (void) mproc_plat_process_reap(&first, &status);
+        mproc_plat_process_forget(&first);
+    }
     return run_all(name, tests, count, argc, argv);
 }
