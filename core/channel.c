@@ -73,6 +73,14 @@ static uint64_t prepare(struct end *end, const struct cursor *cursor, uint32_t i
     return word;
 }
 
+/* The word after one item more of so many units. */
+static inline uint64_t next_word(uint64_t word, uint32_t units)
+{
+    uint64_t position = (uint32_t) (mproc__position_of(word) + units);
+    uint64_t passed = (mproc__items_of(word) + 1) & ITEMS_MASK;
+    return passed << 33 | position << 1 | (~word & 1);
+}
+
 /* ---- segments ---- */
 
 static mproc_err new_segment(uint64_t block_size, uint32_t start, uint64_t *handle)
@@ -352,6 +360,35 @@ static mproc_err put_item(struct cursor *cursor, const void *bytes, uint64_t siz
     return MPROC_OK;
 }
 
+/* The common case in few instructions: an item of one record, room for it as last seen, no limit in
+ * bytes. False: nothing was done, go the long way. */
+static inline bool put_quickly(struct channel *channel, const void *bytes, uint64_t size)
+{
+    struct end *put = &channel->put;
+    uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
+    const struct place *place = &put->place[word & 1];
+    struct place *next = &put->place[~word & 1];
+    struct segment *segment = segment_at(place->segment);
+    uint32_t position = mproc__position_of(word), units = units_of(size);
+    uint32_t used = position - later(mproc__position_of(put->other_seen), segment->start);
+    uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
+    if (size > PIECE || channel->max_bytes || items >= channel->max_items || put->stray ||
+        (uint64_t) used + units + 1 > segment->capacity || segment->capacity - place->offset < units ||
+        atomic_load_explicit(&channel->closed, memory_order_relaxed))
+        return false;
+    uint64_t *record = &segment->data[place->offset];
+    record[0] = header_of(RECORD_WHOLE, size);
+    memcpy(record + 1, bytes, size);
+    MPROC_FAULT("channel.put_copied");
+    next->segment = place->segment;
+    next->offset = place->offset + units;
+    next->partial = 0;
+    MPROC_FAULT("channel.put_prepared");
+    atomic_store_explicit(&channel->tail, next_word(word, units), memory_order_release);
+    MPROC_FAULT("channel.put_committed");
+    return true;
+}
+
 static mproc_err wait_for_room(struct channel *channel, uint64_t seen, int64_t deadline)
 {
     struct change change = { channel, &channel->head, seen };
@@ -365,6 +402,11 @@ mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_
         if (err != MPROC_OK)
             return err;
         MPROC_FAULT("channel.put_entered");
+        if (!waited && put_quickly(channel, bytes, size)) {
+            mproc__latch_release(&channel->put.latch);
+            mproc__gate_wake_fenced(&channel->filled);
+            return MPROC_OK;
+        }
         struct cursor cursor = cursor_at(channel, &channel->put,
                                          atomic_load_explicit(&channel->tail, memory_order_relaxed));
         if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
@@ -603,6 +645,39 @@ static mproc_err try_get(struct cursor *cursor, void *buffer, uint64_t capacity,
     return err;
 }
 
+/* The common case, as put_quickly(). */
+static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size)
+{
+    struct end *get = &channel->get;
+    uint64_t word = atomic_load_explicit(&channel->head, memory_order_relaxed);
+    const struct place *place = &get->place[word & 1];
+    struct place *next = &get->place[~word & 1];
+    if (mproc__items_of(get->other_seen) == mproc__items_of(word)) {
+        get->other_seen = atomic_load_explicit(&channel->tail, memory_order_acquire);
+        if (mproc__items_of(get->other_seen) == mproc__items_of(word))
+            return false;
+    }
+    const struct segment *segment = segment_at(place->segment);
+    if (place->partial || channel->max_bytes || place->offset == segment->capacity ||
+        atomic_load_explicit(&segment->next, memory_order_acquire))
+        return false;
+    const uint64_t *record = &segment->data[place->offset];
+    uint64_t length = bytes_of(record[0]);
+    if (kind_of(record[0]) != RECORD_WHOLE || length > capacity)
+        return false;
+    memcpy(buffer, record + 1, length);
+    MPROC_FAULT("channel.get_copied");
+    *size = length;
+    uint32_t units = units_of(length);
+    next->segment = place->segment;
+    next->offset = place->offset + units;
+    next->partial = 0;
+    MPROC_FAULT("channel.get_prepared");
+    atomic_store_explicit(&channel->head, next_word(word, units), memory_order_release);
+    MPROC_FAULT("channel.get_committed");
+    return true;
+}
+
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
                              int64_t deadline)
 {
@@ -612,6 +687,11 @@ mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t cap
         if (err != MPROC_OK)
             return err;
         MPROC_FAULT("channel.get_entered");
+        if (!waited && get_quickly(channel, buffer, capacity, size)) {
+            mproc__latch_release(&channel->get.latch);
+            mproc__gate_wake_fenced(&channel->emptied);
+            return MPROC_OK;
+        }
         bool closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
         struct cursor cursor = cursor_at(channel, &channel->get,
                                          atomic_load_explicit(&channel->head, memory_order_relaxed));

@@ -23,7 +23,7 @@ struct segment {
     uint32_t end;          /* if there is one: the position at which this was left */
     uint32_t start;        /* the position at which it begins */
     uint32_t capacity;     /* units of data */
-    uint32_t reserved;
+    uint32_t reserved[7];  /* this and a block's header fill a line */
     uint64_t data[];
 };
 
