@@ -3,6 +3,7 @@
 #include "channel.h"
 
 #include "fault.h"
+#include "loans.h"
 #include "runtime.h"
 
 #include <string.h>
@@ -15,14 +16,17 @@ enum record_kind {
     RECORD_MORE,
     RECORD_LAST,
     RECORD_ABORT,    /* its putter died: what came of the item is nothing */
+    RECORD_BLOCK,    /* an item that was written in place: its block and length */
 };
 enum {
     PIECE = 32768,             /* items of more bytes go in pieces of this: they stay in the cache */
     FIRST_SEGMENT = 4096,      /* bytes of blocks, headers included */
     LARGEST_SEGMENT = 1 << 20,
+    BATCH = 64, /* items put or got under the latch before others may have it */
 };
 #define HELP_SLICE INT64_C(20000000)    /* how long to wait for the rest of an item before asking who lives */
 #define RECEIVER_SLICE INT64_C(3000000) /* how long a receiver may keep a putter from growing the ring */
+#define SWEEP_SLICE INT64_C(50000000)   /* how often a waiting getter asks whether borrowers live */
 #define SHORT_WAIT INT64_C(1000000000)  /* for a latch that is held for moments, whatever the deadline */
 
 static struct segment *segment_at(uint64_t handle)
@@ -217,6 +221,14 @@ static void repair_put(struct channel *channel)
         mproc__arena_free(BLOCK_ITEM, put->stray);
     }
     put->stray = 0;
+    struct loan *loan = put->journal ? mproc__loan_at(channel, put->journal) : NULL;
+    if (loan && atomic_load(&loan->state) == LOAN_PUTTING) {
+        if (mproc__items_of(cursor.word) == put->expected)
+            mproc__loan_clear(loan);
+        else
+            atomic_store(&loan->state, LOAN_WRITING); /* nobody's: it will be swept */
+    }
+    put->journal = 0;
     MPROC_FAULT("channel.repair_partial");
     if (cursor.place.partial)
         put_abort(&cursor);
@@ -360,6 +372,35 @@ static mproc_err put_item(struct cursor *cursor, const void *bytes, uint64_t siz
     return MPROC_OK;
 }
 
+static uint32_t items_after(uint64_t word)
+{
+    return (mproc__items_of(word) + 1) & ITEMS_MASK;
+}
+
+/* An item written in place goes into the ring as its block's handle, and out of the table. */
+static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t reference)
+{
+    struct end *put = &cursor->channel->put;
+    if (!reserve(cursor, 3, 1)) {
+        mproc_err err = grow(cursor, 3);
+        if (err != MPROC_OK)
+            return err;
+    }
+    put->expected = items_after(cursor->word);
+    put->journal = reference;
+    MPROC_FAULT("channel.loan_noted");
+    atomic_store(&loan->state, LOAN_PUTTING);
+    uint64_t *data = write_header(cursor, RECORD_BLOCK, 16, 3);
+    data[0] = atomic_load_explicit(&loan->block, memory_order_relaxed);
+    data[1] = loan->size;
+    cursor->place.bytes += loan->size;
+    commit_put(cursor, 1);
+    mproc__loan_clear(loan);
+    MPROC_FAULT("channel.loan_cleared");
+    put->journal = 0;
+    return MPROC_OK;
+}
+
 /* The common case in few instructions: an item of one record, room for it as last seen, no limit in
  * bytes. False: nothing was done, go the long way. */
 static inline bool put_quickly(struct channel *channel, const void *bytes, uint64_t size)
@@ -395,14 +436,16 @@ static mproc_err wait_for_room(struct channel *channel, uint64_t seen, int64_t d
     return mproc__gate_wait(&channel->emptied, has_changed, &change, deadline);
 }
 
-mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline)
+/* Puts a copy of bytes, or a loan. */
+static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t size, struct loan *loan,
+                         uint64_t reference, int64_t deadline)
 {
     for (bool waited = false;; waited = true) {
         mproc_err err = enter_put(channel, deadline);
         if (err != MPROC_OK)
             return err;
         MPROC_FAULT("channel.put_entered");
-        if (!waited && put_quickly(channel, bytes, size)) {
+        if (!waited && !loan && put_quickly(channel, bytes, size)) {
             mproc__latch_release(&channel->put.latch);
             mproc__gate_wake_fenced(&channel->filled);
             return MPROC_OK;
@@ -414,7 +457,7 @@ mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_
         else if (!has_room(channel, &cursor, size))
             err = MPROC_ETIMEDOUT;
         else
-            err = put_item(&cursor, bytes, size);
+            err = loan ? put_block(&cursor, loan, reference) : put_item(&cursor, bytes, size);
         uint64_t seen = channel->put.other_seen;
         bool more = waited && err == MPROC_OK && has_room(channel, &cursor, 1);
         mproc__latch_release(&channel->put.latch);
@@ -426,6 +469,42 @@ mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_
         if (err != MPROC_ETIMEDOUT || wait_for_room(channel, seen, deadline) != MPROC_OK)
             return err;
     }
+}
+
+mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline)
+{
+    return put_any(channel, bytes, size, NULL, 0, deadline);
+}
+
+mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint64_t reference,
+                                int64_t deadline)
+{
+    return put_any(channel, NULL, loan->size, loan, reference, deadline);
+}
+
+mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
+{
+    const char *item = items;
+    mproc_err err = MPROC_OK;
+    for (*done = 0; err == MPROC_OK && *done < count;) {
+        err = enter_put(channel, deadline);
+        if (err != MPROC_OK)
+            break;
+        size_t before = *done;
+        while (*done < count && *done - before < BATCH && put_quickly(channel, item, size)) {
+            item += size;
+            ++*done;
+        }
+        mproc__latch_release(&channel->put.latch);
+        mproc__gate_wake_fenced(&channel->filled);
+        if (*done != before)
+            continue;
+        err = put_any(channel, item, size, NULL, 0, deadline);
+        *done += err == MPROC_OK;
+        item += size;
+    }
+    return err;
 }
 
 mproc_err mproc__channel_close(struct channel *channel)
@@ -459,11 +538,37 @@ static void commit_get(struct cursor *cursor, uint32_t items)
     cursor->changed_segment = false;
 }
 
+/* Frees the block of an item that has been got; a dead getter's may have been freed already. */
+static void free_got(struct end *get)
+{
+    if (get->block && mproc__object(BLOCK_ITEM, get->block))
+        mproc__arena_free(BLOCK_ITEM, get->block);
+    get->block = 0;
+}
+
+/* The last holder died: what it has left, and the item it had between ring and table. May be killed. */
 static void repair_get(struct channel *channel)
 {
     struct end *get = &channel->get;
     uint64_t word = atomic_load(&channel->head);
     free_left(get, get->place[word & 1].segment);
+    bool gone = mproc__items_of(word) == get->expected;
+    if (gone)
+        free_got(get);
+    get->block = 0;
+    MPROC_FAULT("channel.repair_got");
+    struct loan *loan = get->journal ? mproc__loan_at(channel, get->journal) : NULL;
+    uint32_t state = loan ? atomic_load(&loan->state) : LOAN_NOTHING;
+    if (state == LOAN_TAKING || state == LOAN_TAKING_COPY) {
+        if (gone)
+            atomic_store(&loan->state, LOAN_READING); /* a dead process's: it will be given back */
+        else if (state == LOAN_TAKING_COPY)
+            mproc__loan_drop(loan);
+        else
+            mproc__loan_clear(loan); /* its block is still the ring's */
+    }
+    get->journal = 0;
+    atomic_store(&channel->receiving, 0);
 }
 
 static mproc_err enter_get_slowly(struct channel *channel, int64_t deadline)
@@ -590,24 +695,167 @@ static mproc_err get_pieces(struct cursor *cursor, char *buffer, int64_t deadlin
     return err;
 }
 
+/* What to do with an item: copy it to a buffer, or borrow it. */
+struct taking {
+    void *buffer;
+    uint64_t capacity, size;
+    bool borrow;
+    struct loan *loan;
+    uint64_t reference;
+};
+
+static mproc_err get_block(struct cursor *cursor, struct taking *taking, const uint64_t *record)
+{
+    struct end *get = &cursor->channel->get;
+    const void *bytes = mproc__object(BLOCK_ITEM, record[1]);
+    if (bytes)
+        memcpy(taking->buffer, bytes, taking->size);
+    get->expected = items_after(cursor->word);
+    get->block = record[1];
+    MPROC_FAULT("channel.block_noted");
+    cursor->place.bytes += taking->size;
+    pass(cursor, 3);
+    commit_get(cursor, 1);
+    free_got(get);
+    return MPROC_OK;
+}
+
 /* Takes the item at the cursor. MPROC_EDIED: there was none, look again. */
-static mproc_err get_item(struct cursor *cursor, void *buffer, uint64_t capacity, uint64_t *size,
-                          int64_t deadline)
+static mproc_err get_item(struct cursor *cursor, struct taking *taking, int64_t deadline)
 {
     uint64_t *record = record_at(cursor);
-    bool whole = kind_of(*record) == RECORD_WHOLE;
-    *size = whole ? bytes_of(*record) : record[1];
-    if (*size > capacity)
+    enum record_kind kind = kind_of(*record);
+    taking->size = kind == RECORD_WHOLE ? bytes_of(*record) : kind == RECORD_BLOCK ? record[2] : record[1];
+    if (taking->size > taking->capacity)
         return MPROC_EMSGSIZE;
-    if (!whole)
-        return get_pieces(cursor, buffer, deadline);
-    memcpy(buffer, record + 1, *size);
+    if (kind == RECORD_BLOCK)
+        return get_block(cursor, taking, record);
+    if (kind != RECORD_WHOLE)
+        return get_pieces(cursor, taking->buffer, deadline);
+    memcpy(taking->buffer, record + 1, taking->size);
     MPROC_FAULT("channel.get_copied");
-    cursor->place.bytes += *size;
-    pass(cursor, units_of(*size));
+    cursor->place.bytes += taking->size;
+    pass(cursor, units_of(taking->size));
     commit_get(cursor, 1);
     return MPROC_OK;
 }
+
+/* ---- borrowing ---- */
+
+/* Copies the item at the cursor, which is there to its end, into `block` and passes it. False: its
+ * putter had died. */
+static bool assemble(struct cursor *cursor, char *block)
+{
+    for (;;) {
+        uint64_t *record = record_at(cursor);
+        enum record_kind kind = kind_of(*record);
+        uint64_t length = kind == RECORD_ABORT ? 0 : bytes_of(*record);
+        uint32_t first = kind == RECORD_FIRST;
+        memcpy(block, record + 1 + first, length);
+        block += length;
+        if (first)
+            cursor->place.bytes += record[1];
+        else if (kind == RECORD_WHOLE)
+            cursor->place.bytes += length;
+        pass(cursor, kind == RECORD_ABORT ? 1 : units_of(length) + first);
+        if (kind == RECORD_ABORT || kind == RECORD_LAST || kind == RECORD_WHOLE)
+            return kind != RECORD_ABORT;
+    }
+}
+
+/* Fills a claimed entry with the item at the cursor, and takes that out of the ring. */
+static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
+{
+    struct end *get = &cursor->channel->get;
+    struct loan *loan = taking->loan;
+    uint64_t *record = record_at(cursor), block = 0;
+    bool in_block = kind_of(*record) == RECORD_BLOCK, whole = true;
+    loan->size = in_block ? record[2] : kind_of(*record) == RECORD_FIRST ? record[1] : bytes_of(*record);
+    if (!in_block) {
+        mproc_err err = mproc__arena_alloc_dirty(BLOCK_ITEM, loan->size ? loan->size : 1, &block);
+        if (err != MPROC_OK)
+            return err;
+    }
+    atomic_store(&loan->block, in_block ? record[1] : block);
+    atomic_store(&loan->state, in_block ? LOAN_TAKING : LOAN_TAKING_COPY);
+    MPROC_FAULT("channel.borrow_taking");
+    if (in_block) {
+        cursor->place.bytes += loan->size;
+        pass(cursor, 3);
+    } else {
+        whole = assemble(cursor, mproc__object(BLOCK_ITEM, block));
+    }
+    commit_get(cursor, whole);
+    if (!whole) {
+        atomic_store(&loan->block, 0);
+        atomic_store(&loan->state, LOAN_NOTHING);
+        mproc__arena_free(BLOCK_ITEM, block);
+        return MPROC_EDIED;
+    }
+    atomic_store(&loan->state, LOAN_READING);
+    MPROC_FAULT("channel.borrow_taken");
+    get->journal = 0;
+    return MPROC_OK;
+}
+
+static mproc_err borrow_item(struct cursor *cursor, struct taking *taking)
+{
+    struct end *get = &cursor->channel->get;
+    mproc_err err = mproc__loan_claim(cursor->channel, &taking->loan, &taking->reference);
+    if (err != MPROC_OK)
+        return err;
+    get->expected = items_after(cursor->word);
+    get->journal = taking->reference;
+    MPROC_FAULT("channel.borrow_noted");
+    err = move_to_loan(cursor, taking);
+    if (err != MPROC_OK) {
+        mproc__loan_clear(taking->loan);
+        get->journal = 0;
+    }
+    return err;
+}
+
+/* An item that was borrowed and given back goes to the next one, before all others. MPROC_ETIMEDOUT:
+ * there is none. Killed before the free: it is still given back. */
+static mproc_err take_returned(struct channel *channel, struct taking *taking)
+{
+    struct loan *loan;
+    while (atomic_load(&channel->returned) && (loan = mproc__loan_returned(channel, &taking->reference))) {
+        const void *bytes = mproc__object(BLOCK_ITEM, atomic_load(&loan->block));
+        if (!bytes) {
+            mproc__loan_clear(loan);
+            continue;
+        }
+        taking->size = loan->size;
+        if (taking->borrow) {
+            loan->deliveries++;
+            atomic_store(&loan->owner, mproc__self_token());
+            MPROC_FAULT("channel.returned_claimed");
+            atomic_store(&loan->state, LOAN_READING);
+            taking->loan = loan;
+        } else {
+            if (taking->size > taking->capacity)
+                return MPROC_EMSGSIZE;
+            memcpy(taking->buffer, bytes, taking->size);
+            MPROC_FAULT("channel.returned_copied");
+            mproc__loan_drop(loan);
+        }
+        atomic_fetch_sub(&channel->returned, 1);
+        return MPROC_OK;
+    }
+    return MPROC_ETIMEDOUT;
+}
+
+/* Gives back what dead borrowers had. The caller holds the getting latch. */
+static void sweep(struct channel *channel)
+{
+    if (atomic_load(&channel->loans) && mproc__loans_sweep(channel)) {
+        help_put(channel);
+        mproc__loans_sweep(channel);
+    }
+}
+
+/* ---- get ---- */
 
 bool mproc__channel_readable(void *context)
 {
@@ -615,6 +863,7 @@ bool mproc__channel_readable(void *context)
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
     return mproc__items_of(tail) != mproc__items_of(head) ||
+           atomic_load_explicit(&channel->returned, memory_order_relaxed) ||
            atomic_load_explicit(&channel->closed, memory_order_relaxed);
 }
 
@@ -625,20 +874,23 @@ static bool has_begun(void *context)
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
     return mproc__position_of(tail) != mproc__position_of(head) ||
+           atomic_load_explicit(&channel->returned, memory_order_relaxed) ||
            atomic_load_explicit(&channel->closed, memory_order_relaxed);
 }
 
 /* One try. MPROC_ETIMEDOUT: there is nothing. */
-static mproc_err try_get(struct cursor *cursor, void *buffer, uint64_t capacity, uint64_t *size,
-                         int64_t deadline)
+static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t deadline)
 {
-    mproc_err err = MPROC_OK;
-    if (cursor->place.partial) /* who had begun this item died with it */
-        err = get_pieces(cursor, NULL, deadline);
+    mproc_err err = take_returned(cursor->channel, taking);
+    if (err != MPROC_ETIMEDOUT)
+        return err;
+    bool may_begin = deadline == MPROC_PLAT_NEVER && !taking->borrow;
+    err = cursor->place.partial ? get_pieces(cursor, NULL, deadline) /* who had begun it died with it */
+                                : MPROC_EDIED;
     while (err == MPROC_OK || err == MPROC_EDIED) {
-        if (!has_item(cursor) && !(deadline == MPROC_PLAT_NEVER && has_record(cursor)))
+        if (!has_item(cursor) && !(may_begin && has_record(cursor)))
             return MPROC_ETIMEDOUT;
-        err = get_item(cursor, buffer, capacity, size, deadline);
+        err = taking->borrow ? borrow_item(cursor, taking) : get_item(cursor, taking, deadline);
         if (err == MPROC_OK)
             break;
     }
@@ -652,6 +904,8 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
     uint64_t word = atomic_load_explicit(&channel->head, memory_order_relaxed);
     const struct place *place = &get->place[word & 1];
     struct place *next = &get->place[~word & 1];
+    if (atomic_load_explicit(&channel->returned, memory_order_relaxed))
+        return false;
     if (mproc__items_of(get->other_seen) == mproc__items_of(word)) {
         get->other_seen = atomic_load_explicit(&channel->tail, memory_order_acquire);
         if (mproc__items_of(get->other_seen) == mproc__items_of(word))
@@ -678,24 +932,38 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
     return true;
 }
 
-mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
-                             int64_t deadline)
+/* Waits for something to get, and looks after dead borrowers meanwhile. */
+static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t deadline)
 {
-    bool (*ready)(void *) = deadline == MPROC_PLAT_NEVER ? has_begun : mproc__channel_readable;
+    bool (*ready)(void *) = may_begin ? has_begun : mproc__channel_readable;
+    int64_t slice = deadline == 0 ? 0 : mproc_plat_now() + SWEEP_SLICE;
+    slice = slice < deadline ? slice : deadline;
+    mproc_err err = mproc__gate_wait(&channel->filled, ready, channel, slice);
+    if (err == MPROC_OK || !atomic_load(&channel->loans))
+        return slice < deadline ? MPROC_OK : err;
+    if (enter_get(channel, deadline) == MPROC_OK) {
+        sweep(channel);
+        mproc__latch_release(&channel->get.latch);
+    }
+    return atomic_load(&channel->returned) || slice < deadline ? MPROC_OK : err;
+}
+
+static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t deadline)
+{
+    bool may_begin = deadline == MPROC_PLAT_NEVER && !taking->borrow;
     for (bool waited = false;; waited = true) {
         mproc_err err = enter_get(channel, deadline);
         if (err != MPROC_OK)
             return err;
         MPROC_FAULT("channel.get_entered");
-        if (!waited && get_quickly(channel, buffer, capacity, size)) {
-            mproc__latch_release(&channel->get.latch);
-            mproc__gate_wake_fenced(&channel->emptied);
-            return MPROC_OK;
-        }
         bool closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
         struct cursor cursor = cursor_at(channel, &channel->get,
                                          atomic_load_explicit(&channel->head, memory_order_relaxed));
-        err = try_get(&cursor, buffer, capacity, size, deadline);
+        err = try_get(&cursor, taking, deadline);
+        if (err == MPROC_ETIMEDOUT && closed) {
+            sweep(channel);
+            err = atomic_load(&channel->returned) ? MPROC_ETIMEDOUT : MPROC_ECLOSED;
+        }
         bool more = waited && (err == MPROC_OK || err == MPROC_EMSGSIZE) && has_item(&cursor);
         mproc__latch_release(&channel->get.latch);
         if (err == MPROC_OK)
@@ -704,19 +972,67 @@ mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t cap
             mproc__gate_wake_fenced(&channel->filled);
         if (err != MPROC_ETIMEDOUT)
             return err;
-        if (closed)
-            return MPROC_ECLOSED;
-        err = mproc__gate_wait(&channel->filled, ready, channel, deadline);
+        err = wait_for_item(channel, may_begin, deadline);
         if (err != MPROC_OK)
             return err;
     }
+}
+
+mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
+                             int64_t deadline)
+{
+    if (latch_at_once(&channel->get.latch)) {
+        bool got = get_quickly(channel, buffer, capacity, size);
+        mproc__latch_release(&channel->get.latch);
+        if (got) {
+            mproc__gate_wake_fenced(&channel->emptied);
+            return MPROC_OK;
+        }
+    }
+    struct taking taking = { .buffer = buffer, .capacity = capacity };
+    mproc_err err = get_any(channel, &taking, deadline);
+    *size = taking.size;
+    return err;
+}
+
+mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uint64_t *reference,
+                                int64_t deadline)
+{
+    struct taking taking = { .borrow = true };
+    mproc_err err = get_any(channel, &taking, deadline);
+    *loan = taking.loan;
+    *reference = taking.reference;
+    return err;
+}
+
+mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
+{
+    char *item = items;
+    uint64_t length;
+    mproc_err err = MPROC_OK;
+    for (*done = 0; *done == 0 && err == MPROC_OK;) {
+        if (latch_at_once(&channel->get.latch)) {
+            while (*done < count && *done < BATCH && get_quickly(channel, item, size, &length)) {
+                item += size;
+                ++*done;
+            }
+            mproc__latch_release(&channel->get.latch);
+            mproc__gate_wake_fenced(&channel->emptied);
+        }
+        if (*done == 0) {
+            err = mproc__channel_get(channel, item, size, &length, deadline);
+            *done = err == MPROC_OK;
+        }
+    }
+    return err;
 }
 
 uint32_t mproc__channel_items(struct channel *channel)
 {
     uint64_t head = atomic_load(&channel->head); /* first: so it is not ahead of the tail */
     uint64_t tail = atomic_load(&channel->tail);
-    return (mproc__items_of(tail) - mproc__items_of(head)) & ITEMS_MASK;
+    return ((mproc__items_of(tail) - mproc__items_of(head)) & ITEMS_MASK) + atomic_load(&channel->returned);
 }
 
 /* ---- beginning and end ---- */
@@ -736,10 +1052,28 @@ mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uin
     return MPROC_OK;
 }
 
+/* Frees the blocks of items that are still in the ring. */
+static void free_items(struct channel *channel)
+{
+    struct cursor cursor = cursor_at(channel, &channel->get, atomic_load(&channel->head));
+    uint32_t end = mproc__position_of(atomic_load(&channel->tail));
+    while (cursor.position != end) {
+        uint64_t *record = record_at(&cursor);
+        enum record_kind kind = kind_of(*record);
+        if (kind == RECORD_BLOCK && mproc__object(BLOCK_ITEM, record[1]))
+            mproc__arena_free(BLOCK_ITEM, record[1]);
+        pass(&cursor, kind == RECORD_ABORT ? 1 : units_of(bytes_of(*record)) + (kind == RECORD_FIRST));
+    }
+}
+
 void mproc__channel_destroy(struct channel *channel)
 {
-    if (channel->put.stray && channel->put.stray != channel->put.place[channel->tail & 1].segment)
-        mproc__arena_free(BLOCK_ITEM, channel->put.stray);
+    /* Whoever died at an end left it to be repaired. */
+    for (int end = 0; end < 2; end++)
+        if ((end ? enter_get(channel, 0) : enter_put(channel, 0)) == MPROC_OK)
+            mproc__latch_release(end ? &channel->get.latch : &channel->put.latch);
+    free_items(channel);
+    mproc__loans_destroy(channel);
     uint64_t here = channel->get.place[channel->head & 1].segment;
     uint64_t last = channel->put.place[channel->tail & 1].segment;
     while (here && mproc__object(BLOCK_ITEM, here)) {

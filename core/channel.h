@@ -40,8 +40,9 @@ struct end {
     uint64_t other_seen; /* the other end's commit word, as last seen */
     uint64_t stray;      /* putting: a segment allocated and perhaps not linked; getting: left, not freed */
     struct place place[2];
-    uint64_t journal;    /* an item on its way between the ring and the table of loans, or 0 */
-    uint64_t journal_number;
+    uint64_t journal;    /* reference of a loan between the table and the ring, or 0 */
+    uint64_t block;      /* an item's block that goes when the item has, or 0 */
+    uint64_t expected;   /* items passed when it has: of this decides who repairs */
 };
 
 struct channel {
@@ -96,10 +97,24 @@ mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uin
 /* Frees all it refers to. Nobody uses it. */
 void mproc__channel_destroy(struct channel *channel);
 
+struct loan;
+
 /* None of these describes a time-out, a close or a short buffer. */
 mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline);
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
                              int64_t deadline);
+/* Many of one size. `done` of them, if not all: MPROC_ETIMEDOUT and the like for the next one. */
+mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline);
+/* As many as there are, at least one, at most `count`. */
+mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline);
+/* Puts what this process has written in place; it is its loan still if that fails. */
+mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint64_t reference,
+                                int64_t deadline);
+/* Takes an item in place: this process's loan from now on. */
+mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uint64_t *reference,
+                                int64_t deadline);
 mproc_err mproc__channel_close(struct channel *channel);
 
 /* Items there just now. */

@@ -2,7 +2,8 @@
 /* Queue, SimpleQueue, JoinableQueue: a channel in the arena. */
 #include "mproc/queue.h"
 
-#include "channel.h"
+#include "fault.h"
+#include "loans.h"
 #include "runtime.h"
 
 static inline struct channel *channel_of(mproc_queue queue)
@@ -149,6 +150,157 @@ mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity
     if (err == MPROC_OK || err == MPROC_EMSGSIZE)
         *size = (size_t) length;
     return err == MPROC_OK ? err : describe(err, "empty", timeout, length, capacity);
+}
+
+/* What the *_many calls ask of their arguments. */
+static mproc_err check_many(struct channel *channel, const void *items, size_t count, size_t *done,
+                            const char *call)
+{
+    if (!done || (!items && count > 0))
+        return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", call, done ? "items" : "done");
+    *done = 0;
+    return channel->item_size == UINT64_MAX ? wrong_size(channel, call) : MPROC_OK;
+}
+
+mproc_err mproc_queue_put_many(mproc_queue queue, const void *items, size_t count, size_t *done,
+                               mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    mproc_err err = check_many(channel, items, count, done, "mproc_queue_put_many");
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__channel_put_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count, size_t *done, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    mproc_err err = check_many(channel, items, count, done, "mproc_queue_get_many");
+    if (err == MPROC_OK && count == 0)
+        err = mproc__fail(MPROC_EINVAL, "mproc_queue_get_many: count is 0; make room for at least one item");
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__channel_get_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
+}
+
+/* ---- in place ---- */
+
+static void show(mproc_item *item, const struct loan *loan, uint64_t reference)
+{
+    item->data = mproc__object(BLOCK_ITEM, atomic_load(&loan->block));
+    item->size = (size_t) loan->size;
+    item->deliveries = loan->deliveries;
+    item->reference = reference;
+}
+
+mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_loan: item is NULL");
+    if (channel->item_size != UINT64_MAX && channel->item_size != size)
+        return wrong_size(channel, "mproc_queue_loan");
+    struct loan *loan;
+    uint64_t reference, block;
+    mproc_err err = mproc__loan_claim(channel, &loan, &reference);
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__arena_alloc_dirty(BLOCK_ITEM, size ? size : 1, &block);
+    if (err != MPROC_OK) {
+        mproc__loan_clear(loan);
+        return err;
+    }
+    loan->size = size;
+    atomic_store(&loan->block, block); /* killed before this: the block is lost to the arena */
+    atomic_store(&loan->state, LOAN_WRITING);
+    MPROC_FAULT("queue.loaned");
+    show(item, loan, reference);
+    return MPROC_OK;
+}
+
+/* The entry of an item that this process has, in the state asked for. */
+static mproc_err find_loan(mproc_queue queue, const mproc_item *item, const char *call,
+                           struct channel **channel, struct loan **loan)
+{
+    *channel = channel_of(queue);
+    if (!*channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "%s: item is NULL", call);
+    *loan = mproc__loan_at(*channel, item->reference);
+    if (!*loan || atomic_load(&(*loan)->owner) != mproc__self_token())
+        return mproc__fail(MPROC_ESTATE,
+                           "%s: this process does not have that item of that queue: it was committed, "
+                           "returned, or is another's", call);
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_commit(mproc_queue queue, mproc_item *item, mproc_ms timeout)
+{
+    struct channel *channel;
+    struct loan *loan;
+    mproc_err err = find_loan(queue, item, "mproc_queue_commit", &channel, &loan);
+    if (err == MPROC_OK && atomic_load(&loan->state) != LOAN_WRITING)
+        err = mproc__fail(MPROC_ESTATE, "mproc_queue_commit: the item was borrowed; give it back instead");
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__channel_commit(channel, loan, item->reference, mproc__deadline(timeout));
+    if (err != MPROC_OK)
+        return describe(err, "full", timeout, 0, 0);
+    *item = (mproc_item){ .size = 0 };
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_borrow: item is NULL");
+    struct loan *loan;
+    uint64_t reference;
+    mproc_err err = mproc__channel_borrow(channel, &loan, &reference, mproc__deadline(timeout));
+    if (err != MPROC_OK)
+        return describe(err, "empty", timeout, 0, 0);
+    show(item, loan, reference);
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
+{
+    struct channel *channel;
+    struct loan *loan;
+    mproc_err err = find_loan(queue, item, "mproc_queue_return", &channel, &loan);
+    if (err != MPROC_OK)
+        return err;
+    mproc__loan_drop(loan);
+    *item = (mproc_item){ .size = 0 };
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item)
+{
+    struct channel *channel;
+    struct loan *loan;
+    mproc_err err = find_loan(queue, item, "mproc_queue_give_back", &channel, &loan);
+    if (err == MPROC_OK && atomic_load(&loan->state) != LOAN_READING)
+        err = mproc__fail(MPROC_ESTATE, "mproc_queue_give_back: the item was never in the queue; commit or "
+                                        "return it");
+    if (err != MPROC_OK)
+        return err;
+    mproc__loan_give_back(channel, loan);
+    mproc__gate_wake(&channel->filled);
+    *item = (mproc_item){ .size = 0 };
+    return MPROC_OK;
 }
 
 /* ---- counts ---- */

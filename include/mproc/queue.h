@@ -58,7 +58,43 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_bytes(mproc_queue queue, cons
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity,
                                                          size_t *size, mproc_ms timeout);
 
-/* How many items there are just now. On every system (Python's macOS has none). 0 for a stale handle. */
+/* Many items of item_size at once, for fewer steps per item. *done is how many were put: all of them, or,
+ * with any other answer than MPROC_OK, those before the time was over or the queue closed. They are not
+ * one unit: others' items may come between. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_many(mproc_queue queue, const void *items, size_t count,
+                                                        size_t *done, mproc_ms timeout);
+/* Takes what is there, at least one item, at most `count`; waits only for the first. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count,
+                                                        size_t *done, mproc_ms timeout);
+
+/* ---- in place: items that are written and read where they lie, in shared memory ----
+ *
+ * An mproc_item belongs to the process that has it; `data` is valid there until the item is committed or
+ * returned. Items put in place may be got by copy, and the other way round. */
+typedef struct mproc_item {
+    void *data;          /* aligned to 16 */
+    size_t size;
+    unsigned deliveries; /* how often it was given back before */
+    uint64_t reference;  /* mproc's */
+} mproc_item;
+
+/* Lends `size` bytes (fixed queues: item_size), not zeroed, to write an item into. mproc_queue_commit()
+ * puts it, and waits while the queue is full; after any answer but MPROC_OK the item is still the
+ * caller's, to try again or to give up with mproc_queue_return(). If the process dies first, there is no
+ * item. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item);
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_commit(mproc_queue queue, mproc_item *item, mproc_ms timeout);
+
+/* Takes the oldest item without copying it, until mproc_queue_return() says that it was dealt with. If
+ * the process dies before that, however it dies, the item goes to another getter: nothing is lost, and
+ * an item may be worked on twice. Nobody waits for a borrower. MPROC_ETIMEDOUT, MPROC_ECLOSED as get. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeout);
+/* The item was dealt with: its memory is freed. MPROC_ESTATE: this process does not have it. */
+MPROC_API mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item);
+/* The item goes back, to be got before all others, by anybody. */
+MPROC_API mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item);
+
+/* How many items there are just now; borrowed ones are not. On every system (Python's macOS has none). 0 for a stale handle. */
 MPROC_API size_t mproc_queue_qsize(mproc_queue queue);
 /* Whether there were none, or maxsize of them, just now. A stale handle is empty and full. */
 MPROC_API bool mproc_queue_empty(mproc_queue queue);
