@@ -275,7 +275,7 @@ static struct block *find(enum block_type type, uint64_t handle)
     return block ? block - 1 : NULL;
 }
 
-mproc_err mproc__arena_alloc(enum block_type type, uint64_t size, uint64_t *handle)
+static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint64_t *handle)
 {
     struct family *family = mproc__family();
     if (size > family->limit)
@@ -290,7 +290,7 @@ mproc_err mproc__arena_alloc(enum block_type type, uint64_t size, uint64_t *hand
         return err;
 
     struct block *block = block_at(position);
-    if (!fresh)
+    if (!fresh && zeroed)
         memset(block + 1, 0, size);
     atomic_store_explicit(&block->size, size, memory_order_relaxed);
     uint32_t generation = atomic_load_explicit(&block->tag, memory_order_relaxed) & 0xffff;
@@ -300,6 +300,16 @@ mproc_err mproc__arena_alloc(enum block_type type, uint64_t size, uint64_t *hand
     atomic_fetch_add(&family->used, block_capacity(block));
     *handle = (uint64_t) type << 56 | (uint64_t) generation << POSITION_BITS | position;
     return MPROC_OK;
+}
+
+mproc_err mproc__arena_alloc(enum block_type type, uint64_t size, uint64_t *handle)
+{
+    return allocate(type, size, true, handle);
+}
+
+mproc_err mproc__arena_alloc_dirty(enum block_type type, uint64_t size, uint64_t *handle)
+{
+    return allocate(type, size, false, handle);
 }
 
 mproc_err mproc__arena_free(enum block_type type, uint64_t handle)

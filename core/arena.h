@@ -40,6 +40,8 @@ uint64_t mproc__arena_limit(void);
 
 /* Allocates `size` zeroed bytes, aligned to 16, and gives the handle. MPROC_ENOMEM. */
 mproc_err mproc__arena_alloc(enum block_type type, uint64_t size, uint64_t *handle);
+/* The same with whatever was in them: for who writes them all, or as much as it reads. */
+mproc_err mproc__arena_alloc_dirty(enum block_type type, uint64_t size, uint64_t *handle);
 /* MPROC_EBADHANDLE unless the handle is live and of this type. */
 mproc_err mproc__arena_free(enum block_type type, uint64_t handle);
 /* The block's bytes in this process, or NULL (and an error is described). */

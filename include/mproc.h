@@ -21,6 +21,7 @@
 #include "mproc/object.h"
 #include "mproc/pickle.h"
 #include "mproc/process.h"
+#include "mproc/queue.h"
 #include "mproc/rwlock.h"
 #include "mproc/semaphore.h"
 #include "mproc/trace.h"

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of items in somebody's hands; loans.h says who may change an entry. */
+#include "loans.h"
+
+#include "fault.h"
+
+enum { TABLE_LOANS = 30 };
+
+struct loan_table {
+    _Atomic uint64_t next; /* handle of a further one, or 0 */
+    struct loan loan[TABLE_LOANS];
+};
+
+static struct loan_table *table_at(_Atomic uint64_t *handle)
+{
+    uint64_t value = atomic_load(handle);
+    return value ? mproc__object(BLOCK_ITEM, value) : NULL;
+}
+
+/* Whoever stores the handle first wins. Killed before the store: a table is lost to the arena. */
+static mproc_err add_table(_Atomic uint64_t *place)
+{
+    uint64_t handle, nothing = 0;
+    mproc_err err = mproc__arena_alloc(BLOCK_ITEM, sizeof(struct loan_table), &handle);
+    if (err == MPROC_OK && !atomic_compare_exchange_strong(place, &nothing, handle))
+        mproc__arena_free(BLOCK_ITEM, handle);
+    return err;
+}
+
+static uint64_t reference_of(const struct loan *loan, uint32_t number)
+{
+    return (uint64_t) loan->generation << 32 | number;
+}
+
+mproc_err mproc__loan_claim(struct channel *channel, struct loan **loan, uint64_t *reference)
+{
+    _Atomic uint64_t *place = &channel->loans;
+    for (uint32_t number = 1;;) {
+        struct loan_table *table = table_at(place);
+        if (!table) {
+            mproc_err err = add_table(place);
+            if (err != MPROC_OK)
+                return err;
+            continue;
+        }
+        for (int i = 0; i < TABLE_LOANS; i++, number++) {
+            process_token nobody = 0;
+            *loan = &table->loan[i];
+            if (atomic_load_explicit(&(*loan)->owner, memory_order_relaxed) == 0 &&
+                atomic_compare_exchange_strong(&(*loan)->owner, &nobody, mproc__self_token())) {
+                MPROC_FAULT("loans.claimed");
+                (*loan)->deliveries = 0;
+                *reference = reference_of(*loan, number);
+                return MPROC_OK;
+            }
+        }
+        place = &table->next;
+    }
+}
+
+struct loan *mproc__loan_at(struct channel *channel, uint64_t reference)
+{
+    uint32_t number = (uint32_t) reference;
+    struct loan_table *table = table_at(&channel->loans);
+    for (; table && number > TABLE_LOANS; number -= TABLE_LOANS)
+        table = table_at(&table->next);
+    struct loan *loan = table && number > 0 ? &table->loan[number - 1] : NULL;
+    return loan && loan->generation == reference >> 32 ? loan : NULL;
+}
+
+void mproc__loan_clear(struct loan *loan)
+{
+    atomic_store(&loan->state, LOAN_NOTHING);
+    atomic_store(&loan->block, 0);
+    loan->generation++;
+    MPROC_FAULT("loans.clearing");
+    atomic_store(&loan->owner, 0);
+}
+
+/* Killed after the free: the block is stale, and whoever looks at it finds no item. */
+void mproc__loan_drop(struct loan *loan)
+{
+    uint64_t block = atomic_load(&loan->block);
+    if (block && mproc__object(BLOCK_ITEM, block))
+        mproc__arena_free(BLOCK_ITEM, block);
+    MPROC_FAULT("loans.freed");
+    mproc__loan_clear(loan);
+}
+
+void mproc__loan_give_back(struct channel *channel, struct loan *loan)
+{
+    loan->generation++;
+    atomic_store(&loan->state, LOAN_RETURNED);
+    MPROC_FAULT("loans.returned");
+    atomic_store(&loan->owner, LOAN_NOBODY);
+    atomic_fetch_add(&channel->returned, 1);
+}
+
+struct loan *mproc__loan_returned(struct channel *channel, uint64_t *reference)
+{
+    uint32_t at = 1;
+    for (struct loan_table *table = table_at(&channel->loans); table; table = table_at(&table->next))
+        for (int i = 0; i < TABLE_LOANS; i++, at++)
+            if (atomic_load(&table->loan[i].owner) == LOAN_NOBODY) {
+                *reference = reference_of(&table->loan[i], at);
+                return &table->loan[i];
+            }
+    /* The hint was wrong: somebody died beside it. */
+    atomic_store(&channel->returned, 0);
+    return NULL;
+}
+
+static bool sweep_loan(struct loan *loan)
+{
+    process_token owner = atomic_load(&loan->owner);
+    if (owner == 0 || owner == LOAN_NOBODY || owner == mproc__self_peek() || mproc__token_alive(owner))
+        return false;
+    uint64_t block = atomic_load(&loan->block);
+    switch ((enum loan_state) atomic_load(&loan->state)) {
+    case LOAN_PUTTING:
+        return true;
+    case LOAN_READING:
+    case LOAN_RETURNED:
+        /* Freed is acknowledged. */
+        if (!mproc__object(BLOCK_ITEM, block)) {
+            mproc__loan_clear(loan);
+            break;
+        }
+        loan->generation++;
+        atomic_store(&loan->state, LOAN_RETURNED);
+        MPROC_FAULT("loans.sweeping");
+        atomic_store(&loan->owner, LOAN_NOBODY);
+        break;
+    default:
+        mproc__loan_drop(loan);
+    }
+    return false;
+}
+
+bool mproc__loans_sweep(struct channel *channel)
+{
+    bool putting = false;
+    uint32_t returned = 0;
+    for (struct loan_table *table = table_at(&channel->loans); table; table = table_at(&table->next))
+        for (int i = 0; i < TABLE_LOANS; i++) {
+            putting |= sweep_loan(&table->loan[i]);
+            returned += atomic_load(&table->loan[i].owner) == LOAN_NOBODY;
+        }
+    atomic_store(&channel->returned, returned);
+    return putting;
+}
+
+void mproc__loans_destroy(struct channel *channel)
+{
+    uint64_t handle = atomic_load(&channel->loans);
+    while (handle) {
+        struct loan_table *table = mproc__object(BLOCK_ITEM, handle);
+        uint64_t next = table ? atomic_load(&table->next) : 0;
+        for (int i = 0; table && i < TABLE_LOANS; i++) {
+            uint64_t block = atomic_load(&table->loan[i].block);
+            if (block && mproc__object(BLOCK_ITEM, block))
+                mproc__arena_free(BLOCK_ITEM, block);
+        }
+        mproc__arena_free(BLOCK_ITEM, handle);
+        handle = next;
+    }
+}

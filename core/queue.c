@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* Queue, SimpleQueue, JoinableQueue: a channel in the arena. */
+#include "mproc/queue.h"
+
+#include "fault.h"
+#include "loans.h"
+#include "runtime.h"
+
+static inline struct channel *channel_of(mproc_queue queue)
+{
+    return mproc__channel_in(mproc__object(BLOCK_QUEUE, queue.id));
+}
+
+/* Describes what the channel does not. */
+static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout, uint64_t size, uint64_t capacity)
+{
+    if (err == MPROC_ETIMEDOUT)
+        return mproc__fail(err, "the queue was still %s after %lld ms", what, (long long) timeout);
+    if (err == MPROC_ECLOSED)
+        return mproc__fail(err, "the queue was closed%s", what[0] == 'e' ? " and is empty" : "");
+    if (err == MPROC_EMSGSIZE)
+        return mproc__fail(err, "the item has %llu bytes, the buffer %llu; the item is still in the queue",
+                           (unsigned long long) size, (unsigned long long) capacity);
+    return err;
+}
+
+/* ---- beginning and end ---- */
+
+static mproc_err check_options(const mproc_queue_options *options)
+{
+    if (options->item_size == 0)
+        return mproc__fail(MPROC_EINVAL,
+                           "mproc_queue_create: item_size is 0; give sizeof of an item, or MPROC_VARIABLE");
+    if (options->maxsize > 1u << 30)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_create: maxsize is %zu, and at most 2^30; 0 for no limit",
+                           options->maxsize);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+        if (options->reserved[i])
+            return mproc__fail(MPROC_EINVAL, "mproc_queue_create_with: options.reserved is not zero; begin with {0}");
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_create_with(mproc_queue *queue, const mproc_queue_options *options)
+{
+    if (!queue || !options)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_create_with: %s is NULL", queue ? "options" : "queue");
+    mproc_err err = mproc__check_init();
+    if (err == MPROC_OK)
+        err = check_options(options);
+    uint64_t handle;
+    if (err == MPROC_OK)
+        err = mproc__arena_alloc(BLOCK_QUEUE, CHANNEL_SIZE, &handle);
+    if (err != MPROC_OK)
+        return err;
+    uint64_t item_size = options->item_size == MPROC_VARIABLE ? UINT64_MAX : options->item_size;
+    err = mproc__channel_create(mproc__channel_in(mproc__object(BLOCK_QUEUE, handle)), item_size,
+                                options->maxsize, options->max_bytes);
+    if (err != MPROC_OK)
+        mproc__arena_free(BLOCK_QUEUE, handle);
+    else
+        queue->id = handle;
+    return err;
+}
+
+mproc_err mproc_queue_create(mproc_queue *queue, size_t item_size, size_t maxsize)
+{
+    mproc_queue_options options = { .item_size = item_size, .maxsize = maxsize };
+    return mproc_queue_create_with(queue, &options);
+}
+
+mproc_err mproc_queue_destroy(mproc_queue queue)
+{
+    if (queue.id == 0)
+        return MPROC_OK;
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    mproc__channel_destroy(channel);
+    return mproc__arena_free(BLOCK_QUEUE, queue.id);
+}
+
+mproc_err mproc_queue_close(mproc_queue queue)
+{
+    struct channel *channel = channel_of(queue);
+    return channel ? mproc__channel_close(channel) : mproc__object_error(queue.id);
+}
+
+/* ---- put and get ---- */
+
+static mproc_err wrong_size(const struct channel *channel, const char *call)
+{
+    return channel->item_size == UINT64_MAX
+               ? mproc__fail(MPROC_EINVAL, "%s: the queue is MPROC_VARIABLE; use the call with _bytes", call)
+               : mproc__fail(MPROC_EINVAL, "%s: every item of this queue has %llu bytes", call,
+                             (unsigned long long) channel->item_size);
+}
+
+mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_put: item is NULL");
+    if (channel->item_size == UINT64_MAX)
+        return wrong_size(channel, "mproc_queue_put");
+    mproc_err err = mproc__channel_put(channel, item, channel->item_size, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_get: item is NULL");
+    if (channel->item_size == UINT64_MAX)
+        return wrong_size(channel, "mproc_queue_get");
+    uint64_t size;
+    mproc_err err = mproc__channel_get(channel, item, channel->item_size, &size, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_put_bytes(mproc_queue queue, const void *bytes, size_t size, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if (!bytes && size > 0)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_put_bytes: bytes is NULL and size is not 0");
+    if (channel->item_size != UINT64_MAX && channel->item_size != size)
+        return wrong_size(channel, "mproc_queue_put_bytes");
+    mproc_err err = mproc__channel_put(channel, size ? bytes : "", size, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity, size_t *size,
+                                mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if ((!buffer && capacity > 0) || !size)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_get_bytes: %s is NULL", size ? "buffer" : "size");
+    uint64_t length = 0;
+    char nothing;
+    mproc_err err = mproc__channel_get(channel, capacity ? buffer : &nothing, capacity, &length,
+                                       mproc__deadline(timeout));
+    if (err == MPROC_OK || err == MPROC_EMSGSIZE)
+        *size = (size_t) length;
+    return err == MPROC_OK ? err : describe(err, "empty", timeout, length, capacity);
+}
+
+/* What the *_many calls ask of their arguments. */
+static mproc_err check_many(struct channel *channel, const void *items, size_t count, size_t *done,
+                            const char *call)
+{
+    if (!done || (!items && count > 0))
+        return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", call, done ? "items" : "done");
+    *done = 0;
+    return channel->item_size == UINT64_MAX ? wrong_size(channel, call) : MPROC_OK;
+}
+
+mproc_err mproc_queue_put_many(mproc_queue queue, const void *items, size_t count, size_t *done,
+                               mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    mproc_err err = check_many(channel, items, count, done, "mproc_queue_put_many");
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__channel_put_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count, size_t *done, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    mproc_err err = check_many(channel, items, count, done, "mproc_queue_get_many");
+    if (err == MPROC_OK && count == 0)
+        err = mproc__fail(MPROC_EINVAL, "mproc_queue_get_many: count is 0; make room for at least one item");
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__channel_get_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
+}
+
+/* ---- in place ---- */
+
+static void show(mproc_item *item, const struct loan *loan, uint64_t reference)
+{
+    item->data = mproc__object(BLOCK_ITEM, atomic_load(&loan->block));
+    item->size = (size_t) loan->size;
+    item->deliveries = loan->deliveries;
+    item->reference = reference;
+}
+
+mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_loan: item is NULL");
+    if (channel->item_size != UINT64_MAX && channel->item_size != size)
+        return wrong_size(channel, "mproc_queue_loan");
+    struct loan *loan;
+    uint64_t reference, block;
+    mproc_err err = mproc__loan_claim(channel, &loan, &reference);
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__arena_alloc_dirty(BLOCK_ITEM, size ? size : 1, &block);
+    if (err != MPROC_OK) {
+        mproc__loan_clear(loan);
+        return err;
+    }
+    loan->size = size;
+    atomic_store(&loan->block, block); /* killed before this: the block is lost to the arena */
+    atomic_store(&loan->state, LOAN_WRITING);
+    MPROC_FAULT("queue.loaned");
+    show(item, loan, reference);
+    return MPROC_OK;
+}
+
+/* The entry of an item that this process has, in the state asked for. */
+static mproc_err find_loan(mproc_queue queue, const mproc_item *item, const char *call,
+                           struct channel **channel, struct loan **loan)
+{
+    *channel = channel_of(queue);
+    if (!*channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "%s: item is NULL", call);
+    *loan = mproc__loan_at(*channel, item->reference);
+    if (!*loan || atomic_load(&(*loan)->owner) != mproc__self_token())
+        return mproc__fail(MPROC_ESTATE,
+                           "%s: this process does not have that item of that queue: it was committed, "
+                           "returned, or is another's", call);
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_commit(mproc_queue queue, mproc_item *item, mproc_ms timeout)
+{
+    struct channel *channel;
+    struct loan *loan;
+    mproc_err err = find_loan(queue, item, "mproc_queue_commit", &channel, &loan);
+    if (err == MPROC_OK && atomic_load(&loan->state) != LOAN_WRITING)
+        err = mproc__fail(MPROC_ESTATE, "mproc_queue_commit: the item was borrowed; give it back instead");
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__channel_commit(channel, loan, item->reference, mproc__deadline(timeout));
+    if (err != MPROC_OK)
+        return describe(err, "full", timeout, 0, 0);
+    *item = (mproc_item){ .size = 0 };
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    if (!item)
+        return mproc__fail(MPROC_EINVAL, "mproc_queue_borrow: item is NULL");
+    struct loan *loan;
+    uint64_t reference;
+    mproc_err err = mproc__channel_borrow(channel, &loan, &reference, mproc__deadline(timeout));
+    if (err != MPROC_OK)
+        return describe(err, "empty", timeout, 0, 0);
+    show(item, loan, reference);
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
+{
+    struct channel *channel;
+    struct loan *loan;
+    mproc_err err = find_loan(queue, item, "mproc_queue_return", &channel, &loan);
+    if (err != MPROC_OK)
+        return err;
+    mproc__loan_drop(loan);
+    *item = (mproc_item){ .size = 0 };
+    return MPROC_OK;
+}
+
+mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item)
+{
+    struct channel *channel;
+    struct loan *loan;
+    mproc_err err = find_loan(queue, item, "mproc_queue_give_back", &channel, &loan);
+    if (err == MPROC_OK && atomic_load(&loan->state) != LOAN_READING)
+        err = mproc__fail(MPROC_ESTATE, "mproc_queue_give_back: the item was never in the queue; commit or "
+                                        "return it");
+    if (err != MPROC_OK)
+        return err;
+    mproc__loan_give_back(channel, loan);
+    mproc__gate_wake(&channel->filled);
+    *item = (mproc_item){ .size = 0 };
+    return MPROC_OK;
+}
+
+/* ---- counts ---- */
+
+size_t mproc_queue_qsize(mproc_queue queue)
+{
+    struct channel *channel = channel_of(queue);
+    return channel ? mproc__channel_items(channel) : 0;
+}
+
+bool mproc_queue_empty(mproc_queue queue)
+{
+    return mproc_queue_qsize(queue) == 0;
+}
+
+bool mproc_queue_full(mproc_queue queue)
+{
+    struct channel *channel = channel_of(queue);
+    return !channel || mproc__channel_items(channel) >= channel->max_items;
+}
+
+/* Items put and not done; modulo 2^31, as the commit words count them. */
+static uint32_t unfinished(struct channel *channel, uint32_t done)
+{
+    return (mproc__items_of(atomic_load(&channel->tail)) - done) & ITEMS_MASK;
+}
+
+mproc_err mproc_queue_task_done(mproc_queue queue)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    uint32_t done = atomic_load(&channel->done);
+    do {
+        if (unfinished(channel, done) == 0)
+            return mproc__fail(MPROC_ESTATE, "mproc_queue_task_done was called as often as items were put");
+    } while (!atomic_compare_exchange_weak(&channel->done, &done, done + 1));
+    if (unfinished(channel, done + 1) == 0)
+        mproc__gate_wake_all(&channel->all_done);
+    return MPROC_OK;
+}
+
+static bool is_all_done(void *context)
+{
+    struct channel *channel = context;
+    return unfinished(channel, atomic_load(&channel->done)) == 0;
+}
+
+mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout)
+{
+    struct channel *channel = channel_of(queue);
+    if (!channel)
+        return mproc__object_error(queue.id);
+    mproc_err err = mproc__gate_wait(&channel->all_done, is_all_done, channel, mproc__deadline(timeout));
+    if (err == MPROC_ETIMEDOUT)
+        return mproc__fail(err, "%lu items of the queue were still not done after %lld ms",
+                           (unsigned long) unfinished(channel, atomic_load(&channel->done)),
+                           (long long) timeout);
+    return err;
+}

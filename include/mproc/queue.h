@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues between the processes of a family, and their threads.
+ * Python: multiprocessing.Queue, SimpleQueue and JoinableQueue in one. */
+#ifndef MPROC_QUEUE_H
+#define MPROC_QUEUE_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A queue: a plain value that means the same in every process of the family. {0} is none.
+ *
+ * Items are bytes and are copied in and out; there is no feeder thread, nothing is pending in a process
+ * that has put, and any process may exit at any time. What one thread puts is got in that order.
+ *
+ * Death: a process killed at any instant loses at most the item it was itself putting, or had itself
+ * got; the queue goes on, and no other item is lost, torn or got twice. What was borrowed
+ * (mproc_queue_borrow) and not returned comes back, so that nothing is lost at all. */
+typedef struct mproc_queue {
+    uint64_t id;
+} mproc_queue;
+
+/* For `item_size`: items are byte strings of any length from 0. */
+#define MPROC_VARIABLE SIZE_MAX
+
+/* All zero but item_size is the default of everything. */
+typedef struct mproc_queue_options {
+    size_t item_size;  /* bytes of every item, or MPROC_VARIABLE; 0 is refused */
+    size_t maxsize;    /* items the queue holds before put waits; 0: any number, up to 2^30 */
+    size_t max_bytes;  /* bytes of items before put waits; 0: any number. A larger item is put alone */
+    void *reserved[8]; /* must be zero */
+} mproc_queue_options;
+
+/* Creates an empty queue. Python: Queue(maxsize). It lives until mproc_queue_destroy() or the end of the
+ * family; its memory grows with what it holds and is given back. MPROC_EINVAL, MPROC_ENOMEM. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_create(mproc_queue *queue, size_t item_size, size_t maxsize);
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_create_with(mproc_queue *queue,
+                                                           const mproc_queue_options *options);
+
+/* Destroys it with what it holds. Nobody may be using it. {0} is ignored. */
+MPROC_API mproc_err mproc_queue_destroy(mproc_queue queue);
+
+/* Puts a copy of the item. Waits while the queue is full. MPROC_ETIMEDOUT: it is still full (Python:
+ * queue.Full); MPROC_NOWAIT is Python's put_nowait. MPROC_ECLOSED: it was closed. MPROC_ENOMEM: the
+ * arena is full. Whatever is not MPROC_OK: nothing was put. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout);
+
+/* Takes the oldest item, item_size bytes. Waits while the queue is empty. MPROC_ETIMEDOUT: it still is
+ * (Python: queue.Empty). MPROC_ECLOSED: it was closed and is empty. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout);
+
+/* The same for byte strings. Get stores the item's length in *size; if that is more than `capacity` the
+ * answer is MPROC_EMSGSIZE, and the item stays in the queue, the oldest as before. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_bytes(mproc_queue queue, const void *bytes, size_t size,
+                                                         mproc_ms timeout);
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity,
+                                                         size_t *size, mproc_ms timeout);
+
+/* Many items of item_size at once, for fewer steps per item. *done is how many were put: all of them, or,
+ * with any other answer than MPROC_OK, those before the time was over or the queue closed. They are not
+ * one unit: others' items may come between. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_many(mproc_queue queue, const void *items, size_t count,
+                                                        size_t *done, mproc_ms timeout);
+/* Takes what is there, at least one item, at most `count`; waits only for the first. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count,
+                                                        size_t *done, mproc_ms timeout);
+
+/* ---- in place: items that are written and read where they lie, in shared memory ----
+ *
+ * An mproc_item belongs to the process that has it; `data` is valid there until the item is committed or
+ * returned. Items put in place may be got by copy, and the other way round. */
+typedef struct mproc_item {
+    void *data;          /* aligned to 16 */
+    size_t size;
+    unsigned deliveries; /* how often it was given back before */
+    uint64_t reference;  /* mproc's */
+} mproc_item;
+
+/* Lends `size` bytes (fixed queues: item_size), not zeroed, to write an item into. mproc_queue_commit()
+ * puts it, and waits while the queue is full; after any answer but MPROC_OK the item is still the
+ * caller's, to try again or to give up with mproc_queue_return(). If the process dies first, there is no
+ * item. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item);
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_commit(mproc_queue queue, mproc_item *item, mproc_ms timeout);
+
+/* Takes the oldest item without copying it, until mproc_queue_return() says that it was dealt with. If
+ * the process dies before that, however it dies, the item goes to another getter: nothing is lost, and
+ * an item may be worked on twice. Nobody waits for a borrower. MPROC_ETIMEDOUT, MPROC_ECLOSED as get. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeout);
+/* The item was dealt with: its memory is freed. MPROC_ESTATE: this process does not have it. */
+MPROC_API mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item);
+/* The item goes back, to be got before all others, by anybody. */
+MPROC_API mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item);
+
+/* How many items there are just now; borrowed ones are not. On every system (Python's macOS has none). 0 for a stale handle. */
+MPROC_API size_t mproc_queue_qsize(mproc_queue queue);
+/* Whether there were none, or maxsize of them, just now. A stale handle is empty and full. */
+MPROC_API bool mproc_queue_empty(mproc_queue queue);
+MPROC_API bool mproc_queue_full(mproc_queue queue);
+
+/* One item that was got has been dealt with. MPROC_ESTATE: that was said as often as items were put.
+ * Python: JoinableQueue.task_done. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_task_done(mproc_queue queue);
+/* Waits until task_done was called for all items that were put. An item whose getter died with it is
+ * never done; borrowed ones come back. Python: JoinableQueue.join. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout);
+
+/* Ends the queue for everybody: put is MPROC_ECLOSED from now on, get when what is there was got.
+ * Whoever waits is woken. (Python's close() ends only the caller's own side.) */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_close(mproc_queue queue);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* Items written and read in place, returned or given back; many at once. */
+#include "suite.h"
+#include "system.h"
+
+#include "arena.h"
+#include "platform.h"
+
+static void an_item_is_written_and_read_where_it_lies(void)
+{
+    uint64_t before = mproc__arena_used();
+    mproc_queue queue;
+    CHECK_OK(mproc_queue_create(&queue, MPROC_VARIABLE, 0));
+    for (int i = 0; i < 100; i++) {
+        mproc_item item = { .size = 0 };
+        CHECK_OK(mproc_queue_loan(queue, 100000, &item));
+        CU_ASSERT_EQUAL_FATAL(item.size, 100000);
+        CU_ASSERT_EQUAL((uintptr_t) item.data % 16, 0);
+        memset(item.data, i, item.size);
+        void *data = item.data;
+        CHECK_OK(mproc_queue_commit(queue, &item, MPROC_FOREVER));
+        CU_ASSERT_PTR_NULL(item.data);
+        CU_ASSERT_EQUAL(mproc_queue_qsize(queue), 1);
+        CHECK_OK(mproc_queue_borrow(queue, &item, MPROC_NOWAIT));
+        CU_ASSERT_EQUAL(mproc_queue_qsize(queue), 0);
+        CU_ASSERT_PTR_EQUAL(item.data, data);
+        CU_ASSERT_EQUAL(item.size, 100000);
+        CU_ASSERT_EQUAL(item.deliveries, 0);
+        CU_ASSERT_EQUAL(((unsigned char *) item.data)[99999], i);
+        CHECK_OK(mproc_queue_return(queue, &item));
+        CU_ASSERT_PTR_NULL(item.data);
+    }
+    CHECK_OK(mproc_queue_destroy(queue));
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
+static void copies_and_items_in_place_mix(void)
+{
+    uint64_t before = mproc__arena_used();
+    static char bytes[200000], got[200000];
+    static const size_t sizes[] = { 0, 5, 30000, 100000, 200000 };
+    mproc_queue queue;
+    CHECK_OK(mproc_queue_create(&queue, MPROC_VARIABLE, 0));
+    for (int round = 0; round < 4; round++) {
+        for (size_t i = 0; i < 5; i++) {
+            memset(bytes, (int) i + 1, sizeof bytes);
+            mproc_item item;
+            if (round & 1) {
+                CHECK_OK(mproc_queue_loan(queue, sizes[i], &item));
+                memcpy(item.data, bytes, sizes[i]);
+                CHECK_OK(mproc_queue_commit(queue, &item, 0));
+            } else {
+                CHECK_OK(mproc_queue_put_bytes(queue, bytes, sizes[i], 0));
+            }
+        }
+        for (size_t i = 0; i < 5; i++) {
+            memset(bytes, (int) i + 1, sizeof bytes);
+            mproc_item item;
+            size_t size = 0;
+            if (round & 2) {
+                CHECK_OK(mproc_queue_borrow(queue, &item, 0));
+                CU_ASSERT_EQUAL(item.size, sizes[i]);
+                CU_ASSERT_EQUAL(memcmp(item.data, bytes, sizes[i]), 0);
+                CHECK_OK(mproc_queue_return(queue, &item));
+            } else {
+                if (sizes[i] > 0)
+                    CHECK_FAILS(mproc_queue_get_bytes(queue, got, sizes[i] - 1, &size, 0), MPROC_EMSGSIZE);
+                CHECK_OK(mproc_queue_get_bytes(queue, got, sizeof got, &size, 0));
+                CU_ASSERT_EQUAL(size, sizes[i]);
+                CU_ASSERT_EQUAL(memcmp(got, bytes, size), 0);
+            }
+        }
+        CU_ASSERT_TRUE(mproc_queue_empty(queue));
+    }
+    CHECK_OK(mproc_queue_destroy(queue));
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
+static void what_is_given_back_comes_first_and_counts_deliveries(void)
+{
+    mproc_queue queue;
+    CHECK_OK(mproc_queue_create(&queue, sizeof(int), 0));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(mproc_queue_put(queue, &i, 0));
+    mproc_item first, second;
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_OK(mproc_queue_borrow(queue, &first, 0));
+        CU_ASSERT_EQUAL(*(int *) first.data, 0);
+        CU_ASSERT_EQUAL(first.deliveries, i);
+        CHECK_OK(mproc_queue_borrow(queue, &second, 0));
+        CU_ASSERT_EQUAL(*(int *) second.data, 1);
+        CHECK_OK(mproc_queue_give_back(queue, &first));
+        CHECK_OK(mproc_queue_give_back(queue, &second));
+        CU_ASSERT_EQUAL(mproc_queue_qsize(queue), 3);
+    }
+    for (int i = 0; i < 3; i++) {
+        int got = -1;
+        CHECK_OK(mproc_queue_get(queue, &got, 0));
+        CU_ASSERT_EQUAL(got, i);
+    }
+    CU_ASSERT_TRUE(mproc_queue_empty(queue));
+    CHECK_OK(mproc_queue_destroy(queue));
+}
+
+static void items_that_this_process_has_not_are_refused(void)
+{
+    mproc_queue queue;
+    mproc_item item = { .size = 0 }, copy;
+    CHECK_OK(mproc_queue_create(&queue, sizeof(int), 1));
+    CHECK_FAILS(mproc_queue_return(queue, &item), MPROC_ESTATE);
+    CHECK_FAILS(mproc_queue_loan(queue, 5, &item), MPROC_EINVAL);
+    CHECK_FAILS(mproc_queue_borrow(queue, &item, 5), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_queue_loan(queue, sizeof(int), &item));
+    *(int *) item.data = 5;
+    copy = item;
+    CHECK_FAILS(mproc_queue_give_back(queue, &item), MPROC_ESTATE);
+    CHECK_OK(mproc_queue_commit(queue, &item, 0));
+    CHECK_FAILS(mproc_queue_commit(queue, &copy, 0), MPROC_ESTATE);
+    CHECK_FAILS(mproc_queue_return(queue, &copy), MPROC_ESTATE);
+    CHECK_OK(mproc_queue_loan(queue, sizeof(int), &item));
+    CHECK_FAILS(mproc_queue_commit(queue, &item, 5), MPROC_ETIMEDOUT); /* full, and still ours */
+    CHECK_OK(mproc_queue_return(queue, &item));
+    CHECK_OK(mproc_queue_borrow(queue, &item, 0));
+    CHECK_FAILS(mproc_queue_commit(queue, &item, 0), MPROC_ESTATE);
+    copy = item;
+    CHECK_OK(mproc_queue_return(queue, &item));
+    CHECK_FAILS(mproc_queue_return(queue, &copy), MPROC_ESTATE);
+    CHECK_OK(mproc_queue_close(queue));
+    CHECK_FAILS(mproc_queue_borrow(queue, &item, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_OK(mproc_queue_destroy(queue));
+}
+
+static void many_loans_at_once(void)
+{
+    uint64_t before = mproc__arena_used();
+    enum { COUNT = 200 };
+    mproc_queue queue;
+    mproc_item items[COUNT];
+    CHECK_OK(mproc_queue_create(&queue, sizeof(int), 0));
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_OK(mproc_queue_loan(queue, sizeof(int), &items[i]));
+        *(int *) items[i].data = i;
+    }
+    for (int i = 0; i < COUNT; i++)
+        CHECK_OK(mproc_queue_commit(queue, &items[i], 0));
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_OK(mproc_queue_borrow(queue, &items[i], 0));
+        CU_ASSERT_EQUAL(*(int *) items[i].data, i);
+    }
+    for (int i = 0; i < COUNT; i += 2)
+        CHECK_OK(mproc_queue_return(queue, &items[i]));
+    CHECK_OK(mproc_queue_destroy(queue)); /* with the rest still borrowed */
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
+static void many_items_are_put_and_got_at_once(void)
+{
+    mproc_queue queue;
+    int items[500];
+    size_t done = 99;
+    for (int i = 0; i < 500; i++)
+        items[i] = i;
+    CHECK_OK(mproc_queue_create(&queue, sizeof(int), 300));
+    CHECK_FAILS(mproc_queue_get_many(queue, items, 500, &done, 0), MPROC_ETIMEDOUT);
+    CU_ASSERT_EQUAL(done, 0);
+    CHECK_FAILS(mproc_queue_put_many(queue, items, 500, &done, 5), MPROC_ETIMEDOUT);
+    CU_ASSERT_EQUAL(done, 300);
+    CU_ASSERT_EQUAL(mproc_queue_qsize(queue), 300);
+    memset(items, 0, sizeof items);
+    for (int next = 0; next < 300;) {
+        CHECK_OK(mproc_queue_get_many(queue, items, 500, &done, MPROC_NOWAIT));
+        CU_ASSERT_TRUE_FATAL(done > 0);
+        for (size_t i = 0; i < done; i++)
+            CU_ASSERT_EQUAL(items[i], next++);
+    }
+    CHECK_FAILS(mproc_queue_get_many(queue, items, 0, &done, 0), MPROC_EINVAL);
+    CHECK_OK(mproc_queue_put_many(queue, NULL, 0, &done, 0));
+    CHECK_OK(mproc_queue_destroy(queue));
+}
+
+/* ---- those who die with an item ---- */
+
+struct work {
+    mproc_queue queue, done;
+    int how;
+};
+
+static int die_with_an_item(void *argument)
+{
+    struct work *work = argument;
+    mproc_item item;
+    int said = 1;
+    if (work->how == 0)
+        CHILD_OK(mproc_queue_borrow(work->queue, &item, MPROC_FOREVER));
+    else
+        CHILD_OK(mproc_queue_loan(work->queue, sizeof(int), &item));
+    CHILD_OK(mproc_queue_put(work->done, &said, MPROC_FOREVER));
+    if (work->how == 2)
+        return 0;
+    return hang_for_ever(NULL);
+}
+
+static void a_dead_borrowers_item_goes_to_the_next(void)
+{
+    struct work work = { .how = 0 };
+    int got;
+    CHECK_OK(mproc_queue_create(&work.queue, sizeof(int), 0));
+    CHECK_OK(mproc_queue_create(&work.done, sizeof(int), 0));
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(mproc_queue_put(work.queue, &i, 0));
+    mproc_process *processes[2];
+    for (int i = 0; i < 2; i++)
+        processes[i] = start_child(die_with_an_item, &work, sizeof work, NULL);
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(mproc_queue_get(work.done, &got, 60000));
+    CHECK_FAILS(mproc_queue_get(work.queue, &got, 20), MPROC_ETIMEDOUT);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(mproc_process_kill(processes[i]));
+        end_child(processes[i]);
+    }
+    mproc_item item;
+    CHECK_OK(mproc_queue_borrow(work.queue, &item, 60000));
+    CU_ASSERT_EQUAL(item.deliveries, 1);
+    int first = *(int *) item.data;
+    CHECK_OK(mproc_queue_return(work.queue, &item));
+    CHECK_OK(mproc_queue_get(work.queue, &got, MPROC_NOWAIT));
+    CU_ASSERT_EQUAL(first + got, 1);
+    CHECK_FAILS(mproc_queue_get(work.queue, &got, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_queue_destroy(work.queue));
+    CHECK_OK(mproc_queue_destroy(work.done));
+}
+
+static void what_a_dead_process_was_writing_is_freed(void)
+{
+    uint64_t before = 0;
+    for (int round = 0; round < 3; round++) {
+        struct work work = { .how = 2 };
+        int got;
+        if (round == 1)
+            before = mproc__arena_used();
+        CHECK_OK(mproc_queue_create(&work.queue, sizeof(int), 0));
+        CHECK_OK(mproc_queue_create(&work.done, sizeof(int), 0));
+        for (int i = 0; i < 3; i++)
+            CU_ASSERT_EQUAL(run_child(die_with_an_item, &work, sizeof work, NULL), 0);
+        CHECK_FAILS(mproc_queue_get(work.queue, &got, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        CHECK_OK(mproc_queue_destroy(work.queue));
+        CHECK_OK(mproc_queue_destroy(work.done));
+    }
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
+MPROC_SUITE(queue_in_place, MPROC_TEST(an_item_is_written_and_read_where_it_lies),
+            MPROC_TEST(copies_and_items_in_place_mix),
+            MPROC_TEST(what_is_given_back_comes_first_and_counts_deliveries),
+            MPROC_TEST(items_that_this_process_has_not_are_refused), MPROC_TEST(many_loans_at_once),
+            MPROC_TEST(many_items_are_put_and_got_at_once),
+            MPROC_TEST(a_dead_borrowers_item_goes_to_the_next),
+            MPROC_TEST(what_a_dead_process_was_writing_is_freed))

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues beside the practical limits, in one run, as ratios: a pipe, and rings in shared memory that do
+ * not survive a kill: one with a lock at each end, one for a single producer and consumer (in place, in
+ * pieces, spinning).
+ *
+ *   bench_queue [ROUNDS [WORD]]      prints a table; WORD picks cases by their names
+ *   taskset -c 0 bench_queue ...     the same without wake-ups across CPUs
+ *   MPROC_SPIN=0 bench_queue ...     waiting asleep
+ *
+ * Linux only. */
+#include <mproc.h>
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_ROUNDS = 99, LINE = 128, BUDGET = 4 << 20, DEEPEST = 8192, PIECE = 32768, SIDES = 4 };
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double) time.tv_sec + (double) time.tv_nsec * 1e-9;
+}
+
+static void *shared(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED)
+        abort();
+    return memory;
+}
+
+static size_t depth_for(size_t size)
+{
+    size_t depth = 4;
+    while (depth * 2 * size <= BUDGET && depth < DEEPEST)
+        depth *= 2;
+    return depth;
+}
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void futex_sleep(_Atomic uint32_t *word, uint32_t expected)
+{
+    syscall(SYS_futex, (uint32_t *) word, FUTEX_WAIT, expected, NULL, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, (uint32_t *) word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* ---- the rings: two indices, a lock at each end if there are several there, one wake-up under way ---- */
+
+struct meeting {
+    _Atomic uint32_t epoch;
+    _Atomic uint32_t state; /* twice the sleepers, plus 1 while a wake-up is under way */
+    char space[LINE - 8];
+};
+struct side {
+    _Atomic uint32_t lock;
+    uint64_t mine, other_seen;
+    char space[LINE - 24];
+};
+struct index {
+    _Atomic uint64_t value;
+    char space[LINE - 8];
+};
+struct ring {
+    struct side put, get;
+    struct index tail, head;
+    struct meeting filled, emptied;
+    uint64_t slots;
+    size_t slot_size, bytes;
+    bool locked, spinning;
+    char space[LINE];
+    char data[];
+};
+
+static void lock(struct side *side)
+{
+    uint32_t seen = 0;
+    if (atomic_compare_exchange_strong_explicit(&side->lock, &seen, 1, memory_order_acquire,
+                                                memory_order_relaxed))
+        return;
+    for (int i = 0; i < 50; i++) {
+        pause_cpu();
+        seen = 0;
+        if (atomic_load_explicit(&side->lock, memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_strong_explicit(&side->lock, &seen, 1, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return;
+    }
+    while (atomic_exchange(&side->lock, 2) != 0)
+        futex_sleep(&side->lock, 2);
+}
+
+static void unlock(struct side *side)
+{
+    if (atomic_exchange(&side->lock, 0) == 2)
+        futex_wake(&side->lock);
+}
+
+static void meet_wake(struct meeting *meeting)
+{
+    uint32_t state = atomic_load(&meeting->state);
+    while (state > 1 && !(state & 1))
+        if (atomic_compare_exchange_strong(&meeting->state, &state, state | 1)) {
+            atomic_fetch_add(&meeting->epoch, 1);
+            futex_wake(&meeting->epoch);
+            return;
+        }
+}
+
+static void meet_sleep(struct meeting *meeting, struct index *index, uint64_t old)
+{
+    uint32_t epoch = atomic_load(&meeting->epoch);
+    uint32_t state = atomic_fetch_add(&meeting->state, 2) + 2;
+    if (atomic_load(&index->value) == old)
+        futex_sleep(&meeting->epoch, epoch);
+    while (!atomic_compare_exchange_strong(&meeting->state, &state, (state - 2) & ~1u))
+        continue;
+}
+
+static struct ring *ring_create(size_t size, bool locked, bool spinning)
+{
+    size_t slots = depth_for(size), bytes = sizeof(struct ring) + slots * size;
+    struct ring *ring = shared(bytes);
+    ring->slots = slots;
+    ring->slot_size = size;
+    ring->bytes = bytes;
+    ring->locked = locked;
+    ring->spinning = spinning;
+    return ring;
+}
+
+/* A wait of one side until the other's index moves. */
+static void ring_wait(struct ring *ring, struct side *side, struct meeting *meeting, struct index *index,
+                      uint64_t old)
+{
+    if (ring->spinning) {
+        while (atomic_load_explicit(&index->value, memory_order_acquire) == old)
+            pause_cpu();
+        return;
+    }
+    if (ring->locked)
+        unlock(side);
+    meet_sleep(meeting, index, old);
+    if (ring->locked)
+        lock(side);
+}
+
+static char *ring_reserve(struct ring *ring, bool *slept)
+{
+    if (ring->locked)
+        lock(&ring->put);
+    while (ring->put.mine - ring->put.other_seen == ring->slots) {
+        ring->put.other_seen = atomic_load_explicit(&ring->head.value, memory_order_acquire);
+        if (ring->put.mine - ring->put.other_seen != ring->slots)
+            break;
+        ring_wait(ring, &ring->put, &ring->emptied, &ring->head, ring->put.other_seen);
+        *slept = true;
+    }
+    return ring->data + (ring->put.mine & (ring->slots - 1)) * ring->slot_size;
+}
+
+static void ring_commit(struct ring *ring, bool slept)
+{
+    uint64_t tail = ++ring->put.mine;
+    atomic_store_explicit(&ring->tail.value, tail, memory_order_release);
+    if (ring->spinning)
+        return;
+    if (ring->locked)
+        unlock(&ring->put);
+    else
+        atomic_thread_fence(memory_order_seq_cst);
+    meet_wake(&ring->filled);
+    if (slept && tail - atomic_load(&ring->head.value) < ring->slots)
+        meet_wake(&ring->emptied);
+}
+
+static char *ring_borrow(struct ring *ring, bool *slept)
+{
+    if (ring->locked)
+        lock(&ring->get);
+    while (ring->get.mine == ring->get.other_seen) {
+        ring->get.other_seen = atomic_load_explicit(&ring->tail.value, memory_order_acquire);
+        if (ring->get.mine != ring->get.other_seen)
+            break;
+        ring_wait(ring, &ring->get, &ring->filled, &ring->tail, ring->get.mine);
+        *slept = true;
+    }
+    return ring->data + (ring->get.mine & (ring->slots - 1)) * ring->slot_size;
+}
+
+static void ring_return(struct ring *ring, bool slept)
+{
+    uint64_t head = ++ring->get.mine;
+    atomic_store_explicit(&ring->head.value, head, memory_order_release);
+    if (ring->spinning)
+        return;
+    if (ring->locked)
+        unlock(&ring->get);
+    else
+        atomic_thread_fence(memory_order_seq_cst);
+    meet_wake(&ring->emptied);
+    if (slept && atomic_load(&ring->tail.value) != head)
+        meet_wake(&ring->filled);
+}
+
+/* ---- the kinds of queue ---- */
+
+static struct ring *rings[2];
+static int pipes[2][2];
+static mproc_queue queues[2];
+
+static void locked_open(int id, size_t size) { rings[id] = ring_create(size, true, false); }
+static void single_open(int id, size_t size) { rings[id] = ring_create(size, false, false); }
+static void spinning_open(int id, size_t size) { rings[id] = ring_create(size, false, true); }
+static void pieces_open(int id, size_t size)
+{
+    (void) size;
+    rings[id] = ring_create(PIECE, false, false);
+    rings[id]->slots = 16;
+}
+static void ring_close(int id) { munmap(rings[id], rings[id]->bytes); }
+
+static void ring_put(int id, const char *message, size_t size)
+{
+    bool slept = false;
+    memcpy(ring_reserve(rings[id], &slept), message, size);
+    ring_commit(rings[id], slept);
+}
+static void ring_get(int id, char *message, size_t size)
+{
+    bool slept = false;
+    memcpy(message, ring_borrow(rings[id], &slept), size);
+    ring_return(rings[id], slept);
+}
+
+static void pieces_put(int id, const char *message, size_t size)
+{
+    for (size_t at = 0; at < size; at += PIECE)
+        ring_put(id, message + at, PIECE);
+}
+static void pieces_get(int id, char *message, size_t size)
+{
+    for (size_t at = 0; at < size; at += PIECE)
+        ring_get(id, message + at, PIECE);
+}
+
+/* One pass over the message where it lies: the producer writes it, the consumer reads each line. */
+static void write_in_place(char *place, const char *message, size_t size)
+{
+    memset(place, 1, size);
+    memcpy(place, message, 8);
+}
+static void read_in_place(char *message, const char *place, size_t size)
+{
+    uint64_t sum = 0;
+    for (size_t at = 0; at < size; at += 64)
+        sum += *(const volatile uint64_t *) (const void *) (place + at);
+    (void) sum;
+    memcpy(message, place, 8);
+}
+static void in_place_put(int id, const char *message, size_t size)
+{
+    bool slept = false;
+    write_in_place(ring_reserve(rings[id], &slept), message, size);
+    ring_commit(rings[id], slept);
+}
+static void in_place_get(int id, char *message, size_t size)
+{
+    bool slept = false;
+    read_in_place(message, ring_borrow(rings[id], &slept), size);
+    ring_return(rings[id], slept);
+}
+
+static void pipe_open(int id, size_t size)
+{
+    (void) size;
+    if (pipe(pipes[id]) != 0)
+        abort();
+}
+static void pipe_close(int id)
+{
+    close(pipes[id][0]);
+    close(pipes[id][1]);
+}
+static void pipe_put(int id, const char *message, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t more = write(pipes[id][1], message + at, size - at);
+        if (more <= 0)
+            _exit(1);
+        at += (size_t) more;
+    }
+}
+static void pipe_get(int id, char *message, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t more = read(pipes[id][0], message + at, size - at);
+        if (more <= 0)
+            _exit(1);
+        at += (size_t) more;
+    }
+}
+
+static void queue_open(int id, size_t size) { MPROC_MUST(mproc_queue_create(&queues[id], size, depth_for(size))); }
+static void unlimited_open(int id, size_t size) { MPROC_MUST(mproc_queue_create(&queues[id], size, 0)); }
+static void queue_close(int id) { MPROC_MUST(mproc_queue_destroy(queues[id])); }
+static void queue_put(int id, const char *message, size_t size)
+{
+    (void) size;
+    MPROC_MUST(mproc_queue_put(queues[id], message, MPROC_FOREVER));
+}
+static void queue_get(int id, char *message, size_t size)
+{
+    (void) size;
+    MPROC_MUST(mproc_queue_get(queues[id], message, MPROC_FOREVER));
+}
+
+enum { COPY = 1, MANY = 2, LARGE = 4, IN_PLACE = 8, ROUND_TRIP = 16 };
+struct kind {
+    const char *name;
+    int where; /* which cases it takes part in */
+    void (*open)(int id, size_t size);
+    void (*put)(int id, const char *message, size_t size);
+    void (*get)(int id, char *message, size_t size);
+    void (*close)(int id);
+};
+static const struct kind kinds[] = {
+    { "queue", COPY | MANY | LARGE | ROUND_TRIP, queue_open, queue_put, queue_get, queue_close },
+    { "queue without maxsize", COPY | LARGE, unlimited_open, queue_put, queue_get, queue_close },
+    { "locked ring", COPY | MANY | LARGE | ROUND_TRIP, locked_open, ring_put, ring_get, ring_close },
+    { "ring in pieces", LARGE, pieces_open, pieces_put, pieces_get, ring_close },
+    { "spinning ring", ROUND_TRIP, spinning_open, ring_put, ring_get, ring_close },
+    { "in-place ring", IN_PLACE, single_open, in_place_put, in_place_get, ring_close },
+    { "pipe", COPY | LARGE | ROUND_TRIP, pipe_open, pipe_put, pipe_get, pipe_close },
+};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+static const struct test {
+    const char *name;
+    int where, sides;
+    size_t size;
+    int count;
+} tests[] = {
+    { "64 B", COPY, 1, 64, 3000000 },
+    { "1 KiB", COPY, 1, 1024, 1000000 },
+    { "64 KiB", COPY, 1, 65536, 40000 },
+    { "1 MiB", LARGE, 1, 1 << 20, 3000 },
+    { "16 MiB", LARGE, 1, 16 << 20, 120 },
+    { "64 B, 4 producers, 4 consumers", MANY, 4, 64, 2000000 },
+    { "1 KiB, 4 producers, 4 consumers", MANY, 4, 1024, 800000 },
+    { "1 KiB in place", IN_PLACE, 1, 1024, 1000000 },
+    { "64 KiB in place", IN_PLACE, 1, 65536, 60000 },
+    { "1 MiB in place", IN_PLACE, 1, 1 << 20, 4000 },
+    { "round trip 64 B", ROUND_TRIP, 1, 64, 20000 },
+};
+enum { TESTS = sizeof tests / sizeof tests[0] };
+
+/* ---- one run ---- */
+
+struct job {
+    int kind, test, index;
+    bool putting;
+};
+static struct state {
+    atomic_int ready, go, done;
+} *state;
+static bool one_cpu;
+
+static void pin(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(one_cpu ? 0 : cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+static int work(void *argument)
+{
+    struct job *job = argument;
+    const struct kind *kind = &kinds[job->kind];
+    const struct test *test = &tests[job->test];
+    char *message = malloc(test->size);
+    memset(message, 1, test->size);
+    if (test->sides == 1)
+        pin(job->putting);
+    atomic_fetch_add(&state->ready, 1);
+    while (!atomic_load(&state->go))
+        usleep(100);
+    bool round_trip = test->where == ROUND_TRIP;
+    for (int i = 0; i < test->count / test->sides; i++) {
+        if (job->putting)
+            memcpy(message, &i, sizeof i);
+        if (round_trip) { /* two queues: the one side asks, the other answers */
+            if (job->putting)
+                kind->put(0, message, test->size);
+            kind->get(job->putting, message, test->size);
+            if (!job->putting)
+                kind->put(1, message, test->size);
+        } else if (job->putting) {
+            kind->put(0, message, test->size);
+        } else {
+            kind->get(0, message, test->size);
+        }
+        int seen;
+        memcpy(&seen, message, sizeof seen);
+        if (test->sides == 1 && seen != i)
+            abort();
+    }
+    if (!job->putting || round_trip)
+        atomic_fetch_add(&state->done, 1);
+    free(message);
+    return 0;
+}
+
+static double run(int kind, int test)
+{
+    memset(state, 0, sizeof *state);
+    kinds[kind].open(0, tests[test].size);
+    kinds[kind].open(1, tests[test].size);
+    mproc_process *processes[2 * SIDES];
+    int count = 2 * tests[test].sides;
+    for (int i = 0; i < count; i++) {
+        struct job job = { kind, test, i / 2, i % 2 };
+        MPROC_MUST(mproc_process_start(&processes[i], work, &job, sizeof job, NULL));
+    }
+    while (atomic_load(&state->ready) < count)
+        usleep(100);
+    double begin = now();
+    atomic_store(&state->go, 1);
+    for (int i = 0; i < count; i++) {
+        int exit_code;
+        MPROC_MUST(mproc_process_join(processes[i], MPROC_FOREVER));
+        MPROC_MUST(mproc_process_exit_code(processes[i], &exit_code));
+        if (exit_code != 0)
+            abort();
+        MPROC_MUST(mproc_process_close(processes[i]));
+    }
+    double seconds = now() - begin;
+    kinds[kind].close(0);
+    kinds[kind].close(1);
+    return seconds;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double left = *(const double *) a, right = *(const double *) b;
+    return left < right ? -1 : left > right;
+}
+
+static void measure(int test, int rounds)
+{
+    static double seconds[KINDS][MAX_ROUNDS];
+    for (int round = 0; round < rounds; round++)
+        for (int kind = 0; kind < KINDS; kind++)
+            if (kinds[kind].where & tests[test].where)
+                seconds[kind][round] = run(kind, test);
+    double first = 0;
+    for (int kind = 0; kind < KINDS; kind++) {
+        if (!(kinds[kind].where & tests[test].where))
+            continue;
+        qsort(seconds[kind], (size_t) rounds, sizeof(double), ascending);
+        double median = seconds[kind][rounds / 2];
+        if (first == 0)
+            first = median;
+        if (tests[test].where == ROUND_TRIP)
+            printf("%-32s %-22s %12.3f us  %6.2f\n", tests[test].name, kinds[kind].name,
+                   median / tests[test].count * 1e6, first / median);
+        else
+            printf("%-32s %-22s %12.0f /s  %6.2f\n", tests[test].name, kinds[kind].name,
+                   tests[test].count / median, median / first);
+        fflush(stdout);
+    }
+}
+
+static void measure_create(void)
+{
+    enum { COUNT = 20000 };
+    double begin = now();
+    for (int i = 0; i < COUNT; i++) {
+        mproc_queue queue;
+        MPROC_MUST(mproc_queue_create(&queue, 64, 0));
+        MPROC_MUST(mproc_queue_destroy(queue));
+    }
+    printf("%-32s %-22s %12.3f us\n", "create and destroy", "queue", (now() - begin) / COUNT * 1e6);
+}
+
+int main(int argc, char **argv)
+{
+    mproc_init();
+    MPROC_MUST(mproc_set_start_method(MPROC_START_FORK, true));
+    int rounds = argc > 1 ? atoi(argv[1]) : 5;
+    rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
+    one_cpu = mproc_cpu_count() == 1;
+    state = shared(sizeof *state);
+    printf("%-32s %-22s %15s  %s\n", "", "", "median", "the first is so many times as fast");
+    for (int test = 0; test < TESTS; test++)
+        if (argc < 3 || strstr(tests[test].name, argv[2]))
+            measure(test, rounds);
+    measure_create();
+    return 0;
+}
