@@ -21,3 +21,4 @@ check(CMakeLists.txt core posix win32)
 check(examples/CMakeLists.txt examples)
 check(tests/CMakeLists.txt tests/contract tests/unit tests/api tests/api/programs tests/model tests/stress
       tests/examples tests/bench tests/support)
+check(tests/CMakeLists.txt tests/fuzz tests/interop)

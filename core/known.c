@@ -143,7 +143,7 @@ static mproc_err create_global(mproc_object **object, const char *module, const 
     if (exception && (!known || known->kind != MPROC__KNOWN_EXCEPTION))
         return mproc__fail(MPROC_EINVAL, "%.100s.%.100s is no exception that mproc knows", module, name);
     struct mproc__zone *zone = mproc__zone_create(sizeof(struct mproc__global) + module_size + name_size +
-                                                  2 * sizeof(struct mproc__text) + 32);
+                                                  2 * sizeof(struct mproc__text) + 64);
     if (!zone)
         return mproc__fail_memory("the name of a class");
     mproc_object *m = mproc__make_text(zone, MPROC_TYPE_STR, module, module_size, MPROC__HELD);
@@ -168,7 +168,7 @@ mproc_err mproc_global_get(const mproc_object *object, const char **module, cons
         return mproc__fail_type(object, "global");
     const struct mproc__global *global = (const struct mproc__global *) object;
     if (module)
-        *module = global->known ? global->known->module : mproc__text(global->names[0]);
+        *module = mproc__text(global->names[0]);
     if (name)
         *name = mproc__text(global->names[1]);
     return MPROC_OK;

@@ -156,14 +156,17 @@ mproc_object *mproc__make_table(struct mproc__zone *zone, mproc_type type, unsig
 mproc_object *mproc__make_global(struct mproc__zone *zone, mproc_object *module, mproc_object *name,
                                  unsigned flags)
 {
+    const struct mproc__known *known = mproc__known(mproc__text(module), mproc__text_size(module),
+                                                    mproc__text(name), mproc__text_size(name));
+    if (known && strcmp(known->module, mproc__text(module)) != 0) /* Python 2's name */
+        module = mproc__make_text(zone, MPROC_TYPE_STR, known->module, strlen(known->module), MPROC__HELD);
     struct mproc__global *global = (struct mproc__global *)
         mproc__make(zone, MPROC_TYPE_GLOBAL, sizeof *global, flags);
-    if (!global)
+    if (!global || !module)
         return NULL;
+    global->known = known;
     global->names[0] = module;
     global->names[1] = name;
-    global->known = mproc__known(mproc__text(module), mproc__text_size(module), mproc__text(name),
-                                 mproc__text_size(name));
     return &global->object;
 }
 

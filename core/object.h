@@ -218,6 +218,7 @@ mproc_object *mproc__make_list(struct mproc__zone *zone, unsigned flags);
 /* With NULLs for items. */
 mproc_object *mproc__make_tuple(struct mproc__zone *zone, size_t count, unsigned flags);
 mproc_object *mproc__make_table(struct mproc__zone *zone, mproc_type type, unsigned flags);
+/* In a zone only; the module under today's name. */
 mproc_object *mproc__make_global(struct mproc__zone *zone, mproc_object *module, mproc_object *name,
                                  unsigned flags);
 mproc_object *mproc__make_instance(struct mproc__zone *zone, mproc_recipe recipe, mproc_object *callable,

@@ -334,7 +334,7 @@ static mproc_err make_array(mproc_object *object, mproc_object **items, size_t c
 static mproc_err make_container(struct packer *p, mproc_type type, size_t first)
 {
     size_t count = p->count - first;
-    mproc_object **items = p->items + first, *object;
+    mproc_object **items = count > 0 ? p->items + first : NULL, *object;
     if (type == MPROC_TYPE_LIST)
         object = mproc__make_list(p->zone, MPROC__HELD);
     else if (type == MPROC_TYPE_TUPLE)
@@ -460,7 +460,8 @@ mproc_err mproc__format_read(const char *format, va_list *values, struct mproc__
     if (!p.zone)
         return mproc__fail_memory("what is packed");
     mproc_err err = read_value(&p);
-    skip_space(&p);
+    if (err == MPROC_OK)
+        skip_space(&p);
     if (err == MPROC_OK && *p.next)
         err = fail(&p, "there is more than one value");
     mproc_object *root = err == MPROC_OK ? p.items[0] : NULL;

@@ -821,7 +821,7 @@ mproc_err mproc_pickle_loads(mproc_object **object, const void *data, size_t siz
     r.zone = mproc__zone_create(expected(size));
     if (!r.zone)
         return fail_memory();
-    r.start = r.next = data;
+    r.start = r.next = data ? data : "";
     r.end = r.start + size;
     r.stack = r.top = r.fence = r.local_stack;
     r.limit = r.stack + LOCAL_STACK;

@@ -23,6 +23,17 @@ static void check(bool condition, const char *what)
     }
 }
 
+static bool may_have_nan(const mproc_buffer *pickle)
+{
+    const unsigned char *at = (const unsigned char *) pickle->data, *end = at + pickle->size;
+    while ((at = memchr(at, 'G', (size_t) (end - at))) != NULL && end - at > 2) {
+        at++;
+        if ((at[0] & 0x7f) == 0x7f && (at[1] & 0xf0) == 0xf0)
+            return true;
+    }
+    return false;
+}
+
 /* What was written must be readable, and be the same. */
 static void check_pickle(const mproc_object *object, int protocol, const mproc_buffer *text)
 {
@@ -36,7 +47,7 @@ static void check_pickle(const mproc_object *object, int protocol, const mproc_b
         if (text->size > 0) {
             check(mproc__repr(copy, &again, LONGEST_TEXT) == MPROC_OK, "a copy cannot be printed");
             check(strcmp(again.data, text->data) == 0, "a copy prints differently");
-            if (!strstr(text->data, "nan")) /* which is not equal to itself */
+            if (!may_have_nan(&pickle)) /* which is not equal to itself */
                 check(mproc_object_equal(object, copy, &equal) != MPROC_OK || equal, "a copy is not equal");
         }
         mproc_object_release(copy);
