@@ -15,5 +15,6 @@
 #include "mproc/log.h"
 #include "mproc/memory.h"
 #include "mproc/process.h"
+#include "mproc/subprocess.h"
 
 #endif
