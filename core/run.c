@@ -26,7 +26,7 @@ mproc_err mproc_check_returncode(const mproc_completed *completed)
 }
 
 /* The streams that input and capture_output ask for. */
-static mproc_err choose_streams(const mproc_run_options *options, mproc_popen_options *popen)
+static mproc_err choose_streams(const mproc_run_options *options, mproc_popen_options *start)
 {
     static const mproc_run_options none;
     if (memcmp(options->reserved, none.reserved, sizeof none.reserved) != 0)
@@ -34,18 +34,18 @@ static mproc_err choose_streams(const mproc_run_options *options, mproc_popen_op
                                          "the struct with { 0 }");
     if (!options->input && options->input_size > 0)
         return mproc__fail(MPROC_EINVAL, "input is NULL but its size is not 0");
-    if (options->input && popen->standard_input.kind != MPROC_STREAM_INHERIT &&
-        popen->standard_input.kind != MPROC_STREAM_PIPE &&
-        popen->standard_input.kind != MPROC_STREAM_TERMINAL)
+    if (options->input && start->standard_input.kind != MPROC_STREAM_INHERIT &&
+        start->standard_input.kind != MPROC_STREAM_PIPE &&
+        start->standard_input.kind != MPROC_STREAM_TERMINAL)
         return mproc__fail(MPROC_EINVAL, "standard_input and input exclude each other; input makes a pipe");
-    if (options->capture_output && (popen->standard_output.kind != MPROC_STREAM_INHERIT ||
-                                    popen->standard_error.kind != MPROC_STREAM_INHERIT))
+    if (options->capture_output && (start->standard_output.kind != MPROC_STREAM_INHERIT ||
+                                    start->standard_error.kind != MPROC_STREAM_INHERIT))
         return mproc__fail(MPROC_EINVAL, "standard_output or standard_error and capture_output exclude "
                                          "each other; capture_output makes pipes of both");
-    if (options->input && popen->standard_input.kind == MPROC_STREAM_INHERIT)
-        popen->standard_input.kind = MPROC_STREAM_PIPE;
+    if (options->input && start->standard_input.kind == MPROC_STREAM_INHERIT)
+        start->standard_input.kind = MPROC_STREAM_PIPE;
     if (options->capture_output)
-        popen->standard_output.kind = popen->standard_error.kind = MPROC_STREAM_PIPE;
+        start->standard_output.kind = start->standard_error.kind = MPROC_STREAM_PIPE;
     return MPROC_OK;
 }
 
@@ -70,11 +70,11 @@ mproc_err mproc_run(mproc_completed *completed, const char *const *argv,
     static const mproc_run_options defaults;
     options = options ? options : &defaults;
     mproc_completed result = { 0 };
-    mproc_popen_options popen = options->popen;
+    mproc_popen_options start = options->start;
     mproc_popen *child = NULL;
-    mproc_err err = choose_streams(options, &popen);
+    mproc_err err = choose_streams(options, &start);
     if (err == MPROC_OK)
-        err = mproc_popen_start(&child, argv, &popen);
+        err = mproc_popen_start(&child, argv, &start);
     if (err != MPROC_OK)
         return err;
     child->input = options->input;
@@ -103,10 +103,10 @@ mproc_err mproc_call(int *returncode, const char *const *argv, const mproc_popen
     mproc_run_options run = { .capture_output = false };
     mproc_completed completed = { 0 };
     if (options)
-        run.popen = *options;
-    if (run.popen.standard_output.kind == MPROC_STREAM_PIPE ||
-        run.popen.standard_error.kind == MPROC_STREAM_PIPE ||
-        run.popen.standard_input.kind == MPROC_STREAM_PIPE)
+        run.start = *options;
+    if (run.start.standard_output.kind == MPROC_STREAM_PIPE ||
+        run.start.standard_error.kind == MPROC_STREAM_PIPE ||
+        run.start.standard_input.kind == MPROC_STREAM_PIPE)
         return mproc__fail(MPROC_EINVAL, "nobody would use the pipes of mproc_call(); use mproc_run()");
     mproc_err err = mproc_run(&completed, argv, &run, timeout);
     if (returncode && (err == MPROC_OK || err == MPROC_ETIMEDOUT))
@@ -130,10 +130,10 @@ mproc_err mproc_check_output(mproc_completed *completed, const char *const *argv
         run = *options;
     if (!completed)
         return mproc__fail(MPROC_EINVAL, "completed is NULL; it is where the output goes");
-    if (run.popen.standard_output.kind != MPROC_STREAM_INHERIT || run.capture_output)
+    if (run.start.standard_output.kind != MPROC_STREAM_INHERIT || run.capture_output)
         return mproc__fail(MPROC_EINVAL, "mproc_check_output() sets standard_output itself; leave it and "
                                          "capture_output zero");
-    run.popen.standard_output.kind = MPROC_STREAM_PIPE;
+    run.start.standard_output.kind = MPROC_STREAM_PIPE;
     run.check = true;
     return mproc_run(completed, argv, &run, timeout);
 }
@@ -142,9 +142,9 @@ mproc_err mproc_getstatusoutput(mproc_completed *completed, const char *command,
 {
     if (!completed || !command)
         return mproc__fail(MPROC_EINVAL, "completed or command is NULL");
-    mproc_run_options run = { .popen = { .shell = true, .text = true } };
-    run.popen.standard_output.kind = MPROC_STREAM_PIPE;
-    run.popen.standard_error.kind = MPROC_STREAM_STDOUT;
+    mproc_run_options run = { .start = { .shell = true, .text = true } };
+    run.start.standard_output.kind = MPROC_STREAM_PIPE;
+    run.start.standard_error.kind = MPROC_STREAM_STDOUT;
     mproc_err err = mproc_run(completed, MPROC_ARGV(command), &run, timeout);
     if ((err == MPROC_OK || err == MPROC_ETIMEDOUT) && completed->output_size > 0 &&
         completed->output[completed->output_size - 1] == '\n')

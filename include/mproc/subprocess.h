@@ -107,8 +107,8 @@ MPROC_API void mproc_completed_free(mproc_completed *completed);
 /* ---- one call for all ---- */
 
 typedef struct mproc_run_options {
-    mproc_popen_options popen;
-    const void *input;     /* goes to stdin, which becomes a pipe; NULL: stdin is as in `popen` */
+    mproc_popen_options start; /* how it is started */
+    const void *input;     /* goes to stdin, which becomes a pipe; NULL: stdin is as in `start` */
     size_t input_size;
     bool capture_output;   /* stdout and stderr are pipes */
     bool check;            /* MPROC_EEXITCODE unless the return code is 0 */
