@@ -97,9 +97,11 @@ mproc_err mproc__communicate_finish(mproc_popen *child, mproc_completed *complet
     mproc_err err = MPROC_OK;
     struct popen_end *output = &child->ends[MPROC_STDOUT], *error = &child->ends[MPROC_STDERR];
     if (output->was_pipe)
-        err = mproc__bytes_take(&output->bytes, child->text, &result.output, &result.output_size);
+        err = mproc__bytes_take(&output->bytes, child->text, &result.output, &result.output_size,
+                                &result.large_output);
     if (err == MPROC_OK && error->was_pipe)
-        err = mproc__bytes_take(&error->bytes, child->text, &result.error, &result.error_size);
+        err = mproc__bytes_take(&error->bytes, child->text, &result.error, &result.error_size,
+                                &result.large_error);
     if (err != MPROC_OK) {
         mproc_completed_free(&result);
         return err;
@@ -168,7 +170,11 @@ void mproc_completed_free(mproc_completed *completed)
 {
     if (!completed)
         return;
-    free(completed->output);
-    free(completed->error);
+    struct bytes output = { .data = completed->output, .capacity = completed->large_output,
+                            .large = completed->large_output > 0 };
+    struct bytes error = { .data = completed->error, .capacity = completed->large_error,
+                           .large = completed->large_error > 0 };
+    mproc__bytes_free(&output);
+    mproc__bytes_free(&error);
     *completed = (mproc_completed){ 0 };
 }

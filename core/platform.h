@@ -242,6 +242,12 @@ struct mproc_plat_transfer {
 mproc_err mproc_plat_stream_transfer(struct mproc_plat_transfer *transfers, size_t count,
                                      int64_t deadline);
 
+/* Memory for much data that comes bit by bit: cheap to grow, and with few page faults. Sizes are multiples
+ * of 2 MiB; NULL and 0 to begin with; new_size 0 frees. NULL if there is no memory: then the old buffer is
+ * as it was. */
+enum { MPROC_PLAT_BUFFER_UNIT = 2 << 20 };
+void *mproc_plat_buffer_resize(void *buffer, size_t size, size_t new_size);
+
 /* ---- standard streams (stdio.c) ---- */
 
 /* Opens what a child is to have as stream 0, 1 or 2: the null device (path NULL) or a file, read

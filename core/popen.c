@@ -223,7 +223,7 @@ static void release(mproc_popen *child)
 {
     for (int i = 0; i < 3; i++) {
         mproc__popen_close_end(&child->ends[i]);
-        free(child->ends[i].bytes.data);
+        mproc__bytes_free(&child->ends[i].bytes);
     }
     free(child->kept_input);
     free(child);

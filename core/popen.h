@@ -9,6 +9,7 @@
 struct bytes {
     char *data;
     size_t start, end, capacity; /* data[start..end) */
+    bool large; /* a mproc_plat_buffer_resize() buffer, else malloc's */
 };
 /* This side of one of the child's streams. */
 struct popen_end {
@@ -45,8 +46,10 @@ void mproc__popen_close_end(struct popen_end *end);
 
 /* Makes room for `more` bytes and a 0 after them. */
 mproc_err mproc__bytes_reserve(struct bytes *bytes, size_t more);
-/* Hands the collected bytes over: *data ends with a 0 and is to be freed. */
-mproc_err mproc__bytes_take(struct bytes *bytes, bool text, char **data, size_t *size);
+/* Hands the collected bytes over: *data ends with a 0. It is to be freed, as a large buffer of *large bytes
+ * unless that is 0. */
+mproc_err mproc__bytes_take(struct bytes *bytes, bool text, char **data, size_t *size, size_t *large);
+void mproc__bytes_free(struct bytes *bytes);
 /* "\r\n" and "\r" become "\n"; returns the new size. */
 size_t mproc__text_form(char *data, size_t size);
 

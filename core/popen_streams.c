@@ -7,9 +7,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Powers of two, so that every size from the second on is a multiple of MPROC_PLAT_BUFFER_UNIT. */
 #define FIRST_CAPACITY 65536
+#define FIRST_LARGE (4 << 20)
 
 /* ---- bytes ---- */
+
+static bool resize(struct bytes *bytes, size_t capacity)
+{
+    char *data;
+    if (bytes->large) {
+        data = mproc_plat_buffer_resize(bytes->data, bytes->capacity, capacity);
+    } else if (capacity < FIRST_LARGE) {
+        data = realloc(bytes->data, capacity);
+    } else {
+        data = mproc_plat_buffer_resize(NULL, 0, capacity);
+        if (data && bytes->end > 0)
+            memcpy(data, bytes->data, bytes->end);
+        if (data)
+            free(bytes->data);
+        bytes->large = data != NULL;
+    }
+    if (!data)
+        return false;
+    bytes->data = data;
+    bytes->capacity = capacity;
+    return true;
+}
+
+void mproc__bytes_free(struct bytes *bytes)
+{
+    if (bytes->large)
+        mproc_plat_buffer_resize(bytes->data, bytes->capacity, 0);
+    else
+        free(bytes->data);
+    *bytes = (struct bytes){ 0 };
+}
 
 mproc_err mproc__bytes_reserve(struct bytes *bytes, size_t more)
 {
@@ -26,12 +59,9 @@ mproc_err mproc__bytes_reserve(struct bytes *bytes, size_t more)
     size_t capacity = bytes->capacity ? bytes->capacity * 2 : FIRST_CAPACITY;
     while (capacity - bytes->end <= more)
         capacity *= 2;
-    char *data = realloc(bytes->data, capacity);
-    if (!data)
-        return mproc__fail(MPROC_ENOMEM, "no memory for %zu bytes of a child's output", capacity);
-    bytes->data = data;
-    bytes->capacity = capacity;
-    return MPROC_OK;
+    return resize(bytes, capacity) ? MPROC_OK
+                                   : mproc__fail(MPROC_ENOMEM, "no memory for %zu bytes of a child's output",
+                                                 capacity);
 }
 
 size_t mproc__text_form(char *data, size_t size)
@@ -47,7 +77,7 @@ size_t mproc__text_form(char *data, size_t size)
     return (size_t) (to - data);
 }
 
-mproc_err mproc__bytes_take(struct bytes *bytes, bool text, char **data, size_t *size)
+mproc_err mproc__bytes_take(struct bytes *bytes, bool text, char **data, size_t *size, size_t *large)
 {
     mproc_err err = mproc__bytes_reserve(bytes, 1);
     if (err != MPROC_OK)
@@ -58,9 +88,14 @@ mproc_err mproc__bytes_take(struct bytes *bytes, bool text, char **data, size_t 
     if (text)
         count = mproc__text_form(bytes->data, count);
     bytes->data[count] = '\0';
-    char *smaller = count < bytes->capacity / 2 ? realloc(bytes->data, count + 1) : NULL;
-    *data = smaller ? smaller : bytes->data;
+    size_t unit = MPROC_PLAT_BUFFER_UNIT, needed = count + 1;
+    if (bytes->large)
+        resize(bytes, (needed + unit - 1) / unit * unit);
+    else if (count < bytes->capacity / 2)
+        resize(bytes, needed);
+    *data = bytes->data;
     *size = count;
+    *large = bytes->large ? bytes->capacity : 0;
     *bytes = (struct bytes){ 0 };
     return MPROC_OK;
 }
@@ -251,8 +286,7 @@ mproc_err mproc_popen_close_stream(mproc_popen *child, int stream)
     if (err != MPROC_OK)
         return err;
     mproc__popen_close_end(end);
-    free(end->bytes.data);
-    end->bytes = (struct bytes){ 0 };
+    mproc__bytes_free(&end->bytes);
     end->at_end = false;
     return MPROC_OK;
 }

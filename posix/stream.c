@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -293,3 +294,55 @@ mproc_err mproc_plat_stream_transfer(struct mproc_plat_transfer *transfers, size
             return MPROC_ETIMEDOUT;
     }
 }
+
+/* ---- large buffers ---- */
+
+#if defined(MREMAP_FIXED) && defined(MADV_HUGEPAGE)
+/* Address space that begins at a huge page, reserved and not usable yet. */
+static char *reserve_aligned(size_t size)
+{
+    size_t unit = MPROC_PLAT_BUFFER_UNIT;
+    char *start = mmap(NULL, size + unit, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED)
+        return NULL;
+    size_t before = (unit - (uintptr_t) start % unit) % unit;
+    if (before > 0)
+        munmap(start, before);
+    munmap(start + before + size, unit - before);
+    return start + before;
+}
+
+/* Of huge pages, moved whole when there is no room to grow: 100 MB of small ones cost as much time as all
+ * the rest of reading them from a pipe. */
+void *mproc_plat_buffer_resize(void *buffer, size_t size, size_t new_size)
+{
+    if (new_size <= size) {
+        if (new_size < size)
+            munmap((char *) buffer + new_size, size - new_size);
+        return new_size > 0 ? buffer : NULL;
+    }
+    if (size > 0 && mremap(buffer, size, new_size, 0) != MAP_FAILED)
+        return buffer;
+    char *target = reserve_aligned(new_size);
+    if (!target)
+        return NULL;
+    void *moved = size > 0 ? mremap(buffer, size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, target)
+                           : mmap(target, new_size, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (moved == MAP_FAILED) {
+        munmap(target, new_size);
+        return NULL;
+    }
+    madvise(moved, new_size, MADV_HUGEPAGE);
+    return moved;
+}
+#else
+void *mproc_plat_buffer_resize(void *buffer, size_t size, size_t new_size)
+{
+    (void) size;
+    if (new_size > 0)
+        return realloc(buffer, new_size);
+    free(buffer);
+    return NULL;
+}
+#endif

@@ -242,3 +242,12 @@ mproc_err mproc_plat_stream_transfer(struct mproc_plat_transfer *transfers, size
             return MPROC_ETIMEDOUT;
     }
 }
+
+void *mproc_plat_buffer_resize(void *buffer, size_t size, size_t new_size)
+{
+    (void) size;
+    if (new_size > 0)
+        return realloc(buffer, new_size);
+    free(buffer);
+    return NULL;
+}

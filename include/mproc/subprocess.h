@@ -98,6 +98,8 @@ typedef struct mproc_completed {
     char *error;         /* the same for stderr */
     size_t error_size;
     mproc_usage usage;
+    size_t large_output; /* for mproc_completed_free(), which alone can free the two texts */
+    size_t large_error;
     void *reserved[4];
 } mproc_completed;
 
