@@ -69,10 +69,12 @@ size_t mproc__text_form(char *data, size_t size)
     char *to = data ? memchr(data, '\r', size) : NULL;
     if (!to)
         return size;
+    bool after_return = false; /* looking back would find what was written there */
     for (const char *from = to; from < data + size; from++) {
-        if (*from == '\n' && from > data && from[-1] == '\r')
-            continue;
-        *to++ = *from == '\r' ? '\n' : *from;
+        bool is_return = *from == '\r';
+        if (*from != '\n' || !after_return)
+            *to++ = is_return ? '\n' : *from;
+        after_return = is_return;
     }
     return (size_t) (to - data);
 }
