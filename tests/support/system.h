@@ -45,6 +45,10 @@ bool suspend(int64_t pid);
 bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
 void remove_folder(const char *path);
+/* Its name is UTF-8, which remove() need not know. */
+void remove_file(const char *path);
+/* SIGPIPE; nothing on Windows. */
+void ignore_pipe_signal(bool ignore);
 
 /* ---- processes ---- */
 

@@ -240,6 +240,16 @@ bool create_folder(const char *path)
     return mkdir(path, 0755) == 0 || access(path, W_OK) == 0;
 }
 
+void remove_file(const char *path)
+{
+    unlink(path);
+}
+
+void ignore_pipe_signal(bool ignore)
+{
+    signal(SIGPIPE, ignore ? SIG_IGN : SIG_DFL);
+}
+
 void remove_folder(const char *path)
 {
     DIR *directory = opendir(path);

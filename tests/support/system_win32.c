@@ -163,6 +163,16 @@ bool create_folder(const char *path)
     return CreateDirectoryW(wide(path), NULL) || GetLastError() == ERROR_ALREADY_EXISTS;
 }
 
+void remove_file(const char *path)
+{
+    DeleteFileW(wide(path));
+}
+
+void ignore_pipe_signal(bool ignore)
+{
+    (void) ignore;
+}
+
 void remove_folder(const char *path)
 {
     char pattern[1100];
