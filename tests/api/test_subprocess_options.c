@@ -112,7 +112,10 @@ static void expect_arguments(const char *const *argv, size_t skipped, const mpro
         end += sprintf(end, "\n");
     }
     *end = '\0';
-    CU_ASSERT_STRING_EQUAL(output_of(argv, options), expected);
+    const char *text = output_of(argv, options);
+    if (strcmp(text, expected) != 0)
+        printf("\n  argument '%s': expected\n%sgot\n%s", argv[skipped], expected, text);
+    CU_ASSERT_STRING_EQUAL(text, expected);
 }
 
 static void hostile_arguments_arrive_as_they_were_sent(void)
@@ -157,14 +160,17 @@ static void batch_files_get_arguments_as_they_were_sent(void)
         return;
     }
     char script[2000];
-    snprintf(script, sizeof script, "@\"%s\" args %%*\r\n", HELPER);
+    snprintf(script, sizeof script, "@\"%s\" crt_args %%*\r\n", HELPER);
     for (char *at = script; *at && *at != '%'; at++)
         if (*at == '/')
             *at = '\\';
     CU_ASSERT_TRUE(create_folder("batch files"));
     write_file("batch files/run it.bat", script);
     for (size_t i = 0; i < COUNT(hostile); i++)
-        expect_arguments(MPROC_ARGV("batch files\\run it.bat", hostile[i]), 1, NULL);
+        if (!system_is_wine() || !strchr(hostile[i], '%'))
+            expect_arguments(MPROC_ARGV("batch files\\run it.bat", hostile[i]), 1, NULL);
+    if (system_is_wine())
+        skip("(only its percent signs) Wine's cmd.exe knows no %variable:~,%");
     expect_arguments(MPROC_ARGV("batch files\\run it.bat", "a", "b c", "d\"e"), 1, NULL);
     CHECK_FAILS(try_start(MPROC_ARGV("batch files\\run it.bat", "a\r\nb"), NULL), MPROC_EINVAL);
     remove("batch files/run it.bat");
@@ -269,7 +275,8 @@ static void errors_before_the_start_name_the_path(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no-such-program-anywhere"));
     CHECK_FAILS(try_start(MPROC_ARGV("./no/such/program"), NULL), MPROC_ENOTFOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "./no/such/program"));
-    CU_ASSERT_EQUAL(mproc_last_system_error(), system_is_windows() ? 3 : 2);
+    int code = mproc_last_system_error(); /* ENOENT; ERROR_FILE_NOT_FOUND or ERROR_PATH_NOT_FOUND */
+    CU_ASSERT_TRUE(code == 2 || (system_is_windows() && code == 3));
     mproc_popen_options options = { .working_directory = "no such folder" };
     CHECK_FAILS(try_start(HELP("exit", "0"), &options), MPROC_ENOTFOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no such folder"));

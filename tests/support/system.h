@@ -25,6 +25,8 @@ void system_prepare(void);
 void watchdog_start(unsigned seconds);
 
 bool system_is_windows(void);
+/* Windows as Wine plays it. */
+bool system_is_wine(void);
 /* SIGKILL, or TerminateProcess. */
 void kill_hard(int64_t pid);
 /* Whether a process with this pid runs: a zombie does not. */

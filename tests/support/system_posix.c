@@ -140,6 +140,11 @@ bool system_is_windows(void)
     return false;
 }
 
+bool system_is_wine(void)
+{
+    return false;
+}
+
 void kill_hard(int64_t pid)
 {
     kill((pid_t) pid, SIGKILL);

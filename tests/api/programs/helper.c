@@ -52,23 +52,28 @@ static void print_hex(const char *text)
 /* Arguments from argv[2] on, in hexadecimal UTF-8, one a line. */
 static int print_arguments(int argc, char **argv)
 {
+    for (int i = 2; i < argc; i++)
+        print_hex(argv[i]);
+    return 0;
+}
+
 #ifdef _WIN32
+/* Whether the other way of taking a command line apart gives the same. */
+static int compare_arguments(int argc, char **argv)
+{
     int count;
     wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &count);
     char text[20000];
-    (void) argv;
     if (count != argc)
-        return 9;
-    for (int i = 2; i < count; i++) {
+        return 0;
+    for (int i = 0; i < count; i++) {
         WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, text, sizeof text, NULL, NULL);
-        print_hex(text);
+        if (strcmp(text, argv[i]) != 0)
+            return 0;
     }
-#else
-    for (int i = 2; i < argc; i++)
-        print_hex(argv[i]);
-#endif
-    return 0;
+    return 1;
 }
+#endif
 
 static void print_variable(const char *name)
 {
@@ -264,7 +269,7 @@ static int is(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "", *more = argc > 2 ? argv[2] : "";
     setmode(0, O_BINARY);
@@ -272,7 +277,11 @@ int main(int argc, char **argv)
     setmode(2, O_BINARY);
     if (is(what, "exit"))
         return atoi(more);
-    if (is(what, "args"))
+#ifdef _WIN32
+    if (is(what, "args") && !compare_arguments(argc, argv))
+        return 9;
+#endif
+    if (is(what, "args") || is(what, "crt_args"))
         return print_arguments(argc, argv);
     if (is(what, "argv0"))
         return printf("%s\n", argv[0]) < 0;
@@ -357,3 +366,22 @@ int main(int argc, char **argv)
     fprintf(stderr, "helper: what is '%s'?\n", what);
     return 99;
 }
+
+#ifdef _WIN32
+int wmain(int argc, wchar_t **wide);
+int wmain(int argc, wchar_t **wide)
+{
+    char **argv = calloc((size_t) argc + 1, sizeof *argv);
+    for (int i = 0; i < argc; i++) {
+        int size = WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, NULL, 0, NULL, NULL);
+        argv[i] = malloc((size_t) size);
+        WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, argv[i], size, NULL, NULL);
+    }
+    return run(argc, argv);
+}
+#else
+int main(int argc, char **argv)
+{
+    return run(argc, argv);
+}
+#endif
