@@ -254,6 +254,15 @@ mproc_err mproc_popen_read_line(mproc_popen *child, int stream, const char **lin
     return err;
 }
 
+/* Waits until what was written has left this process: where writes go on by themselves, a thread's end or a
+ * close would cut them off. */
+static void drain(struct popen_end *end, int64_t deadline)
+{
+    struct mproc_plat_transfer rest = { .stream = end->stream };
+    while (mproc_plat_stream_transfer(&rest, 1, deadline) == MPROC_OK && !rest.drained && !rest.ended)
+        continue;
+}
+
 mproc_err mproc_popen_write(mproc_popen *child, const void *data, size_t size, size_t *written,
                             mproc_ms timeout)
 {
@@ -276,6 +285,8 @@ mproc_err mproc_popen_write(mproc_popen *child, const void *data, size_t size, s
         else if (err == MPROC_OK)
             done += transfer.done;
     }
+    if (err == MPROC_OK)
+        drain(end, deadline);
     if (written)
         *written = done;
     return err;
@@ -287,6 +298,8 @@ mproc_err mproc_popen_close_stream(mproc_popen *child, int stream)
     mproc_err err = find_end(child, stream, false, &end);
     if (err != MPROC_OK)
         return err;
+    if (stream == MPROC_STDIN && end->stream)
+        drain(end, MPROC_PLAT_NEVER);
     mproc__popen_close_end(end);
     mproc__bytes_free(&end->bytes);
     end->at_end = false;

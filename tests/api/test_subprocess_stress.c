@@ -71,6 +71,8 @@ static void a_gibibyte_streams_through_stdin_and_stdout_at_once(void)
         total += size;
     }
     thread_join(feeder);
+    if (total != much)
+        printf("\n  %llu bytes of %llu\n", (unsigned long long) total, (unsigned long long) much);
     CU_ASSERT_EQUAL(total, much);
     CU_ASSERT_EQUAL(sum, flow.sum);
     CHECK_OK(mproc_popen_close(flow.child));
