@@ -46,7 +46,8 @@ static void note(mproc_popen *child, struct popen_end *end, const struct mproc_p
 {
     bool over = transfer->ended;
     if (end == &child->ends[MPROC_STDIN]) {
-        child->input += transfer->done;
+        if (transfer->done > 0)
+            child->input += transfer->done;
         child->input_size -= transfer->done;
         over = over || (child->input_size == 0 && transfer->drained);
     } else {

@@ -170,10 +170,10 @@ mproc_err mproc_popen_read(mproc_popen *child, int stream, void *buffer, size_t 
 /* The length of the line at `start` with its end; 0 if its end is not there yet. */
 static size_t line_length(const struct popen_end *end, bool text, size_t searched)
 {
-    const char *data = end->bytes.data + end->bytes.start;
     size_t count = end->bytes.end - end->bytes.start;
     if (count == 0)
         return 0;
+    const char *data = end->bytes.data + end->bytes.start;
     const char *newline = memchr(data + searched, '\n', count - searched);
     if (text) {
         size_t until = newline ? (size_t) (newline - data) : count;

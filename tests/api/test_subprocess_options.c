@@ -503,8 +503,11 @@ static void inherit_lets_descriptors_through_under_their_numbers(void)
     options.set_umask = true;
     CU_ASSERT_STRING_EQUAL(output_of(HELP("descriptors"), &options), expected);
     mproc_popen_options all = { .inherit_all = true };
-    snprintf(expected, sizeof expected, " %d %d %d ", (int) files[0], (int) files[1], (int) files[2]);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output_of(HELP("descriptors"), &all), expected));
+    const char *listed = output_of(HELP("descriptors"), &all);
+    for (int i = 0; i < 3; i++) {
+        snprintf(expected, sizeof expected, " %d ", (int) files[i]);
+        CU_ASSERT_PTR_NOT_NULL(strstr(listed, expected));
+    }
     native_close(files[0]);
     CHECK_FAILS(try_start(HELP("exit", "0"), &options), MPROC_EINVAL);
     native_close(files[1]);

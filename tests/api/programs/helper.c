@@ -327,8 +327,8 @@ static int run(int argc, char **argv)
     if (is(what, "tree"))
         return tree(atoi(more), argc > 3 && atoi(argv[3]));
     if (is(what, "busy")) {
-        volatile char *memory = malloc(64 << 20);
-        memset((char *) memory, 1, 64 << 20);
+        static volatile char memory[64 << 20];
+        memset((char *) memory, 1, sizeof memory);
         for (clock_t end = clock() + CLOCKS_PER_SEC / 5; clock() < end;)
             continue;
         return memory[1] != 1;
