@@ -680,7 +680,7 @@ static void signals_are_sent_and_end_a_child_with_minus_their_number(void)
 {
     mproc_popen_options options = { .standard_output = { .kind = MPROC_STREAM_PIPE } };
     mproc_popen *child = NULL;
-    const char *line;
+    const char *line = NULL;
     int returncode = 0;
     if (system_is_windows()) {
         CHECK_OK(mproc_popen_start(&child, HELP("stay"), &options));
@@ -692,11 +692,12 @@ static void signals_are_sent_and_end_a_child_with_minus_their_number(void)
     CHECK_OK(mproc_popen_start(&child, HELP("wait_signal"), &options));
     CHECK_OK(mproc_popen_read_line(child, MPROC_STDOUT, &line, NULL, LONG));
     CHECK_FAILS(mproc_popen_send_signal(child, 9999), MPROC_EINVAL);
-    CHECK_OK(mproc_popen_send_signal(child, 10)); /* SIGUSR1 on Linux */
+    int number = line ? atoi(line) : 0; /* SIGUSR1 */
+    CHECK_OK(mproc_popen_send_signal(child, number));
     CHECK_OK(mproc_popen_wait(child, LONG));
     CHECK_OK(mproc_popen_returncode(child, &returncode));
     CU_ASSERT_EQUAL(returncode, 42);
-    CHECK_OK(mproc_popen_send_signal(child, 10)); /* nobody gets it */
+    CHECK_OK(mproc_popen_send_signal(child, number)); /* nobody gets it */
     CHECK_OK(mproc_popen_close(child));
     mproc_completed completed;
     CHECK_OK(mproc_run(&completed, HELP("raise", "6"), NULL, LONG));

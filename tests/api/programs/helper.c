@@ -14,7 +14,6 @@
 #include <io.h>
 #include <shellapi.h>
 int _dowildcard = 0; /* "*" is an argument like others */
-#define setmode _setmode
 #else
 #include <dirent.h>
 #include <errno.h>
@@ -24,11 +23,6 @@ int _dowildcard = 0; /* "*" is an argument like others */
 #include <sys/stat.h>
 #include <unistd.h>
 extern char **environ;
-#define O_BINARY 0
-static int setmode(int descriptor, int mode)
-{
-    return descriptor + mode;
-}
 #endif
 
 static void pause_ms(int milliseconds)
@@ -272,9 +266,10 @@ static int is(const char *a, const char *b)
 static int run(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "", *more = argc > 2 ? argv[2] : "";
-    setmode(0, O_BINARY);
-    setmode(1, O_BINARY);
-    setmode(2, O_BINARY);
+#ifdef _WIN32
+    for (int stream = 0; stream < 3; stream++)
+        _setmode(stream, O_BINARY);
+#endif
     if (is(what, "exit"))
         return atoi(more);
 #ifdef _WIN32
@@ -349,7 +344,7 @@ static int run(int argc, char **argv)
         sigaddset(&set, SIGUSR1);
         signal(SIGUSR1, on_signal);
         sigprocmask(SIG_BLOCK, &set, NULL);
-        printf("ready\n");
+        printf("%d\n", SIGUSR1);
         fflush(stdout);
         sigwait(&set, &number);
         return number == SIGUSR1 ? 42 : 1;
