@@ -19,6 +19,7 @@
 
 #include "error.h"
 #include "mproc/process.h"
+#include "mproc/subprocess.h"
 #include "platform_types.h" /* mproc_plat_region_at() */
 
 /* A descriptor or HANDLE. */
@@ -153,6 +154,7 @@ struct mproc_plat_status {
     bool known;     /* false: it has ended but nobody can say how (host took the status, template died) */
     bool signalled; /* ended by signal `code`, else exited with `code` */
     int code;
+    mproc_usage usage; /* all 0 if not known, or for a template's child */
 };
 
 struct mproc_plat_spawn {
@@ -191,11 +193,83 @@ void mproc_plat_process_forget(struct mproc_plat_process *process);
 mproc_err mproc_plat_confine_check(const mproc_limits *limits, const int *cpus, size_t cpu_count);
 mproc_err mproc_plat_confine_apply(const mproc_limits *limits, const int *cpus, size_t cpu_count);
 
+/* ---- other programs (launch.c) ---- */
+
+struct mproc_plat_launch {
+    const char *const *argv;            /* ends with NULL; at least one */
+    const mproc_popen_options *options; /* all but the streams, pipe_size, text and terminal sizes */
+    mproc_plat_handle standard[3];      /* MPROC_PLAT_NONE: inherit */
+    mproc_plat_handle terminal;         /* to be the controlling one, in a new session; NONE */
+};
+/* Starts any program with 0-2 and options->inherit and (unless inherit_all) no other descriptor, whatever
+ * other threads open meanwhile. Costs no copy of this process's page tables unless user or groups are
+ * changed. All failures up to the start of the program are returned here and name the path or
+ * folder: as mproc_plat_spawn(), and MPROC_EIMAGE, MPROC_ENOTSUP. *job is what
+ * mproc_plat_job_stop() takes; MPROC_PLAT_NONE if there is none. */
+mproc_err mproc_plat_launch(const struct mproc_plat_launch *launch, struct mproc_plat_process *process,
+                            mproc_plat_handle *job);
+/* Sends a signal to a child that has not been reaped; MPROC_OK if it has ended. MPROC_ENOTSUP,
+ * MPROC_EINVAL. */
+mproc_err mproc_plat_process_send(const struct mproc_plat_process *process, int number);
+/* Whether `watch` of a launched process may be given away for waiting. */
+bool mproc_plat_watch_is_exact(void);
+/* Ends all processes of a job at once. */
+void mproc_plat_job_stop(mproc_plat_handle job);
+
+struct mproc_plat_process_entry {
+    int64_t pid, parent, group, session; /* the latter two -1 where there are none */
+    uint64_t stamp;                      /* as mproc_plat_process_stamp() has it */
+};
+/* All processes of the system (that this one may see), without those that have ended; *list is to be
+ * freed. MPROC_ENOTSUP. */
+mproc_err mproc_plat_process_list(struct mproc_plat_process_entry **list, size_t *count);
+
+/* ---- streams of other programs (stream.c) ---- */
+
+/* This side's end of a pipe or terminal. One thread at a time. */
+struct mproc_plat_stream;
+/* A pipe with a reading (child_reads) or writing end for a child, which blocks as programs expect.
+ * `size` is a wish; 0: the system's, growing once it has been full. */
+mproc_err mproc_plat_stream_pipe(bool child_reads, size_t size, struct mproc_plat_stream **own,
+                                 mproc_plat_handle *childs);
+/* A pipe whose ends are both for children. */
+mproc_err mproc_plat_pipeline(size_t size, mproc_plat_handle *reader, mproc_plat_handle *writer);
+/* A pseudo-terminal. MPROC_ENOTSUP. */
+mproc_err mproc_plat_terminal_open(unsigned rows, unsigned columns, mproc_plat_handle *own,
+                                   mproc_plat_handle *childs);
+/* One more stream (for writing or for reading) of this side of a terminal. */
+mproc_err mproc_plat_terminal_stream(mproc_plat_handle own, bool writes, struct mproc_plat_stream **stream);
+mproc_plat_handle mproc_plat_stream_handle(const struct mproc_plat_stream *stream);
+/* Also tells a terminal's child the end of the file, if the stream is for writing. */
+void mproc_plat_stream_close(struct mproc_plat_stream *stream);
+
+struct mproc_plat_transfer {
+    struct mproc_plat_stream *stream;
+    void *buffer;  /* for reading */
+    const void *data; /* for writing, if buffer is NULL */
+    size_t size;   /* of either; 0 when writing: waits until all before has been handed over */
+    size_t done;   /* out: bytes moved */
+    bool ended;    /* out: end of the file; when writing, the child has closed its end */
+    bool drained;  /* out, when writing: all is handed over, the stream may be closed */
+};
+/* Waits until something has been moved or has ended on one of the streams (at most four); never moves
+ * on after it has returned. No SIGPIPE. MPROC_ETIMEDOUT; deadline 0 looks once. */
+mproc_err mproc_plat_stream_transfer(struct mproc_plat_transfer *transfers, size_t count,
+                                     int64_t deadline);
+
+/* Memory for much data that comes bit by bit: cheap to grow, and with few page faults. Sizes are multiples
+ * of 2 MiB; NULL and 0 to begin with; new_size 0 frees. NULL if there is no memory: then the old buffer is
+ * as it was. */
+enum { MPROC_PLAT_BUFFER_UNIT = 2 << 20 };
+void *mproc_plat_buffer_resize(void *buffer, size_t size, size_t new_size);
+
 /* ---- standard streams (stdio.c) ---- */
 
 /* Opens what a child is to have as stream 0, 1 or 2: the null device (path NULL) or a file, read
  * for 0, else created or appended to. */
 mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle *handle);
+/* Creates a file or empties it, for a child to write to. */
+mproc_err mproc_plat_file_create(const char *path, mproc_plat_handle *handle);
 /* MPROC_EINVAL unless `handle` is open here. */
 mproc_err mproc_plat_handle_check(mproc_plat_handle handle);
 /* The handle of this process's own stream 0, 1 or 2. */

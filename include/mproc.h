@@ -24,6 +24,7 @@
 #include "mproc/queue.h"
 #include "mproc/rwlock.h"
 #include "mproc/semaphore.h"
+#include "mproc/subprocess.h"
 #include "mproc/trace.h"
 
 #endif

@@ -38,6 +38,8 @@ int mproc__socket_pair(int ends[2])
     return 0;
 }
 
+const bool mproc__spawn_closes = true;
+
 int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count)
 {
     int failed = posix_spawnattr_setflags(&actions->attributes, POSIX_SPAWN_CLOEXEC_DEFAULT);
@@ -48,6 +50,19 @@ int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, siz
     for (size_t i = 0; i < count && !failed; i++)
         failed = posix_spawn_file_actions_addinherit_np(&actions->files, keep[i]);
     return failed;
+}
+
+void mproc__close_all_but(const int *keep, size_t count)
+{
+    int most = getdtablesize();
+    for (int descriptor = 3; descriptor < most; descriptor++) {
+        if (count > 0 && *keep == descriptor) {
+            keep++;
+            count--;
+        } else {
+            close(descriptor);
+        }
+    }
 }
 
 /* macOS finds memory, or swap, when a page is used. */

@@ -35,6 +35,8 @@ int mproc__socket_pair(int ends[2])
     return socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0 ? prepare_pair(ends, 0) : -1;
 }
 
+const bool mproc__spawn_closes = false;
+
 int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count)
 {
     int failed = 0;
@@ -83,18 +85,22 @@ static bool close_listed(const int *sorted, size_t count)
     return complete;
 }
 
+void mproc__close_all_but(const int *keep, size_t count)
+{
+    long limit = sysconf(_SC_OPEN_MAX);
+    int most = limit > 0 && limit < MOST_TRIED ? (int) limit : MOST_TRIED;
+    for (int descriptor = 3; descriptor < most; descriptor++)
+        if (!is_kept(keep, count, descriptor))
+            close(descriptor);
+}
+
 void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count)
 {
     int *sorted = malloc((count + 1) * sizeof *sorted);
     if (!sorted)
         return;
     size_t used = mproc__sort_descriptors(keep, count, mproc__held(), sorted);
-    if (!close_listed(sorted, used)) {
-        long limit = sysconf(_SC_OPEN_MAX);
-        int most = limit > 0 && limit < MOST_TRIED ? (int) limit : MOST_TRIED;
-        for (int descriptor = 3; descriptor < most; descriptor++)
-            if (!is_kept(sorted, used, descriptor))
-                close(descriptor);
-    }
+    if (!close_listed(sorted, used))
+        mproc__close_all_but(sorted, used);
     free(sorted);
 }

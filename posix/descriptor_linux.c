@@ -34,7 +34,31 @@ int mproc__socket_pair(int ends[2])
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 ? raise_pair(ends) : -1;
 }
 
+static void close_range_of(unsigned first, unsigned last)
+{
+    if (first > last || syscall(SYS_close_range, first, last, 0u) == 0)
+        return;
+    /* Linux before 5.9. */
+    long limit = sysconf(_SC_OPEN_MAX);
+    if (limit > 0 && last >= (unsigned) limit)
+        last = (unsigned) limit - 1;
+    for (unsigned descriptor = first; descriptor <= last; descriptor++)
+        close((int) descriptor);
+}
+
+void mproc__close_all_but(const int *keep, size_t count)
+{
+    unsigned first = 3;
+    for (size_t i = 0; i < count; i++) {
+        close_range_of(first, (unsigned) keep[i] - 1);
+        first = (unsigned) keep[i] + 1;
+    }
+    close_range_of(first, UINT_MAX);
+}
+
 #ifdef MPROC_HAVE_SPAWN_CLOSEFROM
+const bool mproc__spawn_closes = true;
+
 static bool contains(const int *keep, size_t count, int number)
 {
     for (size_t i = 0; i < count; i++)
@@ -68,6 +92,8 @@ void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count)
     (void) count;
 }
 #else
+const bool mproc__spawn_closes = false;
+
 int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count)
 {
     int failed = 0;
@@ -82,13 +108,7 @@ void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count)
     if (!sorted)
         return;
     size_t used = mproc__sort_descriptors(keep, count, mproc__held(), sorted);
-    int first = 3;
-    for (size_t i = 0; i < used; i++) {
-        if (sorted[i] > first)
-            syscall(SYS_close_range, (unsigned) first, (unsigned) sorted[i] - 1, 0u);
-        first = sorted[i] + 1;
-    }
-    syscall(SYS_close_range, (unsigned) first, UINT_MAX, 0u);
+    mproc__close_all_but(sorted, used);
     free(sorted);
 }
 #endif

@@ -39,6 +39,11 @@ struct mproc__spawn_actions {
  * 0 or an errno. */
 int mproc__spawn_keep(struct mproc__spawn_actions *actions, const int *keep, size_t count);
 
+/* Whether this system's mproc__spawn_keep() leaves nothing else open. */
+extern const bool mproc__spawn_closes;
+/* In a forked or vforked child: closes all but 0-2 and `keep` (sorted). Safe where signal handlers are. */
+void mproc__close_all_but(const int *keep, size_t count);
+
 /* Makes sure that the region's bytes have memory, where the system can promise that. 0 or errno. */
 int mproc__reserve_bytes(int descriptor, uint64_t offset, uint64_t size);
 
@@ -58,6 +63,21 @@ void mproc__drop_held(void);
  * ascending and each once. Returns how many. */
 size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more,
                                int *sorted);
+
+/* ---- spawn.c ---- */
+
+/* Whether an entry "NAME=value" or "NAME" is about the variable of `other`. */
+bool mproc__same_variable(const char *entry, const char *other);
+
+/* ---- program.c: what is to be executed ---- */
+
+/* The environment as it is for a child; NULL if there is no memory. free() it; the strings are the
+ * caller's and environ's. */
+char **mproc__environment(const mproc_popen_options *options);
+/* The paths to try for a program, one after the other; free() it, the strings lie in it. */
+char **mproc__program_paths(const char *name, char *const *environment);
+/* The first path that can be executed, or NULL and an errno. */
+const char *mproc__choose_path(char *const *paths, const char *folder, int *code);
 
 /* ---- confine.c ---- */
 
@@ -109,7 +129,32 @@ bool mproc__kill_at_hangup(int reader);
 /* ---- process.c ---- */
 
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status);
+struct rusage;
+mproc_usage mproc__usage(const struct rusage *usage);
 /* Kills and reaps a child whose start could not be finished. */
 void mproc__abandon(pid_t pid);
+
+/* ---- launch.c, launch_child.c ---- */
+
+struct mproc__launch {
+    const struct mproc_plat_launch *request;
+    const mproc_popen_options *options;
+    struct mproc__watch watch;
+    char **arguments, **environment, **paths;
+    int *keep; /* sorted */
+    size_t keep_count;
+    int streams[3]; /* all > 2, or -1: inherited */
+    bool moved[3];  /* copies, to be closed */
+    bool changes_user, sets_groups;
+    uid_t user;
+    gid_t group;
+    gid_t *groups;
+    size_t group_count;
+    const char *step; /* what failed, if it was not the program or its folder */
+};
+/* MPROC_OK or why user and groups cannot be found. */
+mproc_err mproc__find_users(struct mproc__launch *launch);
+/* Starts it where posix_spawn() cannot: with vfork() or, for another user, fork(). 0 or an errno. */
+int mproc__launch_by_fork(struct mproc__launch *launch, pid_t *pid);
 
 #endif

@@ -7,20 +7,40 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /* More processes than this are watched with memory from the heap. */
 #define FEW 64
-/* Nanoseconds between questions whether a process that is ending has ended. */
+/* Nanoseconds between questions whether a process that is ending has ended: at first, and at most (a
+ * program that was started in generic POSIX drops its pipe at once and runs on). */
 #define EXIT_NAP 200000
+#define LONGEST_NAP 10000000
 
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status)
 {
     status->known = true;
     status->signalled = WIFSIGNALED(wait_status);
     status->code = status->signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+    return (uint64_t) time.tv_sec * 1000000 + (uint64_t) time.tv_usec;
+}
+
+mproc_usage mproc__usage(const struct rusage *usage)
+{
+#ifdef __APPLE__
+    uint64_t unit = 1;
+#else
+    uint64_t unit = 1024;
+#endif
+    return (mproc_usage){ .user_us = microseconds(usage->ru_utime),
+                          .system_us = microseconds(usage->ru_stime),
+                          .max_resident_bytes = (uint64_t) usage->ru_maxrss * unit };
 }
 
 void mproc__abandon(pid_t pid)
@@ -103,6 +123,7 @@ static mproc_err watch_entries(const struct mproc_plat_process *const *processes
         if (processes[i]->watch == MPROC_PLAT_NONE)
             deadline = 0;
     }
+    long nap = EXIT_NAP;
     for (;;) {
         int ready = mproc__poll(entries, count, next_look(deadline));
         if (ready < 0)
@@ -115,7 +136,8 @@ static mproc_err watch_entries(const struct mproc_plat_process *const *processes
             return MPROC_ETIMEDOUT;
         /* It closes its descriptors a little before it has ended. */
         if (ready > 0)
-            nanosleep(&(struct timespec){ .tv_nsec = EXIT_NAP }, NULL);
+            nanosleep(&(struct timespec){ .tv_nsec = nap }, NULL);
+        nap = nap < LONGEST_NAP / 2 ? nap * 2 : LONGEST_NAP;
     }
 }
 

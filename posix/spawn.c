@@ -25,8 +25,7 @@ struct start {
     char path[MPROC_PLAT_PATH_SIZE];
 };
 
-/* Whether an entry "NAME=value" or "NAME" is about the variable of `entry`. */
-static bool same_name(const char *entry, const char *other)
+bool mproc__same_variable(const char *entry, const char *other)
 {
     size_t length = strcspn(entry, "=");
     return strncmp(entry, other, length) == 0 && (other[length] == '=' || other[length] == '\0');
@@ -34,10 +33,10 @@ static bool same_name(const char *entry, const char *other)
 
 static bool is_overridden(const char *entry, const char *const *changes)
 {
-    if (same_name("MPROC_BOOT", entry) || same_name("MPROC_WATCH", entry))
+    if (mproc__same_variable("MPROC_BOOT", entry) || mproc__same_variable("MPROC_WATCH", entry))
         return true;
     for (size_t i = 0; changes && changes[i]; i++)
-        if (same_name(changes[i], entry))
+        if (mproc__same_variable(changes[i], entry))
             return true;
     return false;
 }

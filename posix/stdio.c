@@ -43,6 +43,18 @@ mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle 
     return MPROC_OK;
 }
 
+mproc_err mproc_plat_file_create(const char *path, mproc_plat_handle *handle)
+{
+    int opened = open_descriptor(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY);
+    if (opened < 0)
+        return mproc__fail_system(mproc__from_errno(errno), errno,
+                                  "'%s' cannot be created for a child's output; check the path and its "
+                                  "permissions",
+                                  path);
+    *handle = opened;
+    return MPROC_OK;
+}
+
 mproc_err mproc_plat_handle_check(mproc_plat_handle handle)
 {
     if (handle >= 0 && fcntl((int) handle, F_GETFD) >= 0)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,15 +81,18 @@ bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status)
 {
     int wait_status;
+    struct rusage usage;
     pid_t got;
     do
-        got = waitpid((pid_t) process->pid, &wait_status, WNOHANG);
+        got = wait4((pid_t) process->pid, &wait_status, WNOHANG, &usage);
     while (got < 0 && errno == EINTR);
     if (got == 0)
         return false;
     *status = (struct mproc_plat_status){ .known = false };
-    if (got > 0)
+    if (got > 0) {
         mproc__decode_status(wait_status, status);
+        status->usage = mproc__usage(&usage);
+    }
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,9 +125,11 @@ bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_pl
 {
     siginfo_t info;
     info.si_pid = 0;
+    struct rusage usage;
     int failed;
+    /* The system call tells what was used, too; the C library's waitid() does not. */
     do
-        failed = waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOHANG);
+        failed = (int) syscall(SYS_waitid, P_PIDFD, (int) process->watch, &info, WEXITED | WNOHANG, &usage);
     while (failed && errno == EINTR);
     if (!failed && info.si_pid == 0)
         return false;
@@ -134,6 +137,7 @@ bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_pl
     status->known = !failed;
     status->signalled = !failed && info.si_code != CLD_EXITED;
     status->code = failed ? 0 : info.si_status;
+    status->usage = failed ? (mproc_usage){ 0 } : mproc__usage(&usage);
     return true;
 }
 

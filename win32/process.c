@@ -2,6 +2,7 @@
 /* Starting a program so that it gets exactly the handles it is meant to have. */
 #include "win32.h"
 
+#include <psapi.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -57,11 +58,11 @@ static mproc_err add_boot(struct environment *environment, const char *boot)
 }
 
 /* Additions and MPROC_BOOT first, then what of this process's variables they do not name. */
-static mproc_err collect(const struct mproc_plat_spawn *spawn, wchar_t *own,
+static mproc_err collect(const char *const *changes, const char *boot, wchar_t *own,
                          struct environment *result)
 {
     size_t most = 1;
-    for (const char *const *entry = spawn->environment; entry && *entry; entry++)
+    for (const char *const *entry = changes; entry && *entry; entry++)
         most++;
     for (const wchar_t *entry = own; *entry; entry += wcslen(entry) + 1)
         most++;
@@ -69,10 +70,10 @@ static mproc_err collect(const struct mproc_plat_spawn *spawn, wchar_t *own,
     if (!result->entries)
         return mproc__fail(MPROC_ENOMEM, "no memory for the child's environment");
     mproc_err err = MPROC_OK;
-    for (const char *const *entry = spawn->environment; err == MPROC_OK && entry && *entry; entry++)
+    for (const char *const *entry = changes; err == MPROC_OK && entry && *entry; entry++)
         err = add_own(result, *entry);
-    if (err == MPROC_OK)
-        err = add_boot(result, spawn->boot);
+    if (err == MPROC_OK && boot)
+        err = add_boot(result, boot);
     if (err != MPROC_OK)
         return err;
     for (wchar_t *entry = own; *entry; entry += wcslen(entry) + 1) {
@@ -121,13 +122,14 @@ static mproc_err join_block(const struct environment *environment, wchar_t **joi
     return MPROC_OK;
 }
 
-static mproc_err make_block(const struct mproc_plat_spawn *spawn, wchar_t **block)
+mproc_err mproc__environment_block(const wchar_t *base, const char *const *changes, const char *boot,
+                                   wchar_t **block)
 {
-    wchar_t *own = GetEnvironmentStringsW();
+    wchar_t *own = base ? NULL : GetEnvironmentStringsW();
     struct environment environment = { 0 };
-    if (!own)
+    if (!own && !base)
         return mproc__fail(MPROC_ENOMEM, "no memory for a copy of the environment");
-    mproc_err err = collect(spawn, own, &environment);
+    mproc_err err = collect(changes, boot, base ? (wchar_t *) base : own, &environment);
     if (err == MPROC_OK) {
         drop_repeated(&environment);
         err = join_block(&environment, block);
@@ -135,7 +137,8 @@ static mproc_err make_block(const struct mproc_plat_spawn *spawn, wchar_t **bloc
     for (size_t i = 0; i < environment.owned; i++)
         free(environment.entries[i]);
     free(environment.entries);
-    FreeEnvironmentStringsW(own);
+    if (own)
+        FreeEnvironmentStringsW(own);
     return err;
 }
 
@@ -143,19 +146,7 @@ static mproc_err make_block(const struct mproc_plat_spawn *spawn, wchar_t **bloc
 
 static SRWLOCK starting = SRWLOCK_INIT;
 
-struct launch {
-    HANDLE standard[3];
-    HANDLE *list;
-    size_t count;
-    bool *raised; /* which of `keep` are inheritable only for this launch */
-    const struct mproc_plat_spawn *spawn;
-    wchar_t *executable, *command, *folder, *block;
-    LPPROC_THREAD_ATTRIBUTE_LIST attributes;
-    HANDLE job;
-    bool join_later;
-};
-
-static void add_handle(struct launch *launch, HANDLE handle)
+static void add_handle(struct mproc__launch *launch, HANDLE handle)
 {
     for (size_t i = 0; i < launch->count; i++)
         if (launch->list[i] == handle)
@@ -170,15 +161,14 @@ static bool is_open(mproc_plat_handle handle)
 }
 
 /* The child's streams are duplicates, so that nothing of ours becomes inheritable. */
-static mproc_err gather_handles(struct launch *launch)
+static mproc_err gather_handles(struct mproc__launch *launch)
 {
-    const struct mproc_plat_spawn *spawn = launch->spawn;
-    launch->list = calloc(spawn->keep_count + 3, sizeof *launch->list);
-    launch->raised = calloc(spawn->keep_count + 1, sizeof *launch->raised);
+    launch->list = calloc(launch->keep_count + 3, sizeof *launch->list);
+    launch->raised = calloc(launch->keep_count + 1, sizeof *launch->raised);
     if (!launch->list || !launch->raised)
         return mproc__fail(MPROC_ENOMEM, "no memory for a child's handles");
     for (int stream = 0; stream < 3; stream++) {
-        mproc_plat_handle handle = spawn->standard[stream];
+        mproc_plat_handle handle = launch->standard[stream];
         bool own = handle == MPROC_PLAT_NONE;
         if (own)
             handle = mproc_plat_stdio_own(stream);
@@ -186,20 +176,20 @@ static mproc_err gather_handles(struct launch *launch)
         if (own && (handle == MPROC_PLAT_NONE || !is_open(handle)))
             continue;
         if (!DuplicateHandle(GetCurrentProcess(), (HANDLE) handle, GetCurrentProcess(),
-                             &launch->standard[stream], 0, TRUE, DUPLICATE_SAME_ACCESS))
+                             &launch->streams[stream], 0, TRUE, DUPLICATE_SAME_ACCESS))
             return mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(),
                                       "cannot pass on stream %d", stream);
-        add_handle(launch, launch->standard[stream]);
+        add_handle(launch, launch->streams[stream]);
     }
-    for (size_t i = 0; i < spawn->keep_count; i++)
-        add_handle(launch, (HANDLE) spawn->keep[i]);
+    for (size_t i = 0; i < launch->keep_count; i++)
+        add_handle(launch, (HANDLE) launch->keep[i]);
     return MPROC_OK;
 }
 
-static void raise_inheritance(struct launch *launch)
+static void raise_inheritance(struct mproc__launch *launch)
 {
-    for (size_t i = 0; i < launch->spawn->keep_count; i++) {
-        HANDLE handle = (HANDLE) launch->spawn->keep[i];
+    for (size_t i = 0; i < launch->keep_count; i++) {
+        HANDLE handle = (HANDLE) launch->keep[i];
         DWORD flags;
         launch->raised[i] = GetHandleInformation(handle, &flags) &&
                             !(flags & HANDLE_FLAG_INHERIT) &&
@@ -207,11 +197,11 @@ static void raise_inheritance(struct launch *launch)
     }
 }
 
-static void lower_inheritance(const struct launch *launch)
+static void lower_inheritance(const struct mproc__launch *launch)
 {
-    for (size_t i = 0; i < launch->spawn->keep_count; i++)
+    for (size_t i = 0; i < launch->keep_count; i++)
         if (launch->raised[i])
-            SetHandleInformation((HANDLE) launch->spawn->keep[i], HANDLE_FLAG_INHERIT, 0);
+            SetHandleInformation((HANDLE) launch->keep[i], HANDLE_FLAG_INHERIT, 0);
 }
 
 /* Closing the last handle of this job, so also our death, ends every daemon and what it started. */
@@ -231,10 +221,10 @@ static HANDLE daemons_job(void)
     return job;
 }
 
-static mproc_err set_attributes(struct launch *launch)
+static mproc_err set_attributes(struct mproc__launch *launch)
 {
     SIZE_T size = 0;
-    DWORD wanted = launch->spawn->daemon ? 2 : 1;
+    DWORD wanted = launch->job ? 2 : 1;
     InitializeProcThreadAttributeList(NULL, wanted, 0, &size);
     launch->attributes = malloc(size);
     if (!launch->attributes ||
@@ -243,13 +233,11 @@ static mproc_err set_attributes(struct launch *launch)
         launch->attributes = NULL;
         return mproc__fail(MPROC_ENOMEM, "no memory to start a process");
     }
-    if (launch->count > 0 &&
+    if (launch->count > 0 && !launch->keep_all &&
         !UpdateProcThreadAttribute(launch->attributes, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
                                    launch->list, launch->count * sizeof(HANDLE), NULL, NULL))
         return mproc__fail_system(MPROC_EINVAL, (int) GetLastError(),
                                   "cannot list a child's handles");
-    /* Without a job the daemon still ends itself, by its lifeline. */
-    launch->job = launch->spawn->daemon ? daemons_job() : NULL;
     launch->join_later = /* Windows 8 has no such attribute */
         launch->job &&
         !UpdateProcThreadAttribute(launch->attributes, 0, PROC_THREAD_ATTRIBUTE_JOB_LIST,
@@ -259,10 +247,10 @@ static mproc_err set_attributes(struct launch *launch)
 
 /* ---- starting ---- */
 
-static mproc_err prepare_texts(struct launch *launch)
+static mproc_err prepare_texts(struct mproc__launch *launch, const struct mproc_plat_spawn *spawn)
 {
     char path[MPROC_PLAT_PATH_SIZE];
-    const char *executable = launch->spawn->executable;
+    const char *executable = spawn->executable;
     if (!executable) {
         mproc_err unknown = mproc_plat_executable(path, sizeof path);
         if (unknown != MPROC_OK)
@@ -270,8 +258,8 @@ static mproc_err prepare_texts(struct launch *launch)
         executable = path;
     }
     mproc_err err = mproc__wide(executable, &launch->executable);
-    if (err == MPROC_OK && launch->spawn->working_directory)
-        err = mproc__wide(launch->spawn->working_directory, &launch->folder);
+    if (err == MPROC_OK && spawn->working_directory)
+        err = mproc__wide(spawn->working_directory, &launch->folder);
     if (err != MPROC_OK)
         return err;
     size_t size = wcslen(launch->executable) + 3;
@@ -279,33 +267,41 @@ static mproc_err prepare_texts(struct launch *launch)
     if (!launch->command)
         return mproc__fail(MPROC_ENOMEM, "no memory to start a process");
     swprintf(launch->command, size, L"\"%ls\"", launch->executable);
-    return make_block(launch->spawn, &launch->block);
+    return mproc__environment_block(NULL, spawn->environment, spawn->boot, &launch->block);
 }
 
-static mproc_err create(struct launch *launch, struct mproc_plat_process *process)
+static mproc_err describe(const struct mproc__launch *launch, DWORD code)
+{
+    mproc_err err = mproc__from_windows(code);
+    if (code == ERROR_FILENAME_EXCED_RANGE)
+        err = MPROC_EINVAL;
+    if (code == 740) /* ERROR_ELEVATION_REQUIRED, missing from some headers */
+        err = MPROC_EPERM;
+    return mproc__fail_system(err, (int) code, "cannot start '%s'", launch->name);
+}
+
+static mproc_err create(struct mproc__launch *launch, struct mproc_plat_process *process)
 {
     STARTUPINFOEXW startup = { 0 };
     startup.StartupInfo.cb = sizeof startup;
-    startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
-    startup.StartupInfo.hStdInput = launch->standard[0];
-    startup.StartupInfo.hStdOutput = launch->standard[1];
-    startup.StartupInfo.hStdError = launch->standard[2];
+    startup.StartupInfo.dwFlags = STARTF_USESTDHANDLES | (launch->hide ? STARTF_USESHOWWINDOW : 0);
+    startup.StartupInfo.wShowWindow = SW_HIDE;
+    startup.StartupInfo.hStdInput = launch->streams[0];
+    startup.StartupInfo.hStdOutput = launch->streams[1];
+    startup.StartupInfo.hStdError = launch->streams[2];
     PROCESS_INFORMATION created;
     AcquireSRWLockExclusive(&starting);
     mproc_err err = set_attributes(launch);
     if (err == MPROC_OK) {
-        DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT;
+        DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT | launch->flags;
         if (launch->join_later)
             flags |= CREATE_SUSPENDED;
         startup.lpAttributeList = launch->attributes;
         raise_inheritance(launch);
-        if (!CreateProcessW(launch->executable, launch->command, NULL, NULL, launch->count > 0,
-                            flags, launch->block, launch->folder, &startup.StartupInfo, &created)) {
-            DWORD code = GetLastError();
-            err = mproc__fail_system(mproc__from_windows(code), (int) code, "cannot start '%s'",
-                                     launch->spawn->executable ? launch->spawn->executable
-                                                               : "this program again");
-        }
+        if (!CreateProcessW(launch->executable, launch->command, NULL, NULL,
+                            launch->count > 0 || launch->keep_all, flags, launch->block, launch->folder,
+                            &startup.StartupInfo, &created))
+            err = describe(launch, GetLastError());
         lower_inheritance(launch);
     }
     ReleaseSRWLockExclusive(&starting);
@@ -313,7 +309,8 @@ static mproc_err create(struct launch *launch, struct mproc_plat_process *proces
         return err;
     if (launch->join_later) {
         AssignProcessToJobObject(launch->job, created.hProcess);
-        ResumeThread(created.hThread);
+        if (!(launch->flags & CREATE_SUSPENDED))
+            ResumeThread(created.hThread);
     }
     CloseHandle(created.hThread);
     process->pid = (int64_t) created.dwProcessId;
@@ -322,28 +319,48 @@ static mproc_err create(struct launch *launch, struct mproc_plat_process *proces
     return MPROC_OK;
 }
 
+mproc_err mproc__launch(struct mproc__launch *launch, struct mproc_plat_process *process)
+{
+    mproc_err err = gather_handles(launch);
+    if (err == MPROC_OK)
+        err = create(launch, process);
+    for (int stream = 0; stream < 3; stream++)
+        if (launch->streams[stream])
+            CloseHandle(launch->streams[stream]);
+    if (launch->attributes) {
+        DeleteProcThreadAttributeList(launch->attributes);
+        free(launch->attributes);
+    }
+    free(launch->list);
+    free(launch->raised);
+    return err;
+}
+
+void mproc__launch_free(struct mproc__launch *launch)
+{
+    free(launch->executable);
+    free(launch->command);
+    free(launch->folder);
+    free(launch->block);
+}
+
 mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_plat_process *process)
 {
-    struct launch launch = { .spawn = spawn };
+    struct mproc__launch launch = { .standard = spawn->standard,
+                                    .keep = spawn->keep,
+                                    .keep_count = spawn->keep_count,
+                                    .name = spawn->executable ? spawn->executable
+                                                              : "this program again" };
     mproc__region_hand_on();
-    mproc_err err = prepare_texts(&launch);
-    if (err == MPROC_OK)
-        err = gather_handles(&launch);
-    if (err == MPROC_OK)
-        err = create(&launch, process);
-    for (int stream = 0; stream < 3; stream++)
-        if (launch.standard[stream])
-            CloseHandle(launch.standard[stream]);
-    if (launch.attributes) {
-        DeleteProcThreadAttributeList(launch.attributes);
-        free(launch.attributes);
+    mproc_err err = prepare_texts(&launch, spawn);
+    if (err == MPROC_OK) {
+        AcquireSRWLockExclusive(&starting);
+        /* Without a job the daemon still ends itself, by its lifeline. */
+        launch.job = spawn->daemon ? daemons_job() : NULL;
+        ReleaseSRWLockExclusive(&starting);
+        err = mproc__launch(&launch, process);
     }
-    free(launch.list);
-    free(launch.raised);
-    free(launch.executable);
-    free(launch.command);
-    free(launch.folder);
-    free(launch.block);
+    mproc__launch_free(&launch);
     return err;
 }
 
@@ -355,6 +372,25 @@ void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count)
 }
 
 /* ---- ending ---- */
+
+static uint64_t microseconds(FILETIME time)
+{
+    return ((uint64_t) time.dwHighDateTime << 32 | time.dwLowDateTime) / 10;
+}
+
+static mproc_usage usage_of(HANDLE process)
+{
+    FILETIME created, ended, kernel, user;
+    PROCESS_MEMORY_COUNTERS memory;
+    mproc_usage usage = { 0 };
+    if (GetProcessTimes(process, &created, &ended, &kernel, &user)) {
+        usage.user_us = microseconds(user);
+        usage.system_us = microseconds(kernel);
+    }
+    if (GetProcessMemoryInfo(process, &memory, sizeof memory))
+        usage.max_resident_bytes = memory.PeakWorkingSetSize;
+    return usage;
+}
 
 bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_plat_status *status)
 {
@@ -368,6 +404,7 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
     status->known = GetExitCodeProcess((HANDLE) process->watch, &code) != 0;
     status->signalled = status->known && code == MPROC__TERMINATED;
     status->code = status->signalled ? 15 : (int) code;
+    status->usage = usage_of((HANDLE) process->watch);
     return true;
 }
 

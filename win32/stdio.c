@@ -28,6 +28,24 @@ mproc_err mproc_plat_stdio_open(int stream, const char *path, mproc_plat_handle 
     return MPROC_OK;
 }
 
+mproc_err mproc_plat_file_create(const char *path, mproc_plat_handle *handle)
+{
+    wchar_t *wide;
+    mproc_err err = mproc__wide(path, &wide);
+    if (err != MPROC_OK)
+        return err;
+    HANDLE file = CreateFileW(wide, GENERIC_WRITE,
+                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, CREATE_ALWAYS,
+                              FILE_ATTRIBUTE_NORMAL, NULL);
+    DWORD code = GetLastError();
+    free(wide);
+    if (file == INVALID_HANDLE_VALUE)
+        return mproc__fail_system(mproc__from_windows(code), (int) code,
+                                  "cannot create '%s' for a child's output", path);
+    *handle = (mproc_plat_handle) file;
+    return MPROC_OK;
+}
+
 mproc_err mproc_plat_handle_check(mproc_plat_handle handle)
 {
     DWORD flags;

@@ -395,6 +395,36 @@ static void p10_attributes_are_as_in_python(void)
     CU_ASSERT_STRING_EQUAL(output.lines[16], "Process-3: exitcode: 5");
 }
 
+/* ---- external programs ---- */
+
+static int find_line(const struct output *output, const char *part)
+{
+    for (int i = 0; i < output->line_count; i++)
+        if (strstr(output->lines[i], part))
+            return i;
+    return -1;
+}
+
+static void s1_output_passes_through_and_the_exit_code_is_printed(void)
+{
+    struct output output = run("s01_call", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 3);
+    CU_ASSERT_EQUAL(find_line(&output, "$ "), 0);
+    CU_ASSERT_EQUAL(find_line(&output, "This is the output of another program."), 1);
+    CU_ASSERT_STRING_EQUAL(output.lines[2], "Exit code: 3");
+    output = run("s01_call", example("s01_call"), NULL);
+    CU_ASSERT_STRING_EQUAL(output.lines[output.line_count - 1], "Exit code: 0");
+}
+
+static void s2_the_answers_and_the_exit_code_are_printed(void)
+{
+    struct output output = run("s02_communicate", NULL);
+    int first = find_line(&output, "first answer"), second = find_line(&output, "second answer");
+    CU_ASSERT_TRUE(first > 0);
+    CU_ASSERT_TRUE(second > first);
+    CU_ASSERT_TRUE(find_line(&output, "Exit code: 4") > second);
+}
+
 /* ---- fork ---- */
 
 static bool fork_is_missing(const struct output *output)
@@ -800,7 +830,9 @@ MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(p7_an_endless_child_is_ended_by_terminate),
             MPROC_TEST(p8_a_child_has_threads_with_different_ids),
             MPROC_TEST(p9_each_child_sees_only_its_own_element),
-            MPROC_TEST(p10_attributes_are_as_in_python), MPROC_TEST(f1_both_print),
+            MPROC_TEST(p10_attributes_are_as_in_python),
+            MPROC_TEST(s1_output_passes_through_and_the_exit_code_is_printed),
+            MPROC_TEST(s2_the_answers_and_the_exit_code_are_printed), MPROC_TEST(f1_both_print),
             MPROC_TEST(f2_the_parent_gets_the_childs_pid),
             MPROC_TEST(f3_begin_is_seen_once_and_over_twice),
             MPROC_TEST(f4_the_childs_global_is_its_own),

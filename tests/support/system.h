@@ -25,6 +25,8 @@ void system_prepare(void);
 void watchdog_start(unsigned seconds);
 
 bool system_is_windows(void);
+/* Windows as Wine plays it. */
+bool system_is_wine(void);
 /* SIGKILL, or TerminateProcess. */
 void kill_hard(int64_t pid);
 /* Whether a process with this pid runs: a zombie does not. */
@@ -45,6 +47,10 @@ bool suspend(int64_t pid);
 bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
 void remove_folder(const char *path);
+/* Its name is UTF-8, which remove() need not know. */
+void remove_file(const char *path);
+/* SIGPIPE; nothing on Windows. */
+void ignore_pipe_signal(bool ignore);
 
 /* ---- processes ---- */
 

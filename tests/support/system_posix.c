@@ -140,6 +140,11 @@ bool system_is_windows(void)
     return false;
 }
 
+bool system_is_wine(void)
+{
+    return false;
+}
+
 void kill_hard(int64_t pid)
 {
     kill((pid_t) pid, SIGKILL);
@@ -238,6 +243,16 @@ bool copy_a_file(const char *from, const char *to)
 bool create_folder(const char *path)
 {
     return mkdir(path, 0755) == 0 || access(path, W_OK) == 0;
+}
+
+void remove_file(const char *path)
+{
+    unlink(path);
+}
+
+void ignore_pipe_signal(bool ignore)
+{
+    signal(SIGPIPE, ignore ? SIG_IGN : SIG_DFL);
 }
 
 void remove_folder(const char *path)

@@ -55,6 +55,11 @@ bool system_is_windows(void)
     return true;
 }
 
+bool system_is_wine(void)
+{
+    return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
+}
+
 void kill_hard(int64_t pid)
 {
     HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, (DWORD) pid);
@@ -161,6 +166,16 @@ bool copy_a_file(const char *from, const char *to)
 bool create_folder(const char *path)
 {
     return CreateDirectoryW(wide(path), NULL) || GetLastError() == ERROR_ALREADY_EXISTS;
+}
+
+void remove_file(const char *path)
+{
+    DeleteFileW(wide(path));
+}
+
+void ignore_pipe_signal(bool ignore)
+{
+    (void) ignore;
 }
 
 void remove_folder(const char *path)
