@@ -26,5 +26,6 @@
 #include "mproc/semaphore.h"
 #include "mproc/subprocess.h"
 #include "mproc/trace.h"
+#include "mproc/value.h"
 
 #endif
