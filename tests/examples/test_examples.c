@@ -500,6 +500,30 @@ static void f5_three_forks_print_eight_lines(void)
 
 /* ---- sharing ---- */
 
+static void d1_every_sum_is_printed_once(void)
+{
+    struct output output = run("d01_array", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 11);
+    for (int i = 1; i <= 10; i++)
+        CU_ASSERT_EQUAL(count_of(&output, apr_psprintf(pool, "%d", 1 + 100 * i)), 1);
+    CU_ASSERT_EQUAL(count_of(&output, "[1001, 2, 3, 4]"), 1);
+}
+
+static void d2_counts_down_in_order(void)
+{
+    struct output output = run("d02_count_down", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 10);
+    for (int i = 0; i < output.line_count; i++)
+        CU_ASSERT_STRING_EQUAL(output.lines[i], apr_psprintf(pool, "%d", 9 - i));
+}
+
+static void d6_works_as_between_threads(void)
+{
+    struct output output = run("d06_between_processes", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 1);
+    CU_ASSERT_EQUAL(count_of(&output, "lock 4000, rlock 4000, arrived 4, inside 0, never more than two: yes"), 1);
+}
+
 static void d5_lines_never_interleave(void)
 {
     struct output output = run("d05_lock_around_printing", NULL);
@@ -836,7 +860,9 @@ MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(f2_the_parent_gets_the_childs_pid),
             MPROC_TEST(f3_begin_is_seen_once_and_over_twice),
             MPROC_TEST(f4_the_childs_global_is_its_own),
-            MPROC_TEST(f5_three_forks_print_eight_lines), MPROC_TEST(d5_lines_never_interleave),
+            MPROC_TEST(f5_three_forks_print_eight_lines), MPROC_TEST(d1_every_sum_is_printed_once),
+            MPROC_TEST(d2_counts_down_in_order), MPROC_TEST(d5_lines_never_interleave),
+            MPROC_TEST(d6_works_as_between_threads),
             MPROC_TEST(wordfreq_lists_exactly_the_text_files),
             MPROC_TEST(wordfreq_counts_what_a_sort_counts),
             MPROC_TEST(wordfreq_shows_the_twenty_most_frequent),
