@@ -10,6 +10,7 @@ check_symbol_exists(on_exit stdlib.h MPROC_HAVE_ON_EXIT)
 check_symbol_exists(close_range unistd.h MPROC_HAVE_CLOSE_RANGE)
 check_symbol_exists(posix_spawn_file_actions_addclosefrom_np spawn.h MPROC_HAVE_SPAWN_CLOSEFROM)
 check_symbol_exists(posix_spawn_file_actions_addchdir_np spawn.h MPROC_HAVE_SPAWN_CHDIR)
+check_symbol_exists(posix_fallocate fcntl.h MPROC_HAVE_POSIX_FALLOCATE)
 check_symbol_exists(shm_open sys/mman.h MPROC_HAVE_SHM_OPEN)
 cmake_pop_check_state()
 

@@ -30,6 +30,7 @@ enum block_type {
     BLOCK_REGISTRY = 19,
     BLOCK_WAITERS = 20, /* of a condition */
     BLOCK_TRACE = 21,
+    BLOCK_SEGMENT = 22, /* record of named shared memory */
 };
 
 /* Creates the family's region with a limit in bytes; in the root. */
@@ -65,6 +66,7 @@ struct family {
     _Atomic uint32_t slot_hint;
     _Atomic uint64_t slot_chunk[32];    /* handles of BLOCK_SLOTS */
     _Atomic uint64_t registry[REGISTRY_CHUNKS]; /* handles of BLOCK_REGISTRY */
+    _Atomic uint32_t segments;          /* BLOCK_SEGMENTs there are */
     _Atomic uint64_t trace_limit;       /* events; 0: no trace */
     _Atomic uint64_t trace_events, trace_dropped;
     _Atomic uint64_t trace_chunks;      /* handle of the newest BLOCK_TRACE */

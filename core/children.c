@@ -6,6 +6,7 @@
 #include "compiler.h"
 #include "log.h"
 #include "runtime.h"
+#include "shared_memory.h"
 #include "trace.h"
 
 #include <stdarg.h>
@@ -195,6 +196,7 @@ static void conclude(struct child *child)
     if (record)
         mproc__arena_free(BLOCK_RECORD, child->record);
     child->record = 0;
+    mproc__shared_memory_child_ended(child->token);
     mproc__slot_release(child->token);
 }
 

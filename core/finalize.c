@@ -6,6 +6,7 @@
 #include "children.h"
 #include "runtime.h"
 #include "self.h"
+#include "shared_memory.h"
 #include "start.h"
 #include "trace.h"
 
@@ -66,6 +67,7 @@ MPROC_IN_CHILD void mproc__finish(int exit_code)
     }
     mproc__children_end();
     mproc__template_end();
+    mproc__shared_memory_finish();
     mproc__trace_finish();
     struct record *record = mproc__self()->record;
     if (record) {

@@ -125,6 +125,25 @@ void *mproc_plat_region_near(void *address, uint64_t size);
 /* The offset of an address inside the region; UINT64_MAX if it is not. */
 uint64_t mproc_plat_region_offset(const void *address);
 
+/* ---- named memory (named.c): segments that other programs open by name ---- */
+
+struct mproc_plat_named {
+    void *address;
+    size_t size;
+    mproc_plat_handle handle; /* or NONE */
+    uint64_t identity[2];     /* tells it from another of the same name */
+};
+/* platform_types.h says how new names begin (MPROC_PLAT_NAMED_PREFIX) and whether a segment stays when nobody
+ * has it mapped (MPROC_PLAT_NAMED_STAYS). Names as Python's shared_memory has them: no slashes.
+ * Creates and maps a zeroed segment whose memory is there. MPROC_EEXIST, MPROC_ENOMEM, MPROC_EINVAL. */
+mproc_err mproc_plat_named_create(const char *name, size_t size, struct mproc_plat_named *named);
+/* MPROC_ENOTFOUND, MPROC_EPERM. */
+mproc_err mproc_plat_named_attach(const char *name, struct mproc_plat_named *named);
+void mproc_plat_named_close(struct mproc_plat_named *named);
+/* Removes the name if it still means the segment with this identity; MPROC_ENOTFOUND. Where segments do not
+ * stay, does nothing. */
+mproc_err mproc_plat_named_unlink(const char *name, const uint64_t identity[2]);
+
 /* ---- park: sleeping on a 32-bit word of the region, across processes, or of this process ---- */
 
 /* Sleeps while *word == expected until unparked or the deadline. MPROC_OK may be spurious;

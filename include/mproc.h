@@ -24,6 +24,8 @@
 #include "mproc/queue.h"
 #include "mproc/rwlock.h"
 #include "mproc/semaphore.h"
+#include "mproc/shareable_list.h"
+#include "mproc/shared_memory.h"
 #include "mproc/subprocess.h"
 #include "mproc/trace.h"
 #include "mproc/value.h"

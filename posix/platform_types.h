@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+#define MPROC_PLAT_NAMED_PREFIX "psm_"
+#define MPROC_PLAT_NAMED_STAYS 1
+
 extern char *mproc_plat_region_base;
 
 static inline void *mproc_plat_region_at(uint64_t offset)

@@ -6,6 +6,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#define MPROC_PLAT_NAMED_PREFIX "wnsm_"
+#define MPROC_PLAT_NAMED_STAYS 0
+
 enum { MPROC_PLAT_SEGMENTS = 128 };
 
 /* Where each segment lies in this process, and how many of its bytes are committed as far as this

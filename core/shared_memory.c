@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* SharedMemory: named segments, and a record in the arena for each one that the family created and nobody has
+ * unlinked. Killed between creating and recording: the segment is left behind. Killed between unlinking and
+ * destroying the record: whoever sweeps finds that the name is gone, or another's. */
+#include "shared_memory.h"
+
+#include "fault.h"
+#include "log.h"
+#include "mproc/shared_memory.h"
+#include "registry.h"
+#include "self.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_SIZE = 256, NAME_TRIES = 100 };
+
+struct mproc_shared_memory {
+    struct mproc_plat_named named;
+    uint64_t record; /* handle, if the family is to clean up; 0 */
+    char name[NAME_SIZE];
+};
+
+/* In the arena. */
+struct segment_record {
+    process_token creator;
+    _Atomic uint32_t left; /* its creator ended by itself: it stays until the family ends */
+    uint64_t identity[2];
+    char name[NAME_SIZE];
+};
+
+static mproc_err check_name(const char *name)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length >= NAME_SIZE - 1 || strchr(name, '/') || strchr(name, '\\'))
+        return mproc__fail(MPROC_EINVAL, "\"%.40s\" is no name for shared memory: 1 to %d bytes without slashes",
+                           name, NAME_SIZE - 2);
+    return MPROC_OK;
+}
+
+/* ---- creating ---- */
+
+static mproc_err create_new(mproc_shared_memory *memory, size_t size)
+{
+    mproc_err err = MPROC_EEXIST;
+    for (int i = 0; i < NAME_TRIES && err == MPROC_EEXIST; i++) {
+        uint32_t number;
+        err = mproc_plat_random(&number, sizeof number);
+        if (err != MPROC_OK)
+            return err;
+        snprintf(memory->name, sizeof memory->name, MPROC_PLAT_NAMED_PREFIX "%08lx", (unsigned long) number);
+        err = mproc_plat_named_create(memory->name, size, &memory->named);
+    }
+    return err;
+}
+
+static mproc_err record(mproc_shared_memory *memory)
+{
+    if (!mproc__is_initialized() || !MPROC_PLAT_NAMED_STAYS)
+        return MPROC_OK;
+    MPROC_FAULT("shared_memory.created");
+    mproc_err err = mproc__object_create(BLOCK_SEGMENT, sizeof(struct segment_record), &memory->record);
+    if (err != MPROC_OK)
+        return err;
+    struct segment_record *record = mproc__object(BLOCK_SEGMENT, memory->record);
+    memcpy(record->identity, memory->named.identity, sizeof record->identity);
+    memcpy(record->name, memory->name, sizeof record->name);
+    record->creator = mproc__self_token();
+    atomic_fetch_add(&mproc__family()->segments, 1);
+    return MPROC_OK;
+}
+
+static void forget_record(uint64_t handle)
+{
+    if (handle && mproc__object(BLOCK_SEGMENT, handle) && mproc__object_destroy(BLOCK_SEGMENT, handle) == MPROC_OK)
+        atomic_fetch_sub(&mproc__family()->segments, 1);
+}
+
+mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *name, size_t size)
+{
+    if (!memory || size == 0)
+        return mproc__fail(MPROC_EINVAL, memory ? "shared memory has at least one byte"
+                                                : "mproc_shared_memory_create: memory is NULL");
+    mproc_err err = name ? check_name(name) : MPROC_OK;
+    if (err != MPROC_OK)
+        return err;
+    mproc_shared_memory *made = calloc(1, sizeof *made);
+    if (!made)
+        return mproc__fail(MPROC_ENOMEM, "no memory for a shared memory object");
+    if (name) {
+        memcpy(made->name, name, strlen(name));
+        err = mproc_plat_named_create(name, size, &made->named);
+    } else {
+        err = create_new(made, size);
+    }
+    if (err == MPROC_OK) {
+        err = record(made);
+        if (err != MPROC_OK) {
+            (void) !mproc_plat_named_unlink(made->name, made->named.identity);
+            mproc_plat_named_close(&made->named);
+        }
+    }
+    if (err != MPROC_OK) {
+        free(made);
+        return err;
+    }
+    *memory = made;
+    return MPROC_OK;
+}
+
+mproc_err mproc_shared_memory_attach(mproc_shared_memory **memory, const char *name)
+{
+    if (!memory || !name)
+        return mproc__fail(MPROC_EINVAL, "mproc_shared_memory_attach: %s is NULL", memory ? "name" : "memory");
+    mproc_err err = check_name(name);
+    if (err != MPROC_OK)
+        return err;
+    mproc_shared_memory *made = calloc(1, sizeof *made);
+    if (!made)
+        return mproc__fail(MPROC_ENOMEM, "no memory for a shared memory object");
+    memcpy(made->name, name, strlen(name));
+    err = mproc_plat_named_attach(name, &made->named);
+    if (err != MPROC_OK) {
+        free(made);
+        return err;
+    }
+    *memory = made;
+    return MPROC_OK;
+}
+
+/* ---- using ---- */
+
+void *mproc_shared_memory_pointer(const mproc_shared_memory *memory)
+{
+    return memory ? memory->named.address : NULL;
+}
+
+size_t mproc_shared_memory_size(const mproc_shared_memory *memory)
+{
+    return memory ? memory->named.size : 0;
+}
+
+const char *mproc_shared_memory_name(const mproc_shared_memory *memory)
+{
+    return memory ? memory->name : "";
+}
+
+mproc_err mproc_shared_memory_close(mproc_shared_memory *memory)
+{
+    if (memory)
+        mproc_plat_named_close(&memory->named);
+    free(memory);
+    return MPROC_OK;
+}
+
+/* The record of a segment, whoever in the family created it. */
+struct search {
+    const uint64_t *identity;
+    uint64_t found;
+};
+
+static void compare_record(uint64_t handle, void *context)
+{
+    struct search *search = context;
+    struct segment_record *record = mproc__object(BLOCK_SEGMENT, handle);
+    if (record && memcmp(record->identity, search->identity, sizeof record->identity) == 0)
+        search->found = handle;
+}
+
+static uint64_t find_record(const mproc_shared_memory *memory)
+{
+    struct search search = { memory->named.identity, 0 };
+    if (mproc__is_initialized() && atomic_load(&mproc__family()->segments))
+        mproc__objects_visit(compare_record, &search);
+    return search.found;
+}
+
+mproc_err mproc_shared_memory_unlink(mproc_shared_memory *memory)
+{
+    if (!memory)
+        return mproc__fail(MPROC_EINVAL, "mproc_shared_memory_unlink: memory is NULL");
+    uint64_t record = find_record(memory);
+    mproc_err err = mproc_plat_named_unlink(memory->name, memory->named.identity);
+    MPROC_FAULT("shared_memory.unlinked");
+    if (err == MPROC_OK)
+        forget_record(record);
+    return err;
+}
+
+mproc_err mproc_shared_memory_keep(mproc_shared_memory *memory)
+{
+    if (!memory)
+        return mproc__fail(MPROC_EINVAL, "mproc_shared_memory_keep: memory is NULL");
+    forget_record(find_record(memory));
+    return MPROC_OK;
+}
+
+/* ---- cleaning up ---- */
+
+struct cleaning {
+    process_token crashed; /* its segments; 0: those of all that have crashed */
+    bool all;              /* and all others: the family ends */
+};
+
+static void clean(uint64_t handle, void *context)
+{
+    const struct cleaning *cleaning = context;
+    struct segment_record *record = mproc__object(BLOCK_SEGMENT, handle);
+    if (!record)
+        return;
+    bool crashed = atomic_load(&record->left) == 0 &&
+                   (cleaning->crashed ? record->creator == cleaning->crashed : !mproc__token_alive(record->creator));
+    if (!crashed && !cleaning->all)
+        return;
+    mproc_log(MPROC_LOG_WARNING, "shared memory \"%s\" was left behind and is unlinked now", record->name);
+    (void) !mproc_plat_named_unlink(record->name, record->identity);
+    forget_record(handle);
+}
+
+void mproc__shared_memory_child_ended(process_token token)
+{
+    struct cleaning cleaning = { .crashed = token };
+    if (atomic_load_explicit(&mproc__family()->segments, memory_order_relaxed))
+        mproc__objects_visit(clean, &cleaning);
+}
+
+static void leave(uint64_t handle, void *context)
+{
+    struct segment_record *record = mproc__object(BLOCK_SEGMENT, handle);
+    if (record && record->creator == *(process_token *) context)
+        atomic_store(&record->left, 1);
+}
+
+struct census {
+    process_token me;
+    bool others;
+};
+
+static void look_for_others(struct slot *slot, process_token token, void *context)
+{
+    struct census *census = context;
+    (void) slot;
+    census->others |= token != census->me && mproc__token_alive(token);
+}
+
+void mproc__shared_memory_finish(void)
+{
+    if (atomic_load_explicit(&mproc__family()->segments, memory_order_relaxed) == 0)
+        return;
+    struct census census = { mproc__self_token(), false };
+    struct cleaning cleaning = { .all = mproc__self()->kind == PROCESS_ROOT };
+    /* Without its root, the last of a family does what the root would. */
+    if (!cleaning.all) {
+        mproc__slots_visit(look_for_others, &census);
+        cleaning.all = !census.others;
+    }
+    mproc__objects_visit(leave, &census.me);
+    mproc__objects_visit(clean, &cleaning);
+}

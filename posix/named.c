@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared memory by name: shm_open(). */
+#include "posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 300 };
+
+static mproc_err fail(const char *what, const char *name)
+{
+    int code = errno;
+    mproc_err err = code == EEXIST                                          ? MPROC_EEXIST
+                    : code == ENOENT                                        ? MPROC_ENOTFOUND
+                    : code == EINVAL || code == ENAMETOOLONG                ? MPROC_EINVAL
+                    : code == ENOSPC || code == EFBIG || code == EOVERFLOW  ? MPROC_ENOMEM
+                                                                            : mproc__from_errno(code);
+    return mproc__fail_system(err, code, "shared memory \"%.200s\" cannot be %s", name, what);
+}
+
+static int open_named(const char *name, int flags)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "/%s", name);
+    return shm_open(path, flags, S_IRUSR | S_IWUSR);
+}
+
+/* Takes the memory now: a page that is missing later is a SIGBUS. */
+static bool reserve(int descriptor, size_t size)
+{
+#ifdef MPROC_HAVE_POSIX_FALLOCATE
+    int code;
+    do
+        code = posix_fallocate(descriptor, 0, (off_t) size);
+    while (code == EINTR);
+    errno = code;
+    return code == 0;
+#else
+    return ftruncate(descriptor, (off_t) size) == 0;
+#endif
+}
+
+/* Maps what is open, and closes it in any case. */
+static mproc_err map(int descriptor, const char *name, struct mproc_plat_named *named)
+{
+    struct stat status;
+    void *address = MAP_FAILED;
+    if (fstat(descriptor, &status) == 0)
+        address = mmap(NULL, (size_t) status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    mproc_err err = address == MAP_FAILED ? fail("mapped", name) : MPROC_OK;
+    close(descriptor);
+    if (err != MPROC_OK)
+        return err;
+    *named = (struct mproc_plat_named){ address, (size_t) status.st_size, MPROC_PLAT_NONE,
+                                        { (uint64_t) status.st_dev, (uint64_t) status.st_ino } };
+    return MPROC_OK;
+}
+
+mproc_err mproc_plat_named_create(const char *name, size_t size, struct mproc_plat_named *named)
+{
+    if (size > INT64_MAX)
+        return mproc__fail(MPROC_ENOMEM, "%zu bytes fit into no shared memory", size);
+    int descriptor = open_named(name, O_RDWR | O_CREAT | O_EXCL);
+    if (descriptor < 0)
+        return fail("created", name);
+    mproc_err err;
+    if (reserve(descriptor, size)) {
+        err = map(descriptor, name, named);
+    } else {
+        err = fail("given its size", name);
+        close(descriptor);
+    }
+    if (err != MPROC_OK) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "/%s", name);
+        shm_unlink(path);
+    }
+    return err;
+}
+
+mproc_err mproc_plat_named_attach(const char *name, struct mproc_plat_named *named)
+{
+    int descriptor = open_named(name, O_RDWR);
+    return descriptor < 0 ? fail("opened", name) : map(descriptor, name, named);
+}
+
+void mproc_plat_named_close(struct mproc_plat_named *named)
+{
+    munmap(named->address, named->size);
+    named->address = NULL;
+}
+
+mproc_err mproc_plat_named_unlink(const char *name, const uint64_t identity[2])
+{
+    char path[PATH_SIZE];
+    struct stat status;
+    int descriptor = open_named(name, O_RDONLY);
+    if (descriptor < 0)
+        return fail("unlinked", name);
+    bool same = fstat(descriptor, &status) == 0 && (uint64_t) status.st_dev == identity[0] &&
+                (uint64_t) status.st_ino == identity[1];
+    close(descriptor);
+    if (!same)
+        return mproc__fail(MPROC_ENOTFOUND, "shared memory \"%.200s\" is another one by now: it stays", name);
+    snprintf(path, sizeof path, "/%s", name);
+    return shm_unlink(path) == 0 ? MPROC_OK : fail("unlinked", name);
+}

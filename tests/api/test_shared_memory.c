@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* SharedMemory: names, sizes, who unlinks what, and creators that crash. */
+#include "suite.h"
+#include "system.h"
+
+#include "platform.h"
+
+static char new_name[64];
+
+/* A name that no other test of this machine uses. */
+static const char *make_name(void)
+{
+    uint64_t number = 0;
+    (void) !mproc_plat_random(&number, sizeof number);
+    snprintf(new_name, sizeof new_name, "mproc-test-%012llx", (unsigned long long) (number >> 16));
+    return new_name;
+}
+
+static bool exists(const char *name)
+{
+    mproc_shared_memory *memory;
+    if (mproc_shared_memory_attach(&memory, name) != MPROC_OK)
+        return false;
+    CHECK_OK(mproc_shared_memory_close(memory));
+    return true;
+}
+
+static void a_segment_is_created_attached_and_unlinked(void)
+{
+    mproc_shared_memory *first, *second;
+    const char *name = make_name();
+    CHECK_OK(mproc_shared_memory_create(&first, name, 1000));
+    CU_ASSERT_STRING_EQUAL(mproc_shared_memory_name(first), name);
+    CU_ASSERT_TRUE(mproc_shared_memory_size(first) >= 1000);
+    unsigned char *bytes = mproc_shared_memory_pointer(first);
+    CU_ASSERT_TRUE(bytes[0] == 0 && bytes[999] == 0);
+    CHECK_OK(mproc_shared_memory_attach(&second, name));
+    CU_ASSERT_TRUE(mproc_shared_memory_size(second) >= 1000);
+    bytes[999] = 42;
+    CU_ASSERT_EQUAL(((unsigned char *) mproc_shared_memory_pointer(second))[999], 42);
+    CHECK_OK(mproc_shared_memory_unlink(first));
+    CHECK_OK(mproc_shared_memory_close(first));
+    CU_ASSERT_EQUAL(((unsigned char *) mproc_shared_memory_pointer(second))[999], 42);
+    CHECK_OK(mproc_shared_memory_close(second));
+    CU_ASSERT_FALSE(exists(name));
+}
+
+static void names_are_made_as_python_makes_them(void)
+{
+    mproc_shared_memory *first, *second;
+    CHECK_OK(mproc_shared_memory_create(&first, NULL, 1));
+    CHECK_OK(mproc_shared_memory_create(&second, NULL, 1));
+    const char *name = mproc_shared_memory_name(first);
+    CU_ASSERT_EQUAL(strncmp(name, system_is_windows() ? "wnsm_" : "psm_", 4), 0);
+    CU_ASSERT_STRING_NOT_EQUAL(name, mproc_shared_memory_name(second));
+    CHECK_OK(mproc_shared_memory_unlink(first));
+    CHECK_OK(mproc_shared_memory_unlink(second));
+    CHECK_OK(mproc_shared_memory_close(first));
+    CHECK_OK(mproc_shared_memory_close(second));
+}
+
+static void names_that_are_taken_or_missing_or_wrong_are_refused(void)
+{
+    mproc_shared_memory *memory, *other;
+    const char *name = make_name();
+    char large[400];
+    memset(large, 'n', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    CHECK_FAILS(mproc_shared_memory_attach(&memory, name), MPROC_ENOTFOUND);
+    CHECK_OK(mproc_shared_memory_create(&memory, name, 10));
+    CHECK_FAILS(mproc_shared_memory_create(&other, name, 10), MPROC_EEXIST);
+    CHECK_OK(mproc_shared_memory_unlink(memory));
+    if (!system_is_windows())
+        CHECK_FAILS(mproc_shared_memory_unlink(memory), MPROC_ENOTFOUND);
+    CHECK_OK(mproc_shared_memory_close(memory));
+    static const char *const wrong[] = { "", "a/b", "/a", "a\\b" };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CHECK_FAILS(mproc_shared_memory_create(&memory, wrong[i], 10), MPROC_EINVAL);
+        CHECK_FAILS(mproc_shared_memory_attach(&memory, wrong[i]), MPROC_EINVAL);
+    }
+    CHECK_FAILS(mproc_shared_memory_create(&memory, large, 10), MPROC_EINVAL);
+    CHECK_FAILS(mproc_shared_memory_create(&memory, make_name(), 0), MPROC_EINVAL);
+    CHECK_FAILS(mproc_shared_memory_create(NULL, NULL, 10), MPROC_EINVAL);
+    CHECK_FAILS(mproc_shared_memory_attach(&memory, NULL), MPROC_EINVAL);
+    CHECK_FAILS(mproc_shared_memory_unlink(NULL), MPROC_EINVAL);
+    CHECK_OK(mproc_shared_memory_close(NULL));
+}
+
+static void more_than_there_is_is_refused_and_leaves_no_name(void)
+{
+    mproc_shared_memory *memory;
+    const char *name = make_name();
+    CHECK_FAILS(mproc_shared_memory_create(&memory, name, (size_t) 1 << 46), MPROC_ENOMEM);
+    CU_ASSERT_FALSE(exists(name));
+    CHECK_FAILS(mproc_shared_memory_create(&memory, name, SIZE_MAX), MPROC_ENOMEM);
+    CU_ASSERT_FALSE(exists(name));
+}
+
+struct names {
+    char name[64];
+    mproc_event ready;
+};
+
+static int write_into_it(void *argument)
+{
+    const struct names *names = argument;
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_shared_memory_attach(&memory, names->name));
+    ((char *) mproc_shared_memory_pointer(memory))[7] = 'x';
+    CHILD_OK(mproc_shared_memory_close(memory));
+    return 0;
+}
+
+static void a_child_attaches_by_name(void)
+{
+    struct names names = { .name = "" };
+    mproc_shared_memory *memory;
+    strcpy(names.name, make_name());
+    CHECK_OK(mproc_shared_memory_create(&memory, names.name, 100));
+    CU_ASSERT_EQUAL(run_child(write_into_it, &names, sizeof names, NULL), 0);
+    CU_ASSERT_EQUAL(((char *) mproc_shared_memory_pointer(memory))[7], 'x');
+    CHECK_OK(mproc_shared_memory_unlink(memory));
+    CHECK_OK(mproc_shared_memory_close(memory));
+}
+
+/* ---- what is left behind ---- */
+
+static int create_and_wait(void *argument)
+{
+    const struct names *names = argument;
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_shared_memory_create(&memory, names->name, 100));
+    CHILD_OK(mproc_event_set(names->ready));
+    return hang_for_ever(NULL);
+}
+
+static void what_a_killed_creator_leaves_is_unlinked(void)
+{
+    struct names names = { .name = "" };
+    strcpy(names.name, make_name());
+    CHECK_OK(mproc_event_create(&names.ready));
+    mproc_process *child = start_child(create_and_wait, &names, sizeof names, NULL);
+    CHECK_OK(mproc_event_wait(names.ready, 60000));
+    CU_ASSERT_TRUE(exists(names.name));
+    CHECK_OK(mproc_process_kill(child));
+    end_child(child);
+    CU_ASSERT_FALSE(exists(names.name));
+    CHECK_OK(mproc_event_destroy(names.ready));
+}
+
+static int create_and_leave(void *argument)
+{
+    const struct names *names = argument;
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_shared_memory_create(&memory, names->name, 100));
+    ((char *) mproc_shared_memory_pointer(memory))[0] = 'c';
+    return 0;
+}
+
+static void what_a_child_leaves_on_purpose_stays(void)
+{
+    if (system_is_windows()) {
+        skip("on Windows a segment goes with the last process that has it mapped");
+        return;
+    }
+    struct names names = { .name = "" };
+    mproc_shared_memory *memory;
+    strcpy(names.name, make_name());
+    CU_ASSERT_EQUAL(run_child(create_and_leave, &names, sizeof names, NULL), 0);
+    CHECK_OK(mproc_shared_memory_attach(&memory, names.name));
+    CU_ASSERT_EQUAL(((char *) mproc_shared_memory_pointer(memory))[0], 'c');
+    CHECK_OK(mproc_shared_memory_unlink(memory));
+    CHECK_OK(mproc_shared_memory_close(memory));
+}
+
+static int replace_and_die(void *argument)
+{
+    const struct names *names = argument;
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_shared_memory_create(&memory, names->name, 100));
+    /* As another program might: the name is removed behind the creator's back, and given anew. */
+    struct mproc_plat_named named;
+    CHILD_OK(mproc_plat_named_attach(names->name, &named));
+    CHILD_OK(mproc_plat_named_unlink(names->name, named.identity));
+    mproc_plat_named_close(&named);
+    CHILD_OK(mproc_plat_named_create(names->name, 50, &named));
+    kill_hard(mproc_pid());
+    return 0;
+}
+
+static void anothers_segment_of_the_same_name_is_not_touched(void)
+{
+    if (system_is_windows()) {
+        skip("on Windows nobody unlinks");
+        return;
+    }
+    struct names names = { .name = "" };
+    mproc_shared_memory *memory;
+    strcpy(names.name, make_name());
+    run_child(replace_and_die, &names, sizeof names, NULL);
+    CHECK_OK(mproc_shared_memory_attach(&memory, names.name));
+    CU_ASSERT_EQUAL(mproc_shared_memory_size(memory), 50);
+    CHECK_OK(mproc_shared_memory_unlink(memory));
+    CHECK_OK(mproc_shared_memory_close(memory));
+}
+
+/* What shared_program left, after it has ended. */
+static bool program_leaves(const char *what, const char *name)
+{
+    char output[1000];
+    CU_ASSERT_EQUAL(mproc_plat_set_environment("SEGMENT_NAME", name), MPROC_OK);
+    CU_ASSERT_EQUAL(run_program(PROGRAM("shared_program"), what, output, sizeof output), 0);
+    CU_ASSERT_EQUAL(mproc_plat_set_environment("SEGMENT_NAME", NULL), MPROC_OK);
+    mproc_shared_memory *memory;
+    if (mproc_shared_memory_attach(&memory, name) != MPROC_OK)
+        return false;
+    CHECK_OK(mproc_shared_memory_unlink(memory));
+    CHECK_OK(mproc_shared_memory_close(memory));
+    return true;
+}
+
+static void a_family_that_ends_leaves_only_what_it_keeps(void)
+{
+    CU_ASSERT_FALSE(program_leaves("forget", make_name()));
+    CU_ASSERT_FALSE(program_leaves("child", make_name()));
+    if (!system_is_windows())
+        CU_ASSERT_TRUE(program_leaves("keep", make_name()));
+}
+
+MPROC_SUITE(shared_memory, MPROC_TEST(a_segment_is_created_attached_and_unlinked),
+            MPROC_TEST(names_are_made_as_python_makes_them),
+            MPROC_TEST(names_that_are_taken_or_missing_or_wrong_are_refused),
+            MPROC_TEST(more_than_there_is_is_refused_and_leaves_no_name), MPROC_TEST(a_child_attaches_by_name),
+            MPROC_TEST(what_a_killed_creator_leaves_is_unlinked), MPROC_TEST(what_a_child_leaves_on_purpose_stays),
+            MPROC_TEST(anothers_segment_of_the_same_name_is_not_touched),
+            MPROC_TEST(a_family_that_ends_leaves_only_what_it_keeps))
