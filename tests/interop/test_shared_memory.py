@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""SharedMemory and ShareableList between Python and mproc, in both directions.
+
+    python3 test_shared_memory.py PEER...
+
+PEER is the program of shared_peer.c, with an emulator before it if it needs one."""
+import os
+import subprocess
+import sys
+from multiprocessing import resource_tracker, shared_memory
+
+VALUES = [7, -2**63, -2.5, True, False, None, 'hello, world', '12345678', b'a\0b', '']
+
+
+def peer(*arguments):
+    done = subprocess.run(sys.argv[1:] + [str(argument) for argument in arguments],
+                          stdout=subprocess.PIPE, text=True, timeout=100)
+    if done.returncode != 0:
+        raise SystemExit('the peer ended with %d' % done.returncode)
+    return done.stdout.splitlines()
+
+
+def attach(kind, name):
+    """Without that this Python takes the segment for its own and unlinks it (gh-82300)."""
+    attached = kind(name=name)
+    shm = getattr(attached, 'shm', attached)
+    resource_tracker.unregister(shm._name, 'shared_memory')
+    return attached, shm
+
+
+def unlink(shm):
+    resource_tracker.register(shm._name, 'shared_memory')
+    shm.close()
+    shm.unlink()
+
+
+def line_of(value):
+    if value is None:
+        return 'none'
+    if isinstance(value, bool):
+        return 'bool %s' % value
+    if isinstance(value, int):
+        return 'int %d' % value
+    if isinstance(value, float):
+        return 'float ' + value.hex()
+    if isinstance(value, str):
+        return 'str ' + value.encode().hex()
+    return 'bytes ' + value.hex()
+
+
+def normal(line):
+    """C's %a and Python's hex() write the same number differently."""
+    return 'float ' + float.fromhex(line.split()[1]).hex() if line.startswith('float') else line
+
+
+def check(what, is_right):
+    if not is_right:
+        raise SystemExit('FAILED: ' + what)
+    print('passed', what)
+
+
+def memory(name):
+    for size in (1, 4096, 100001):
+        check('memory-create says its size', peer('memory-create', name, size) == [str(size)])
+        shm, _ = attach(shared_memory.SharedMemory, name)
+        check('Python sees %d bytes of C' % size,
+              shm.size == size and bytes(shm.buf) == bytes(i * 7 % 256 for i in range(size)))
+        unlink(shm)
+        shm = shared_memory.SharedMemory(name, create=True, size=size)
+        shm.buf[:] = bytes((i * 7 + 1) % 256 for i in range(size))
+        check('C sees %d bytes of Python' % size, peer('memory-check', name, size) == ['ok'])
+        check('what C only attached to stays', os.path.exists('/dev/shm/' + name) or not os.path.isdir('/dev/shm'))
+        shm.close()
+        shm.unlink()
+
+
+def lists(name):
+    peer('list-create', name)
+    ours, shm = attach(shared_memory.ShareableList, name)
+    check('Python reads a list of C', list(ours) == VALUES)
+    written = bytes(shm.buf)
+    check('C reads a list of its own', [normal(line) for line in peer('list-print', name)] == [line_of(v) for v in VALUES])
+    python = shared_memory.ShareableList(VALUES)
+    check('both write the same bytes', bytes(python.shm.buf) == written)
+    check('both have the same format', python.format == ours.format)
+    check('C reads a list of Python',
+          [normal(line) for line in peer('list-print', python.shm.name)] == [line_of(v) for v in VALUES])
+
+    answers = peer('list-change', name)
+    for i, value in enumerate(reversed(VALUES)):
+        try:
+            python[i] = value
+            expected = 'set'
+        except ValueError:
+            expected = 'MPROC_EMSGSIZE'
+        check('item %d answers as in Python' % i, answers[i] == expected)
+    check('Python reads what C has changed', list(ours) == list(python))
+    check('the changed bytes are the same, but for what lies behind shorter values',
+          [ours._get_packing_format(i) for i in range(len(ours))] ==
+          [python._get_packing_format(i) for i in range(len(python))])
+    unlink(shm)
+    python.shm.close()
+    python.shm.unlink()
+
+
+if __name__ == '__main__':
+    memory('mproc-interop-%d' % os.getpid())
+    lists('mproc-interop-list-%d' % os.getpid())
