@@ -136,6 +136,29 @@ bool pid_ends_within(int64_t pid, int milliseconds)
     return !pid_runs(pid);
 }
 
+/* Names come after "; waiting: " and are separated by "), ". */
+static int count_waiting(const char *text)
+{
+    int count = 0;
+    for (const char *line = strstr(text, "; waiting: "); line; line = strstr(line, "; waiting: ")) {
+        line += strlen("; waiting: ");
+        for (count++; *line && *line != '\n'; line++)
+            count += strncmp(line, "), ", 3) == 0;
+    }
+    return count;
+}
+
+bool wait_until_waiting(int count)
+{
+    static char text[100000];
+    for (int64_t end = mproc_plat_now() + INT64_C(60000000000); mproc_plat_now() < end; sleep_briefly()) {
+        mproc_describe_locks(text, sizeof text);
+        if (count_waiting(text) >= count)
+            return true;
+    }
+    return false;
+}
+
 _Atomic int *shared_ints(mproc_memory *block, size_t count)
 {
     CU_ASSERT_EQUAL_FATAL(mproc_alloc(block, count * sizeof(int)), MPROC_OK);

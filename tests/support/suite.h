@@ -86,6 +86,8 @@ int end_child(mproc_process *process);
 /* Waits until *word is at least `value`; false after 60 s. A word in mproc_alloc()ed memory is the event
  * that tests wait for. */
 bool wait_until(_Atomic int *word, int value);
+/* Waits until `count` threads of the family sleep at locks and the like; false after 60 s. */
+bool wait_until_waiting(int count);
 /* `count` shared ints, zero. */
 _Atomic int *shared_ints(mproc_memory *block, size_t count);
 void sleep_briefly(void);
