@@ -52,12 +52,17 @@ void __wrap_free(void *memory)
  * it makes. It must answer MPROC_ENOMEM and leave nothing. */
 static int every_failure(mproc_err (*scenario)(void))
 {
+    /* what the C library and the last error's sentence keep after their first use is there now */
+    CU_ASSERT_EQUAL(scenario(), MPROC_OK);
+    CHECK_FAILS(mproc_object_repr(NULL, NULL), MPROC_EINVAL);
     for (int n = 0; n < 20000; n++) {
         long before = alive;
         until_failure = n;
         mproc_err err = scenario();
         bool failed = until_failure < 0;
         until_failure = -1;
+        if (alive != before)
+            printf("\n  allocation %d: %ld are left (%s)\n", n, alive - before, mproc_last_error());
         CU_ASSERT_EQUAL(alive, before);
         if (err != MPROC_OK && err != MPROC_ENOMEM)
             printf("\n  allocation %d: %s: %s\n", n, mproc_err_name(err), mproc_last_error());
