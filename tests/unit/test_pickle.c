@@ -426,6 +426,15 @@ static void unknown_classes_can_be_kept(void)
     CU_ASSERT_EQUAL(parts.recipe, MPROC_RECIPE_NEW);
     prints(parts.state, "(None, {'a': 1})");
     mproc_object_release(object);
+    /* nothing appended is as good as no items: the copy is equal */
+    mproc_object *copy = NULL;
+    bool equal = false;
+    CHECK_OK(loads_hex(&object, "8004 8c016d 8c0154 93 29 52 28 65 2e", &keep));
+    CHECK_OK(mproc_object_copy(&copy, object));
+    CHECK_OK(mproc_object_equal(object, copy, &equal));
+    CU_ASSERT_TRUE(equal);
+    mproc_object_release(copy);
+    mproc_object_release(object);
 }
 
 static void broken_pickles_are_refused(void)
