@@ -16,35 +16,51 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void __wrap_free(void *memory);
 
+static int inside; /* a static C library's realloc() calls malloc() and free() through us too */
+
 static bool fails(void)
 {
     return until_failure >= 0 && until_failure-- == 0;
 }
 
-void *__wrap_malloc(size_t size)
+static void *resized(void *old, size_t size)
 {
-    void *memory = fails() ? NULL : __real_malloc(size);
-    alive += memory != NULL;
-    return memory;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    void *memory = fails() ? NULL : __real_calloc(count, size);
-    alive += memory != NULL;
-    return memory;
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    void *memory = fails() ? NULL : __real_realloc(old, size);
+    if (inside)
+        return __real_realloc(old, size);
+    if (fails())
+        return NULL;
+    inside++;
+    void *memory = __real_realloc(old, size);
+    inside--;
     alive += memory != NULL && old == NULL;
     return memory;
 }
 
+void *__wrap_malloc(size_t size)
+{
+    if (inside)
+        return __real_malloc(size);
+    return resized(NULL, size ? size : 1);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    if (inside)
+        return __real_calloc(count, size);
+    size_t bytes = count * size;
+    void *memory = count > 0 && size > SIZE_MAX / count ? NULL : resized(NULL, bytes > 0 ? bytes : 1);
+    return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return resized(old, size);
+}
+
 void __wrap_free(void *memory)
 {
-    alive -= memory != NULL;
+    if (!inside)
+        alive -= memory != NULL;
     __real_free(memory);
 }
 
