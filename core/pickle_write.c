@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { SHORT_TEXT = 40 };
+enum { SHORT_TEXT = 40, LIKELY_SIZE = 5 };
 
 struct seen {
     const mproc_object *object;
@@ -377,7 +377,8 @@ static mproc_err write_items(struct writer *w, mproc_object *const *at, size_t c
 static mproc_err write_batches(struct writer *w, struct mproc__parts parts, size_t batch, size_t least,
                                unsigned char one, unsigned char many)
 {
-    mproc_err err = MPROC_OK;
+    /* of what is long a first estimate, so that the buffer need not be moved often */
+    mproc_err err = parts.count >= MPROC__BATCH ? reserve(w, parts.count * LIKELY_SIZE) : MPROC_OK;
     for (size_t i = 0; i < parts.count && err == MPROC_OK; i += batch) {
         size_t count = parts.count - i < batch ? parts.count - i : batch;
         bool alone = count == least && one;
