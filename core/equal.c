@@ -337,12 +337,12 @@ static bool has_text(const mproc_object *object)
     return mproc__is_heap(object) && object->type >= MPROC_TYPE_STR && object->type <= MPROC_TYPE_BYTEARRAY;
 }
 
-/* One step, and one for every 16 bytes that are compared. */
+/* One step, and one for every two bytes that are compared. */
 static bool spend(struct mproc__effort *effort, const mproc_object *a, const mproc_object *b)
 {
     size_t steps = 1;
     if (has_text(a) && has_text(b) && mproc__text_size(a) == mproc__text_size(b))
-        steps += mproc__text_size(a) / 16;
+        steps += mproc__text_size(a) / 2;
     bool enough = effort->steps >= steps;
     effort->steps = enough ? effort->steps - steps : 0;
     return enough;
