@@ -99,6 +99,20 @@ static uint64_t hash_bytes(uint64_t kind, const void *data, size_t size)
 
 /* ---- hashes ---- */
 
+/* Long ones are hashed once: a pickle may use one for a key again and again. */
+static uint64_t hash_text(const mproc_object *object)
+{
+    size_t size = mproc__text_size(object);
+    if (size < MPROC__LONG_TEXT)
+        return hash_bytes(object->type, mproc__text(object), size);
+    uint64_t hash = atomic_load_explicit(mproc__text_hash(object), memory_order_relaxed);
+    if (hash == 0) {
+        hash = hash_bytes(object->type, mproc__text(object), size) | 1;
+        atomic_store_explicit(mproc__text_hash(object), hash, memory_order_relaxed);
+    }
+    return hash;
+}
+
 /* All numbers that are equal go through the bytes of the int, if they are one. */
 static uint64_t hash_int_bytes(const unsigned char *data, size_t size)
 {
@@ -126,7 +140,7 @@ static uint64_t hash_float(const mproc_object *object)
 
 /* What we do not understand may be a key although there is a list in its recipe. So its parts are
  * hashed softly: only so many levels, and so many items of each, for nothing of it is remembered. */
-enum { HARD = 0, SOFT_LEVELS = 4, SOFT_ITEMS = 16 };
+enum { HARD = 0, SOFT_LEVELS = 3, SOFT_ITEMS = 8 };
 
 static mproc_err hash_at(const mproc_object *object, int depth, int soft, uint64_t *hash);
 
@@ -214,14 +228,14 @@ static mproc_err hash_at(const mproc_object *object, int depth, int soft, uint64
     case MPROC_TYPE_BOOL:
     case MPROC_TYPE_INT:
         bytes = mproc__int_bytes(object, room, &size);
-        *hash = hash_int_bytes(bytes, size);
+        *hash = size >= MPROC__LONG_TEXT ? hash_text(object) : hash_int_bytes(bytes, size);
         return MPROC_OK;
     case MPROC_TYPE_FLOAT:
         *hash = hash_float(object);
         return MPROC_OK;
     case MPROC_TYPE_STR:
     case MPROC_TYPE_BYTES:
-        *hash = hash_bytes(object->type, mproc__text(object), mproc__text_size(object));
+        *hash = hash_text(object);
         return MPROC_OK;
     case MPROC_TYPE_TUPLE:
         return hash_tuple(object, depth, soft, hash);
@@ -318,6 +332,22 @@ static mproc_err equal_tables(const mproc_object *a, const mproc_object *b, stru
     return MPROC_OK;
 }
 
+static bool has_text(const mproc_object *object)
+{
+    return mproc__is_heap(object) && object->type >= MPROC_TYPE_STR && object->type <= MPROC_TYPE_BYTEARRAY;
+}
+
+/* One step, and one for every two bytes that are compared. */
+static bool spend(struct mproc__effort *effort, const mproc_object *a, const mproc_object *b)
+{
+    size_t steps = 1;
+    if (has_text(a) && has_text(b) && mproc__text_size(a) == mproc__text_size(b))
+        steps += mproc__text_size(a) / 2;
+    bool enough = effort->steps >= steps;
+    effort->steps = enough ? effort->steps - steps : 0;
+    return enough;
+}
+
 /* ---- pairs found equal: else comparing shared parts would take time by the power of their depth ---- */
 
 static size_t pair_cell(const struct mproc__effort *effort, const mproc_object *a, const mproc_object *b)
@@ -388,10 +418,8 @@ mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mpro
     int family = family_of(mproc__type(a));
     if (family != family_of(mproc__type(b)) || family == MPROC_TYPE_NONE)
         return MPROC_OK;
-    if (effort->steps-- == 0) {
-        effort->steps = 0;
+    if (!spend(effort, a, b))
         return mproc__fail(MPROC_EMSGSIZE, "Comparing takes too long: the objects are shared too often");
-    }
     if (family == MPROC_TYPE_INT) {
         *equal = equal_numbers(a, b);
         return MPROC_OK;

@@ -104,7 +104,9 @@ mproc_object *mproc__make_text(struct mproc__zone *zone, mproc_type type, const 
 {
     if ((uint64_t) size >> 48 || size > SIZE_MAX / 2)
         return NULL;
-    mproc_object *object = mproc__make(zone, type, sizeof(struct mproc__text) + size + 1, flags);
+    bool is_long = size >= MPROC__LONG_TEXT;
+    size_t room = is_long ? ((size + 8) & ~(size_t) 7) + sizeof(uint64_t) : size + 1;
+    mproc_object *object = mproc__make(zone, type, sizeof(struct mproc__text) + room, flags);
     if (!object)
         return NULL;
     object->upper = (uint16_t) ((uint64_t) size >> 32);
@@ -113,6 +115,8 @@ mproc_object *mproc__make_text(struct mproc__zone *zone, mproc_type type, const 
     if (data && size > 0)
         memcpy(text, data, size);
     text[size] = '\0';
+    if (is_long)
+        atomic_init(mproc__text_hash(object), 0);
     return object;
 }
 

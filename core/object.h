@@ -37,11 +37,13 @@ struct mproc__float {
     double value;
 };
 
-/* str, bytes, bytearray with a NUL behind; int as the shortest two's complement, little-endian. */
+/* str, bytes, bytearray with a NUL behind; int as the shortest two's complement, little-endian. A long
+ * one has its hash behind that, 0: not yet. */
 struct mproc__text {
     mproc_object object;
     char data[];
 };
+enum { MPROC__LONG_TEXT = 256 };
 
 struct mproc__list {
     mproc_object object;
@@ -188,6 +190,12 @@ static inline size_t mproc__text_size(const mproc_object *object)
 static inline const char *mproc__text(const mproc_object *object)
 {
     return ((const struct mproc__text *) object)->data;
+}
+
+/* Of a long text. */
+static inline _Atomic uint64_t *mproc__text_hash(const mproc_object *object)
+{
+    return (_Atomic uint64_t *) (uintptr_t) (mproc__text(object) + ((mproc__text_size(object) + 8) & ~(size_t) 7));
 }
 
 static inline unsigned mproc__slots_per_entry(const mproc_object *table)

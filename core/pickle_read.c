@@ -335,6 +335,8 @@ static mproc_err extend(struct reader *r, mproc_object *object, mproc_object **i
 static mproc_err extend_part(struct reader *r, mproc_object *object, int part, mproc_object **items, size_t count)
 {
     mproc_object **list = &((struct mproc__instance *) object)->parts[part];
+    if (count == 0) /* is the same as none at all */
+        return MPROC_OK;
     if (!*list)
         *list = mproc__make_list(r->zone, MPROC__HELD);
     if (!*list)

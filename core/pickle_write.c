@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { SHORT_TEXT = 40, LIKELY_SIZE = 5 };
+
 struct seen {
     const mproc_object *object;
     uint32_t place;
@@ -326,6 +328,22 @@ static mproc_err write_text(struct writer *w, const mproc_object *object)
 
 /* ---- containers ---- */
 
+/* The commonest object: a short str, not shared. */
+static inline bool is_short_str(const struct writer *w, const mproc_object *object)
+{
+    return object->type == MPROC_TYPE_STR && w->protocol >= 4 && mproc__text_size(object) <= SHORT_TEXT &&
+           !may_be_shared(w, object);
+}
+
+static inline unsigned char *put_short_str(unsigned char *at, const mproc_object *object)
+{
+    size_t size = mproc__text_size(object);
+    *at++ = OP_SHORT_BINUNICODE;
+    *at++ = (unsigned char) size;
+    memcpy(at, mproc__text(object), size);
+    return at + size;
+}
+
 /* Numbers in one loop. */
 static mproc_err write_items(struct writer *w, mproc_object *const *at, size_t count)
 {
@@ -339,9 +357,16 @@ static mproc_err write_items(struct writer *w, mproc_object *const *at, size_t c
         w->next = next;
         if (at == end)
             break;
-        mproc_err err = reserve(w, 10);
-        if (err == MPROC_OK && mproc__is_heap(*at))
-            err = write_object(w, *at++);
+        mproc_err err = reserve(w, 10 + SHORT_TEXT);
+        if (err != MPROC_OK)
+            return err;
+        if (!mproc__is_heap(*at)) /* there was no room */
+            continue;
+        const mproc_object *object = *at++;
+        if (is_short_str(w, object))
+            w->next = put_short_str(w->next, object);
+        else
+            err = write_object(w, object);
         if (err != MPROC_OK)
             return err;
     }
@@ -352,7 +377,8 @@ static mproc_err write_items(struct writer *w, mproc_object *const *at, size_t c
 static mproc_err write_batches(struct writer *w, struct mproc__parts parts, size_t batch, size_t least,
                                unsigned char one, unsigned char many)
 {
-    mproc_err err = MPROC_OK;
+    /* of what is long a first estimate, so that the buffer need not be moved often */
+    mproc_err err = parts.count >= MPROC__BATCH ? reserve(w, parts.count * LIKELY_SIZE) : MPROC_OK;
     for (size_t i = 0; i < parts.count && err == MPROC_OK; i += batch) {
         size_t count = parts.count - i < batch ? parts.count - i : batch;
         bool alone = count == least && one;
@@ -564,7 +590,7 @@ mproc_err mproc_pickle_dumps(const mproc_object *object, mproc_buffer *pickle, c
                         .max_depth = o->max_depth && o->max_depth < MPROC__MAX_DEPTH ? o->max_depth : MPROC__MAX_DEPTH };
     pickle->size = 0;
     w.everything = mproc__is_heap(object) && mproc__has(object, MPROC__HELD);
-    mproc_err err = reserve(&w, 16);
+    mproc_err err = reserve(&w, 128);
     if (err == MPROC_OK) {
         *w.next++ = OP_PROTO;
         *w.next++ = (unsigned char) protocol;

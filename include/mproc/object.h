@@ -16,7 +16,7 @@
  *
  * Threads: references may be taken and released anywhere at any time; any number of threads may read
  * an object (print, compare, pickle, put it into containers of their own); who changes a container
- * must be alone with it.
+ * must be alone with it, and with the block that it was unpickled or packed in.
  *
  * Equality, hashing, truth and printing are Python's; the exceptions are said where they are. */
 #ifndef MPROC_OBJECT_H
@@ -267,8 +267,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pack(mproc_object **object, const char 
  *     mproc_unpack(object, "[%d, None, %ms, {'a': %lf}]", &number, &text, &real)
  *
  * What is no hole must be equal to the object's part there. A dict in the format names the keys that
- * must be there; other keys are allowed.  *  and  **  are not Python's here: "..." as the last item of
- * a list or tuple lets more items follow.
+ * must be there; other keys are allowed. "..." as the last item of a list or tuple lets more items
+ * follow.
  * Holes: %d %i %u %x with hh h l ll j z t    an int of that C type; MPROC_ETYPE if it does not fit
  *        %f, %lf                             a float or int, into a float or double
  *        %ms, b%ms                           const char **: borrowed text (no NUL inside) or bytes

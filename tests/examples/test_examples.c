@@ -838,12 +838,24 @@ static void wordfreq_counts_licenses_as_tr_sort_and_uniq_do(void)
     check_against_pipeline("/usr/share/common-licenses");
 }
 
+static void pickled_prints_what_python_would(void)
+{
+    struct output output = run("pickled", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 4);
+    CU_ASSERT_STRING_EQUAL(output.lines[0], "order: {'id': 17, 'who': 'Zo\xc3\xab', 'items': [('tea', 2), "
+                                            "('milk', 0.5)], 'paid': True}");
+    CU_ASSERT_STRING_EQUAL(output.lines[1], "pickled: 64 bytes");
+    CU_ASSERT_STRING_EQUAL(output.lines[2], "unpacked: order 17 of Zo\xc3\xab begins with tea times 2");
+    CU_ASSERT_STRING_EQUAL(output.lines[3], "hostile: MPROC_EPROTO");
+}
+
 static void wordfreq_counts_all_documentation_as_tr_sort_and_uniq_do(void)
 {
     check_against_pipeline("/usr/share/doc");
 }
 
 MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
+            MPROC_TEST(pickled_prints_what_python_would),
             MPROC_TEST(p1_prints_in_order_with_different_pids),
             MPROC_TEST(p2_five_processes_end_before_the_program),
             MPROC_TEST(p2_ten_processes_end_before_the_program),

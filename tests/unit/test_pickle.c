@@ -426,6 +426,15 @@ static void unknown_classes_can_be_kept(void)
     CU_ASSERT_EQUAL(parts.recipe, MPROC_RECIPE_NEW);
     prints(parts.state, "(None, {'a': 1})");
     mproc_object_release(object);
+    /* nothing appended is as good as no items: the copy is equal */
+    mproc_object *copy = NULL;
+    bool equal = false;
+    CHECK_OK(loads_hex(&object, "8004 8c016d 8c0154 93 29 52 28 65 2e", &keep));
+    CHECK_OK(mproc_object_copy(&copy, object));
+    CHECK_OK(mproc_object_equal(object, copy, &equal));
+    CU_ASSERT_TRUE(equal);
+    mproc_object_release(copy);
+    mproc_object_release(object);
 }
 
 static void broken_pickles_are_refused(void)
@@ -709,6 +718,49 @@ static void comparing_long_keys_without_end_is_refused(void)
     free(data);
 }
 
+/* A dict of `count` ints; then equal texts of `size`, the first once and the last again and again. */
+static mproc_err loads_long_keys(size_t size, int texts, int count, int times)
+{
+    unsigned char *data = malloc((size_t) texts * (size + 10) + (size_t) count * 6 + (size_t) times * 4 + 100);
+    size_t used = from_hex("8004", data);
+    for (int i = 0; i < texts; i++) {
+        unsigned char head[] = { 'X', (unsigned char) size, (unsigned char) (size >> 8), (unsigned char) (size >> 16), 0 };
+        memcpy(data + used, head, sizeof head);
+        memset(data + used + sizeof head, 'x', size);
+        used += sizeof head + size;
+        used += from_hex("94 30", data + used);
+    }
+    data[used++] = '}';
+    for (int i = 0; i < count; i++) {
+        unsigned char entry[] = { 'K', (unsigned char) i, 'N', 's' };
+        memcpy(data + used, entry, sizeof entry);
+        used += sizeof entry;
+    }
+    for (int i = 0; i < times; i++) {
+        unsigned char entry[] = { 'h', (unsigned char) (i == 0 ? 0 : texts - 1), 'N', 's' };
+        memcpy(data + used, entry, sizeof entry);
+        used += sizeof entry;
+    }
+    data[used++] = '.';
+    mproc_object *object = NULL;
+    mproc_err err = mproc_pickle_loads(&object, data, used, NULL);
+    mproc_object_release(object);
+    free(data);
+    return err;
+}
+
+static void long_keys_are_hashed_once(void)
+{
+    CHECK_OK(loads_long_keys(4000000, 1, 20, 100000)); /* 400 GB would be hashed */
+}
+
+static void long_keys_are_not_compared_without_end(void)
+{
+    CHECK_OK(loads_long_keys(4000, 2, 20, 100));
+    CHECK_FAILS(loads_long_keys(400000, 2, 20, 50000), MPROC_EPROTO);
+    CHECK_FAILS(loads_long_keys(400000, 2, 3, 50000), MPROC_EPROTO);
+}
+
 static void a_dict_with_many_keys_is_read_in_time(void)
 {
     mproc_object *dict = NULL, *key = NULL;
@@ -757,4 +809,5 @@ MPROC_SUITE(pickle, MPROC_TEST(managers_messages_are_read), MPROC_TEST(every_pro
             MPROC_TEST(copies_that_a_few_bytes_ask_for_are_refused),
             MPROC_TEST(keys_that_are_shared_beyond_measure_are_hashed_and_compared_once),
             MPROC_TEST(comparing_long_keys_without_end_is_refused), MPROC_TEST(a_dict_with_many_keys_is_read_in_time),
+            MPROC_TEST(long_keys_are_hashed_once), MPROC_TEST(long_keys_are_not_compared_without_end),
             MPROC_TEST(a_buffer_is_used_again))
