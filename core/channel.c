@@ -264,36 +264,35 @@ static mproc_err enter_put(struct channel *channel, int64_t deadline)
     return latch_at_once(&channel->put.latch) ? MPROC_OK : enter_put_slowly(channel, deadline);
 }
 
-static bool fits(struct channel *channel, const struct cursor *cursor, uint64_t size)
+/* Whether an item of this size may be put, as far as has been seen. */
+static inline bool fits(struct channel *channel, const struct place *place, uint64_t word, uint64_t size)
 {
-    uint64_t seen = channel->put.other_seen;
-    uint32_t items = (mproc__items_of(cursor->word) - mproc__items_of(seen)) & ITEMS_MASK;
-    if (items >= channel->max_items)
-        return false;
-    if (channel->max_bytes == 0 || items == 0)
-        return true;
-    /* The getting end's place is only whole together with the word that was seen. */
-    uint64_t gone = channel->get.place[seen & 1].bytes;
-    uint64_t here = cursor->place.bytes - gone;
-    return here + size <= channel->max_bytes && here + size >= size;
+    const struct end *put = &channel->put;
+    uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
+    uint64_t bytes = place->bytes - put->other_bytes;
+    return items < channel->max_items &&
+           (channel->max_bytes == 0 || (size <= channel->max_bytes && bytes <= channel->max_bytes - size));
 }
 
-/* Whether an item of this size may be put now. */
+/* Whether it may be put now. */
 static bool has_room(struct channel *channel, const struct cursor *cursor, uint64_t size)
 {
-    if (channel->max_bytes == 0 && fits(channel, cursor, size))
+    struct end *put = &channel->put;
+    if (fits(channel, &cursor->place, cursor->word, size))
         return true;
-    /* With max_bytes the other end's place is read: it must not have gone on meanwhile. */
-    uint64_t seen = atomic_load_explicit(&channel->head, memory_order_acquire);
-    for (;;) {
-        channel->put.other_seen = seen;
-        bool room = fits(channel, cursor, size);
+    uint64_t seen = atomic_load_explicit(&channel->head, memory_order_acquire), again;
+    for (;; seen = again) {
+        /* The other end's place is whole only if its word has not changed meanwhile. */
+        put->other_seen = seen;
+        put->other_bytes = channel->get.place[seen & 1].bytes;
         atomic_thread_fence(memory_order_acquire);
-        uint64_t again = atomic_load_explicit(&channel->head, memory_order_acquire);
-        if (again == seen || channel->max_bytes == 0)
-            return room;
-        seen = again;
+        again = atomic_load_explicit(&channel->head, memory_order_acquire);
+        if (again == seen)
+            break;
     }
+    /* Into an empty queue goes an item of any size. */
+    return fits(channel, &cursor->place, cursor->word, size) ||
+           mproc__items_of(seen) == mproc__items_of(cursor->word);
 }
 
 struct change {
@@ -401,8 +400,8 @@ static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t re
     return MPROC_OK;
 }
 
-/* The common case in few instructions: an item of one record, room for it as last seen, no limit in
- * bytes. False: nothing was done, go the long way. */
+/* The common case in few instructions: an item of one record, and room for it as last
+ * seen. False: nothing was done, go the long way. */
 static inline bool put_quickly(struct channel *channel, const void *bytes, uint64_t size)
 {
     struct end *put = &channel->put;
@@ -412,8 +411,7 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     struct segment *segment = segment_at(place->segment);
     uint32_t position = mproc__position_of(word), units = units_of(size);
     uint32_t used = position - later(mproc__position_of(put->other_seen), segment->start);
-    uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
-    if (size > PIECE || channel->max_bytes || items >= channel->max_items || put->stray ||
+    if (size > PIECE || !fits(channel, place, word, size) || put->stray ||
         (uint64_t) used + units + 1 > segment->capacity || segment->capacity - place->offset < units ||
         atomic_load_explicit(&channel->closed, memory_order_relaxed))
         return false;
@@ -422,6 +420,7 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     memcpy(record + 1, bytes, size);
     MPROC_FAULT("channel.put_copied");
     next->segment = place->segment;
+    next->bytes = place->bytes + size;
     next->offset = place->offset + units;
     next->partial = 0;
     MPROC_FAULT("channel.put_prepared");
@@ -912,7 +911,7 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
             return false;
     }
     const struct segment *segment = segment_at(place->segment);
-    if (place->partial || channel->max_bytes || place->offset == segment->capacity ||
+    if (place->partial || place->offset == segment->capacity ||
         atomic_load_explicit(&segment->next, memory_order_acquire))
         return false;
     const uint64_t *record = &segment->data[place->offset];
@@ -924,6 +923,7 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
     *size = length;
     uint32_t units = units_of(length);
     next->segment = place->segment;
+    next->bytes = place->bytes + length;
     next->offset = place->offset + units;
     next->partial = 0;
     MPROC_FAULT("channel.get_prepared");

@@ -30,7 +30,7 @@ struct segment {
 /* Where an end stands, besides what its commit word says. */
 struct place {
     uint64_t segment; /* handle */
-    uint64_t bytes;   /* that have passed, of items; only kept if max_bytes */
+    uint64_t bytes;   /* of items, that have passed */
     uint32_t offset;  /* units */
     uint32_t partial; /* in the middle of an item that goes in pieces */
 };
@@ -38,6 +38,7 @@ struct place {
 struct end {
     struct latch latch;
     uint64_t other_seen; /* the other end's commit word, as last seen */
+    uint64_t other_bytes; /* that had passed the other end, then or before */
     uint64_t stray;      /* putting: a segment allocated and perhaps not linked; getting: left, not freed */
     struct place place[2];
     uint64_t journal;    /* reference of a loan between the table and the ring, or 0 */

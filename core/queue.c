@@ -5,6 +5,7 @@
 #include "fault.h"
 #include "loans.h"
 #include "runtime.h"
+#include "waitable.h"
 
 static inline struct channel *channel_of(mproc_queue queue)
 {
@@ -360,4 +361,18 @@ mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout)
                            (unsigned long) unfinished(channel, atomic_load(&channel->done)),
                            (long long) timeout);
     return err;
+}
+
+/* ---- for waiting on several ---- */
+
+bool mproc__queue_readable(uint64_t handle)
+{
+    struct channel *channel = channel_of((mproc_queue){ handle });
+    return !channel || mproc__channel_readable(channel);
+}
+
+struct gate *mproc__queue_gate(uint64_t handle)
+{
+    struct channel *channel = channel_of((mproc_queue){ handle });
+    return channel ? &channel->filled : NULL;
 }

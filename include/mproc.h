@@ -14,6 +14,7 @@
 #include "mproc/lock.h"
 #include "mproc/log.h"
 #include "mproc/memory.h"
+#include "mproc/pipe.h"
 #include "mproc/process.h"
 #include "mproc/queue.h"
 
