@@ -478,7 +478,7 @@ mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_
 mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint64_t reference,
                                 int64_t deadline)
 {
-    return put_any(channel, NULL, loan->size, loan, reference, deadline);
+    return put_any(channel, "", loan->size, loan, reference, deadline);
 }
 
 mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
@@ -699,6 +699,7 @@ struct taking {
     void *buffer;
     uint64_t capacity, size;
     bool borrow;
+    bool may_begin; /* with an item that is still being put; then it waits for the rest of it */
     struct loan *loan;
     uint64_t reference;
 };
@@ -730,7 +731,7 @@ static mproc_err get_item(struct cursor *cursor, struct taking *taking, int64_t 
     if (kind == RECORD_BLOCK)
         return get_block(cursor, taking, record);
     if (kind != RECORD_WHOLE)
-        return get_pieces(cursor, taking->buffer, deadline);
+        return get_pieces(cursor, taking->buffer, taking->may_begin ? MPROC_PLAT_NEVER : deadline);
     memcpy(taking->buffer, record + 1, taking->size);
     MPROC_FAULT("channel.get_copied");
     cursor->place.bytes += taking->size;
@@ -883,11 +884,10 @@ static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t d
     mproc_err err = take_returned(cursor->channel, taking);
     if (err != MPROC_ETIMEDOUT)
         return err;
-    bool may_begin = deadline == MPROC_PLAT_NEVER && !taking->borrow;
     err = cursor->place.partial ? get_pieces(cursor, NULL, deadline) /* who had begun it died with it */
                                 : MPROC_EDIED;
     while (err == MPROC_OK || err == MPROC_EDIED) {
-        if (!has_item(cursor) && !(may_begin && has_record(cursor)))
+        if (!has_item(cursor) && !(taking->may_begin && has_record(cursor)))
             return MPROC_ETIMEDOUT;
         err = taking->borrow ? borrow_item(cursor, taking) : get_item(cursor, taking, deadline);
         if (err == MPROC_OK)
@@ -950,7 +950,6 @@ static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t 
 
 static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t deadline)
 {
-    bool may_begin = deadline == MPROC_PLAT_NEVER && !taking->borrow;
     for (bool waited = false;; waited = true) {
         mproc_err err = enter_get(channel, deadline);
         if (err != MPROC_OK)
@@ -972,14 +971,14 @@ static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t
             mproc__gate_wake_fenced(&channel->filled);
         if (err != MPROC_ETIMEDOUT)
             return err;
-        err = wait_for_item(channel, may_begin, deadline);
+        err = wait_for_item(channel, taking->may_begin, deadline);
         if (err != MPROC_OK)
             return err;
     }
 }
 
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
-                             int64_t deadline)
+                             bool may_begin, int64_t deadline)
 {
     if (latch_at_once(&channel->get.latch)) {
         bool got = get_quickly(channel, buffer, capacity, size);
@@ -989,7 +988,7 @@ mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t cap
             return MPROC_OK;
         }
     }
-    struct taking taking = { .buffer = buffer, .capacity = capacity };
+    struct taking taking = { .buffer = buffer, .capacity = capacity, .may_begin = may_begin };
     mproc_err err = get_any(channel, &taking, deadline);
     *size = taking.size;
     return err;
@@ -1021,7 +1020,7 @@ mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t
             mproc__gate_wake_fenced(&channel->emptied);
         }
         if (*done == 0) {
-            err = mproc__channel_get(channel, item, size, &length, deadline);
+            err = mproc__channel_get(channel, item, size, &length, deadline == MPROC_PLAT_NEVER, deadline);
             *done = err == MPROC_OK;
         }
     }

@@ -102,8 +102,10 @@ struct loan;
 
 /* None of these describes a time-out, a close or a short buffer. */
 mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline);
+/* `may_begin`: it may wait beyond the deadline for the rest of an item that is being put in pieces. Who
+ * may not leaves such an item alone until it is there. */
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
-                             int64_t deadline);
+                             bool may_begin, int64_t deadline);
 /* Many of one size. `done` of them, if not all: MPROC_ETIMEDOUT and the like for the next one. */
 mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
                                   size_t *done, int64_t deadline);

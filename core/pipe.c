@@ -192,10 +192,10 @@ mproc_err mproc_pipe_send(mproc_pipe pipe, const void *bytes, size_t size, mproc
 
 /* Receives, or (no size) only looks whether there is something. */
 static mproc_err receive(struct pipe_end *end, void *buffer, uint64_t capacity, uint64_t *size,
-                         int64_t deadline)
+                         bool may_begin, int64_t deadline)
 {
     if (size)
-        return mproc__channel_get(inbound_of(end), buffer, capacity, size, deadline);
+        return mproc__channel_get(inbound_of(end), buffer, capacity, size, may_begin, deadline);
     return mproc__gate_wait(&inbound_of(end)->filled, mproc__channel_readable, inbound_of(end), deadline);
 }
 
@@ -205,11 +205,11 @@ static mproc_err receive_or_gone(struct pipe_end *end, struct pipe_end *peer, vo
     for (;;) {
         /* A slice that ends is no reason to miss what came while asking who lives: look again. */
         int64_t slice = slice_before(deadline);
-        mproc_err err = receive(end, buffer, capacity, size, slice);
+        mproc_err err = receive(end, buffer, capacity, size, deadline == MPROC_PLAT_NEVER, slice);
         if (err != MPROC_ETIMEDOUT)
             return err;
         if (is_gone(peer)) {
-            err = receive(end, buffer, capacity, size, 0);
+            err = receive(end, buffer, capacity, size, false, 0);
             return err == MPROC_ETIMEDOUT ? MPROC_ECLOSED : err;
         }
         if (slice == deadline)
