@@ -226,7 +226,7 @@ static void repair_put(struct channel *channel)
         if (mproc__items_of(cursor.word) == put->expected)
             mproc__loan_clear(loan);
         else
-            atomic_store(&loan->state, LOAN_WRITING); /* nobody's: it will be swept */
+            mproc__loan_set_state(loan, LOAN_WRITING); /* nobody's: it will be swept */
     }
     put->journal = 0;
     MPROC_FAULT("channel.repair_partial");
@@ -388,7 +388,7 @@ static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t re
     put->expected = items_after(cursor->word);
     put->journal = reference;
     MPROC_FAULT("channel.loan_noted");
-    atomic_store(&loan->state, LOAN_PUTTING);
+    mproc__loan_set_state(loan, LOAN_PUTTING);
     uint64_t *data = write_header(cursor, RECORD_BLOCK, 16, 3);
     data[0] = atomic_load_explicit(&loan->block, memory_order_relaxed);
     data[1] = loan->size;
@@ -560,7 +560,7 @@ static void repair_get(struct channel *channel)
     uint32_t state = loan ? atomic_load(&loan->state) : LOAN_NOTHING;
     if (state == LOAN_TAKING || state == LOAN_TAKING_COPY) {
         if (gone)
-            atomic_store(&loan->state, LOAN_READING); /* a dead process's: it will be given back */
+            mproc__loan_set_state(loan, LOAN_READING); /* a dead process's: it will be given back */
         else if (state == LOAN_TAKING_COPY)
             mproc__loan_drop(loan);
         else
@@ -776,8 +776,8 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
         if (err != MPROC_OK)
             return err;
     }
-    atomic_store(&loan->block, in_block ? record[1] : block);
-    atomic_store(&loan->state, in_block ? LOAN_TAKING : LOAN_TAKING_COPY);
+    mproc__loan_set_block(loan, in_block ? record[1] : block);
+    mproc__loan_set_state(loan, in_block ? LOAN_TAKING : LOAN_TAKING_COPY);
     MPROC_FAULT("channel.borrow_taking");
     if (in_block) {
         cursor->place.bytes += loan->size;
@@ -787,12 +787,12 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
     }
     commit_get(cursor, whole);
     if (!whole) {
-        atomic_store(&loan->block, 0);
-        atomic_store(&loan->state, LOAN_NOTHING);
+        mproc__loan_set_block(loan, 0);
+        mproc__loan_set_state(loan, LOAN_NOTHING);
         mproc__arena_free(BLOCK_ITEM, block);
         return MPROC_EDIED;
     }
-    atomic_store(&loan->state, LOAN_READING);
+    mproc__loan_set_state(loan, LOAN_READING);
     MPROC_FAULT("channel.borrow_taken");
     get->journal = 0;
     return MPROC_OK;
@@ -829,9 +829,9 @@ static mproc_err take_returned(struct channel *channel, struct taking *taking)
         taking->size = loan->size;
         if (taking->borrow) {
             loan->deliveries++;
-            atomic_store(&loan->owner, mproc__self_token());
+            mproc__loan_set_owner(loan, mproc__self_token());
             MPROC_FAULT("channel.returned_claimed");
-            atomic_store(&loan->state, LOAN_READING);
+            mproc__loan_set_state(loan, LOAN_READING);
             taking->loan = loan;
         } else {
             if (taking->size > taking->capacity)

@@ -221,8 +221,8 @@ mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
         return err;
     }
     loan->size = size;
-    atomic_store(&loan->block, block); /* killed before this: the block is lost to the arena */
-    atomic_store(&loan->state, LOAN_WRITING);
+    mproc__loan_set_block(loan, block); /* killed before this: the block is lost to the arena */
+    mproc__loan_set_state(loan, LOAN_WRITING);
     MPROC_FAULT("queue.loaned");
     show(item, loan, reference);
     return MPROC_OK;
