@@ -462,7 +462,7 @@ static int work(void *argument)
     const struct test *test = &tests[job->test];
     char *message = malloc(test->size);
     memset(message, 1, test->size);
-    if (test->sides == 1)
+    if (test->sides == 1 && test->where != ROUND_TRIP) /* there a queue is to see that it may spin */
         pin(job->putting);
     atomic_fetch_add(&state->ready, 1);
     while (!atomic_load(&state->go))
@@ -528,16 +528,22 @@ static int ascending(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* Who only spins would take for ever on one CPU. */
+static bool takes_part(int kind, int test)
+{
+    return (kinds[kind].where & tests[test].where) && !(one_cpu && kinds[kind].open == spinning_open);
+}
+
 static void measure(int test, int rounds)
 {
     static double seconds[KINDS][MAX_ROUNDS];
     for (int round = 0; round < rounds; round++)
         for (int kind = 0; kind < KINDS; kind++)
-            if (kinds[kind].where & tests[test].where)
+            if (takes_part(kind, test))
                 seconds[kind][round] = run(kind, test);
     double first = 0;
     for (int kind = 0; kind < KINDS; kind++) {
-        if (!(kinds[kind].where & tests[test].where))
+        if (!takes_part(kind, test))
             continue;
         qsort(seconds[kind], (size_t) rounds, sizeof(double), ascending);
         double median = seconds[kind][rounds / 2];
