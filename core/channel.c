@@ -226,7 +226,7 @@ static void repair_put(struct channel *channel)
         if (mproc__items_of(cursor.word) == put->expected)
             mproc__loan_clear(loan);
         else
-            atomic_store(&loan->state, LOAN_WRITING); /* nobody's: it will be swept */
+            mproc__loan_set_state(loan, LOAN_WRITING); /* nobody's: it will be swept */
     }
     put->journal = 0;
     MPROC_FAULT("channel.repair_partial");
@@ -264,36 +264,35 @@ static mproc_err enter_put(struct channel *channel, int64_t deadline)
     return latch_at_once(&channel->put.latch) ? MPROC_OK : enter_put_slowly(channel, deadline);
 }
 
-static bool fits(struct channel *channel, const struct cursor *cursor, uint64_t size)
+/* Whether an item of this size may be put, as far as has been seen. */
+static inline bool fits(struct channel *channel, const struct place *place, uint64_t word, uint64_t size)
 {
-    uint64_t seen = channel->put.other_seen;
-    uint32_t items = (mproc__items_of(cursor->word) - mproc__items_of(seen)) & ITEMS_MASK;
-    if (items >= channel->max_items)
-        return false;
-    if (channel->max_bytes == 0 || items == 0)
-        return true;
-    /* The getting end's place is only whole together with the word that was seen. */
-    uint64_t gone = channel->get.place[seen & 1].bytes;
-    uint64_t here = cursor->place.bytes - gone;
-    return here + size <= channel->max_bytes && here + size >= size;
+    const struct end *put = &channel->put;
+    uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
+    uint64_t bytes = place->bytes - put->other_bytes;
+    return items < channel->max_items &&
+           (channel->max_bytes == 0 || (size <= channel->max_bytes && bytes <= channel->max_bytes - size));
 }
 
-/* Whether an item of this size may be put now. */
+/* Whether it may be put now. */
 static bool has_room(struct channel *channel, const struct cursor *cursor, uint64_t size)
 {
-    if (channel->max_bytes == 0 && fits(channel, cursor, size))
+    struct end *put = &channel->put;
+    if (fits(channel, &cursor->place, cursor->word, size))
         return true;
-    /* With max_bytes the other end's place is read: it must not have gone on meanwhile. */
-    uint64_t seen = atomic_load_explicit(&channel->head, memory_order_acquire);
-    for (;;) {
-        channel->put.other_seen = seen;
-        bool room = fits(channel, cursor, size);
+    uint64_t seen = atomic_load_explicit(&channel->head, memory_order_acquire), again;
+    for (;; seen = again) {
+        /* The other end's place is whole only if its word has not changed meanwhile. */
+        put->other_seen = seen;
+        put->other_bytes = channel->get.place[seen & 1].bytes;
         atomic_thread_fence(memory_order_acquire);
-        uint64_t again = atomic_load_explicit(&channel->head, memory_order_acquire);
-        if (again == seen || channel->max_bytes == 0)
-            return room;
-        seen = again;
+        again = atomic_load_explicit(&channel->head, memory_order_acquire);
+        if (again == seen)
+            break;
     }
+    /* Into an empty queue goes an item of any size. */
+    return fits(channel, &cursor->place, cursor->word, size) ||
+           mproc__items_of(seen) == mproc__items_of(cursor->word);
 }
 
 struct change {
@@ -389,7 +388,7 @@ static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t re
     put->expected = items_after(cursor->word);
     put->journal = reference;
     MPROC_FAULT("channel.loan_noted");
-    atomic_store(&loan->state, LOAN_PUTTING);
+    mproc__loan_set_state(loan, LOAN_PUTTING);
     uint64_t *data = write_header(cursor, RECORD_BLOCK, 16, 3);
     data[0] = atomic_load_explicit(&loan->block, memory_order_relaxed);
     data[1] = loan->size;
@@ -401,8 +400,8 @@ static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t re
     return MPROC_OK;
 }
 
-/* The common case in few instructions: an item of one record, room for it as last seen, no limit in
- * bytes. False: nothing was done, go the long way. */
+/* The common case in few instructions: an item of one record, and room for it as last
+ * seen. False: nothing was done, go the long way. */
 static inline bool put_quickly(struct channel *channel, const void *bytes, uint64_t size)
 {
     struct end *put = &channel->put;
@@ -412,8 +411,7 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     struct segment *segment = segment_at(place->segment);
     uint32_t position = mproc__position_of(word), units = units_of(size);
     uint32_t used = position - later(mproc__position_of(put->other_seen), segment->start);
-    uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
-    if (size > PIECE || channel->max_bytes || items >= channel->max_items || put->stray ||
+    if (size > PIECE || !fits(channel, place, word, size) || put->stray ||
         (uint64_t) used + units + 1 > segment->capacity || segment->capacity - place->offset < units ||
         atomic_load_explicit(&channel->closed, memory_order_relaxed))
         return false;
@@ -422,6 +420,7 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     memcpy(record + 1, bytes, size);
     MPROC_FAULT("channel.put_copied");
     next->segment = place->segment;
+    next->bytes = place->bytes + size;
     next->offset = place->offset + units;
     next->partial = 0;
     MPROC_FAULT("channel.put_prepared");
@@ -479,7 +478,7 @@ mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_
 mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint64_t reference,
                                 int64_t deadline)
 {
-    return put_any(channel, NULL, loan->size, loan, reference, deadline);
+    return put_any(channel, "", loan->size, loan, reference, deadline);
 }
 
 mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
@@ -561,7 +560,7 @@ static void repair_get(struct channel *channel)
     uint32_t state = loan ? atomic_load(&loan->state) : LOAN_NOTHING;
     if (state == LOAN_TAKING || state == LOAN_TAKING_COPY) {
         if (gone)
-            atomic_store(&loan->state, LOAN_READING); /* a dead process's: it will be given back */
+            mproc__loan_set_state(loan, LOAN_READING); /* a dead process's: it will be given back */
         else if (state == LOAN_TAKING_COPY)
             mproc__loan_drop(loan);
         else
@@ -700,6 +699,7 @@ struct taking {
     void *buffer;
     uint64_t capacity, size;
     bool borrow;
+    bool may_begin; /* with an item that is still being put; then it waits for the rest of it */
     struct loan *loan;
     uint64_t reference;
 };
@@ -731,7 +731,7 @@ static mproc_err get_item(struct cursor *cursor, struct taking *taking, int64_t 
     if (kind == RECORD_BLOCK)
         return get_block(cursor, taking, record);
     if (kind != RECORD_WHOLE)
-        return get_pieces(cursor, taking->buffer, deadline);
+        return get_pieces(cursor, taking->buffer, taking->may_begin ? MPROC_PLAT_NEVER : deadline);
     memcpy(taking->buffer, record + 1, taking->size);
     MPROC_FAULT("channel.get_copied");
     cursor->place.bytes += taking->size;
@@ -776,8 +776,8 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
         if (err != MPROC_OK)
             return err;
     }
-    atomic_store(&loan->block, in_block ? record[1] : block);
-    atomic_store(&loan->state, in_block ? LOAN_TAKING : LOAN_TAKING_COPY);
+    mproc__loan_set_block(loan, in_block ? record[1] : block);
+    mproc__loan_set_state(loan, in_block ? LOAN_TAKING : LOAN_TAKING_COPY);
     MPROC_FAULT("channel.borrow_taking");
     if (in_block) {
         cursor->place.bytes += loan->size;
@@ -787,12 +787,12 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
     }
     commit_get(cursor, whole);
     if (!whole) {
-        atomic_store(&loan->block, 0);
-        atomic_store(&loan->state, LOAN_NOTHING);
+        mproc__loan_set_block(loan, 0);
+        mproc__loan_set_state(loan, LOAN_NOTHING);
         mproc__arena_free(BLOCK_ITEM, block);
         return MPROC_EDIED;
     }
-    atomic_store(&loan->state, LOAN_READING);
+    mproc__loan_set_state(loan, LOAN_READING);
     MPROC_FAULT("channel.borrow_taken");
     get->journal = 0;
     return MPROC_OK;
@@ -829,9 +829,9 @@ static mproc_err take_returned(struct channel *channel, struct taking *taking)
         taking->size = loan->size;
         if (taking->borrow) {
             loan->deliveries++;
-            atomic_store(&loan->owner, mproc__self_token());
+            mproc__loan_set_owner(loan, mproc__self_token());
             MPROC_FAULT("channel.returned_claimed");
-            atomic_store(&loan->state, LOAN_READING);
+            mproc__loan_set_state(loan, LOAN_READING);
             taking->loan = loan;
         } else {
             if (taking->size > taking->capacity)
@@ -884,11 +884,10 @@ static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t d
     mproc_err err = take_returned(cursor->channel, taking);
     if (err != MPROC_ETIMEDOUT)
         return err;
-    bool may_begin = deadline == MPROC_PLAT_NEVER && !taking->borrow;
     err = cursor->place.partial ? get_pieces(cursor, NULL, deadline) /* who had begun it died with it */
                                 : MPROC_EDIED;
     while (err == MPROC_OK || err == MPROC_EDIED) {
-        if (!has_item(cursor) && !(may_begin && has_record(cursor)))
+        if (!has_item(cursor) && !(taking->may_begin && has_record(cursor)))
             return MPROC_ETIMEDOUT;
         err = taking->borrow ? borrow_item(cursor, taking) : get_item(cursor, taking, deadline);
         if (err == MPROC_OK)
@@ -912,7 +911,7 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
             return false;
     }
     const struct segment *segment = segment_at(place->segment);
-    if (place->partial || channel->max_bytes || place->offset == segment->capacity ||
+    if (place->partial || place->offset == segment->capacity ||
         atomic_load_explicit(&segment->next, memory_order_acquire))
         return false;
     const uint64_t *record = &segment->data[place->offset];
@@ -924,6 +923,7 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
     *size = length;
     uint32_t units = units_of(length);
     next->segment = place->segment;
+    next->bytes = place->bytes + length;
     next->offset = place->offset + units;
     next->partial = 0;
     MPROC_FAULT("channel.get_prepared");
@@ -950,7 +950,6 @@ static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t 
 
 static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t deadline)
 {
-    bool may_begin = deadline == MPROC_PLAT_NEVER && !taking->borrow;
     for (bool waited = false;; waited = true) {
         mproc_err err = enter_get(channel, deadline);
         if (err != MPROC_OK)
@@ -972,14 +971,14 @@ static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t
             mproc__gate_wake_fenced(&channel->filled);
         if (err != MPROC_ETIMEDOUT)
             return err;
-        err = wait_for_item(channel, may_begin, deadline);
+        err = wait_for_item(channel, taking->may_begin, deadline);
         if (err != MPROC_OK)
             return err;
     }
 }
 
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
-                             int64_t deadline)
+                             bool may_begin, int64_t deadline)
 {
     if (latch_at_once(&channel->get.latch)) {
         bool got = get_quickly(channel, buffer, capacity, size);
@@ -989,7 +988,7 @@ mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t cap
             return MPROC_OK;
         }
     }
-    struct taking taking = { .buffer = buffer, .capacity = capacity };
+    struct taking taking = { .buffer = buffer, .capacity = capacity, .may_begin = may_begin };
     mproc_err err = get_any(channel, &taking, deadline);
     *size = taking.size;
     return err;
@@ -1021,7 +1020,7 @@ mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t
             mproc__gate_wake_fenced(&channel->emptied);
         }
         if (*done == 0) {
-            err = mproc__channel_get(channel, item, size, &length, deadline);
+            err = mproc__channel_get(channel, item, size, &length, deadline == MPROC_PLAT_NEVER, deadline);
             *done = err == MPROC_OK;
         }
     }

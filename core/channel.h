@@ -30,7 +30,7 @@ struct segment {
 /* Where an end stands, besides what its commit word says. */
 struct place {
     uint64_t segment; /* handle */
-    uint64_t bytes;   /* that have passed, of items; only kept if max_bytes */
+    uint64_t bytes;   /* of items, that have passed */
     uint32_t offset;  /* units */
     uint32_t partial; /* in the middle of an item that goes in pieces */
 };
@@ -38,6 +38,7 @@ struct place {
 struct end {
     struct latch latch;
     uint64_t other_seen; /* the other end's commit word, as last seen */
+    uint64_t other_bytes; /* that had passed the other end, then or before */
     uint64_t stray;      /* putting: a segment allocated and perhaps not linked; getting: left, not freed */
     struct place place[2];
     uint64_t journal;    /* reference of a loan between the table and the ring, or 0 */
@@ -101,8 +102,10 @@ struct loan;
 
 /* None of these describes a time-out, a close or a short buffer. */
 mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline);
+/* `may_begin`: it may wait beyond the deadline for the rest of an item that is being put in pieces. Who
+ * may not leaves such an item alone until it is there. */
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
-                             int64_t deadline);
+                             bool may_begin, int64_t deadline);
 /* Many of one size. `done` of them, if not all: MPROC_ETIMEDOUT and the like for the next one. */
 mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
                                   size_t *done, int64_t deadline);

@@ -70,11 +70,11 @@ struct loan *mproc__loan_at(struct channel *channel, uint64_t reference)
 
 void mproc__loan_clear(struct loan *loan)
 {
-    atomic_store(&loan->state, LOAN_NOTHING);
-    atomic_store(&loan->block, 0);
+    mproc__loan_set_state(loan, LOAN_NOTHING);
+    mproc__loan_set_block(loan, 0);
     loan->generation++;
     MPROC_FAULT("loans.clearing");
-    atomic_store(&loan->owner, 0);
+    mproc__loan_set_owner(loan, 0);
 }
 
 /* Killed after the free: the block is stale, and whoever looks at it finds no item. */
@@ -90,9 +90,9 @@ void mproc__loan_drop(struct loan *loan)
 void mproc__loan_give_back(struct channel *channel, struct loan *loan)
 {
     loan->generation++;
-    atomic_store(&loan->state, LOAN_RETURNED);
+    mproc__loan_set_state(loan, LOAN_RETURNED);
     MPROC_FAULT("loans.returned");
-    atomic_store(&loan->owner, LOAN_NOBODY);
+    mproc__loan_set_owner(loan, LOAN_NOBODY);
     atomic_fetch_add(&channel->returned, 1);
 }
 
@@ -127,9 +127,9 @@ static bool sweep_loan(struct loan *loan)
             break;
         }
         loan->generation++;
-        atomic_store(&loan->state, LOAN_RETURNED);
+        mproc__loan_set_state(loan, LOAN_RETURNED);
         MPROC_FAULT("loans.sweeping");
-        atomic_store(&loan->owner, LOAN_NOBODY);
+        mproc__loan_set_owner(loan, LOAN_NOBODY);
         break;
     default:
         mproc__loan_drop(loan);

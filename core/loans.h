@@ -32,6 +32,20 @@ struct loan {
     uint32_t deliveries;
 };
 
+/* Each store is seen after those before it, also by who looks when this process has been killed. */
+static inline void mproc__loan_set_owner(struct loan *loan, process_token owner)
+{
+    atomic_store_explicit(&loan->owner, owner, memory_order_release);
+}
+static inline void mproc__loan_set_state(struct loan *loan, enum loan_state state)
+{
+    atomic_store_explicit(&loan->state, (uint32_t) state, memory_order_release);
+}
+static inline void mproc__loan_set_block(struct loan *loan, uint64_t block)
+{
+    atomic_store_explicit(&loan->block, block, memory_order_release);
+}
+
 /* Claims an entry for this process. Its reference: generation << 32 | number, from 1. */
 mproc_err mproc__loan_claim(struct channel *channel, struct loan **loan, uint64_t *reference);
 /* NULL if it means no entry any more. */

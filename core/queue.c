@@ -5,6 +5,7 @@
 #include "fault.h"
 #include "loans.h"
 #include "runtime.h"
+#include "waitable.h"
 
 static inline struct channel *channel_of(mproc_queue queue)
 {
@@ -118,7 +119,8 @@ mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
     if (channel->item_size == UINT64_MAX)
         return wrong_size(channel, "mproc_queue_get");
     uint64_t size;
-    mproc_err err = mproc__channel_get(channel, item, channel->item_size, &size, mproc__deadline(timeout));
+    mproc_err err = mproc__channel_get(channel, item, channel->item_size, &size, timeout < 0,
+                                       mproc__deadline(timeout));
     return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
 }
 
@@ -145,7 +147,7 @@ mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity
         return mproc__fail(MPROC_EINVAL, "mproc_queue_get_bytes: %s is NULL", size ? "buffer" : "size");
     uint64_t length = 0;
     char nothing;
-    mproc_err err = mproc__channel_get(channel, capacity ? buffer : &nothing, capacity, &length,
+    mproc_err err = mproc__channel_get(channel, capacity ? buffer : &nothing, capacity, &length, timeout < 0,
                                        mproc__deadline(timeout));
     if (err == MPROC_OK || err == MPROC_EMSGSIZE)
         *size = (size_t) length;
@@ -219,8 +221,8 @@ mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
         return err;
     }
     loan->size = size;
-    atomic_store(&loan->block, block); /* killed before this: the block is lost to the arena */
-    atomic_store(&loan->state, LOAN_WRITING);
+    mproc__loan_set_block(loan, block); /* killed before this: the block is lost to the arena */
+    mproc__loan_set_state(loan, LOAN_WRITING);
     MPROC_FAULT("queue.loaned");
     show(item, loan, reference);
     return MPROC_OK;
@@ -245,8 +247,8 @@ static mproc_err find_loan(mproc_queue queue, const mproc_item *item, const char
 
 mproc_err mproc_queue_commit(mproc_queue queue, mproc_item *item, mproc_ms timeout)
 {
-    struct channel *channel;
-    struct loan *loan;
+    struct channel *channel = NULL;
+    struct loan *loan = NULL;
     mproc_err err = find_loan(queue, item, "mproc_queue_commit", &channel, &loan);
     if (err == MPROC_OK && atomic_load(&loan->state) != LOAN_WRITING)
         err = mproc__fail(MPROC_ESTATE, "mproc_queue_commit: the item was borrowed; give it back instead");
@@ -277,8 +279,8 @@ mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeo
 
 mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
 {
-    struct channel *channel;
-    struct loan *loan;
+    struct channel *channel = NULL;
+    struct loan *loan = NULL;
     mproc_err err = find_loan(queue, item, "mproc_queue_return", &channel, &loan);
     if (err != MPROC_OK)
         return err;
@@ -289,8 +291,8 @@ mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
 
 mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item)
 {
-    struct channel *channel;
-    struct loan *loan;
+    struct channel *channel = NULL;
+    struct loan *loan = NULL;
     mproc_err err = find_loan(queue, item, "mproc_queue_give_back", &channel, &loan);
     if (err == MPROC_OK && atomic_load(&loan->state) != LOAN_READING)
         err = mproc__fail(MPROC_ESTATE, "mproc_queue_give_back: the item was never in the queue; commit or "
@@ -360,4 +362,18 @@ mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout)
                            (unsigned long) unfinished(channel, atomic_load(&channel->done)),
                            (long long) timeout);
     return err;
+}
+
+/* ---- for waiting on several ---- */
+
+bool mproc__queue_readable(uint64_t handle)
+{
+    struct channel *channel = channel_of((mproc_queue){ handle });
+    return !channel || mproc__channel_readable(channel);
+}
+
+struct gate *mproc__queue_gate(uint64_t handle)
+{
+    struct channel *channel = channel_of((mproc_queue){ handle });
+    return channel ? &channel->filled : NULL;
 }

@@ -20,6 +20,7 @@
 #include "mproc/memory.h"
 #include "mproc/object.h"
 #include "mproc/pickle.h"
+#include "mproc/pipe.h"
 #include "mproc/process.h"
 #include "mproc/queue.h"
 #include "mproc/rwlock.h"

@@ -4,6 +4,7 @@
 #include "system.h"
 
 #include "arena.h"
+#include "channel.h"
 #include "platform.h"
 
 static unsigned char pattern(size_t seed, size_t i)
@@ -186,7 +187,119 @@ static void what_was_grown_is_given_back(void)
     free(bytes);
 }
 
-MPROC_SUITE(queue_variable, MPROC_TEST(items_of_all_lengths_come_whole),
+/* ---- those who die in the middle of a large item ---- */
+
+static mproc_process *start_to_die(mproc_target *target, const struct work *work, const char *fault)
+{
+    const char *environment[] = { fault, NULL };
+    mproc_process_options options = { .environment = environment };
+    return start_child(target, work, sizeof *work, &options);
+}
+
+static int put_largest(void *argument)
+{
+    struct work *work = argument;
+    unsigned char *bytes = malloc(LARGEST);
+    fill(bytes, LARGEST, 1);
+    CHILD_OK(mproc_queue_put_bytes(work->queue, bytes, LARGEST, MPROC_FOREVER));
+    return 0;
+}
+
+static int put_after(void *argument)
+{
+    struct work *work = argument;
+    CHILD_OK(mproc_queue_put_bytes(work->queue, "after", 6, MPROC_FOREVER));
+    return 0;
+}
+
+static void half_an_item_does_not_exist(void)
+{
+    static const char *const faults[] = { "MPROC_FAULT=channel.put_committed:1:kill",
+                                          "MPROC_FAULT=channel.put_prepared:40:kill",
+                                          "MPROC_FAULT=channel.put_committed:100:kill" };
+    unsigned char *bytes = malloc(LARGEST);
+    for (int i = 0; i < 3; i++)
+        for (int forever = 0; forever < 2; forever++) {
+            struct work work = { .count = 0 };
+            size_t size = 0;
+            CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
+            mproc_process *dying = start_to_die(put_largest, &work, faults[i]);
+            if (!forever) {
+                CU_ASSERT_NOT_EQUAL(end_child(dying), 0);
+                CU_ASSERT_EQUAL(mproc_queue_qsize(work.queue), 0);
+                CHECK_FAILS(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 0), MPROC_ETIMEDOUT);
+            }
+            mproc_process *other = start_child(put_after, &work, sizeof work, NULL);
+            CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, forever ? MPROC_FOREVER : 60000));
+            CU_ASSERT_EQUAL(size, 6);
+            CU_ASSERT_STRING_EQUAL((char *) bytes, "after");
+            CU_ASSERT_EQUAL(end_child(other), 0);
+            if (forever)
+                CU_ASSERT_NOT_EQUAL(end_child(dying), 0);
+            CHECK_OK(mproc_queue_destroy(work.queue));
+        }
+    free(bytes);
+}
+
+static void who_waits_for_the_rest_of_an_item_learns_of_its_putters_death(void)
+{
+    struct work work = { .count = 0 };
+    unsigned char *bytes = malloc(LARGEST);
+    size_t size;
+    CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
+    mproc_process *dying = start_to_die(put_largest, &work, "MPROC_FAULT=channel.put_committed:10:wait");
+    /* It stands still in the middle, and is killed while we wait for the rest. */
+    struct channel *channel = mproc__channel_in(mproc__object(BLOCK_QUEUE, work.queue.id));
+    while (mproc__position_of(atomic_load(&channel->tail)) == 0)
+        sleep_briefly();
+    CHECK_OK(mproc_process_kill(dying));
+    mproc_process *other = start_child(put_after, &work, sizeof work, NULL);
+    CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, MPROC_FOREVER));
+    CU_ASSERT_EQUAL(size, 6);
+    CU_ASSERT_EQUAL(end_child(other), 0);
+    end_child(dying);
+    free(bytes);
+    CHECK_OK(mproc_queue_destroy(work.queue));
+}
+
+static int get_one(void *argument)
+{
+    struct work *work = argument;
+    unsigned char *bytes = malloc(LARGEST);
+    size_t size;
+    CHILD_OK(mproc_queue_get_bytes(work->queue, bytes, LARGEST, &size, MPROC_FOREVER));
+    return 0;
+}
+
+static void an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other(void)
+{
+    unsigned char *bytes = malloc(LARGEST);
+    for (int i = 0; i < 2; i++) {
+        struct work work = { .count = 0 };
+        size_t size;
+        CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
+        mproc_process *dying = start_to_die(get_one, &work, i ? "MPROC_FAULT=channel.get_committed:20:kill"
+                                                              : "MPROC_FAULT=channel.get_prepared:1:kill");
+        fill(bytes, LARGEST, 1);
+        CHECK_OK(mproc_queue_put_bytes(work.queue, bytes, LARGEST, MPROC_FOREVER));
+        CU_ASSERT_NOT_EQUAL(end_child(dying), 0);
+        CHECK_OK(mproc_queue_put_bytes(work.queue, "after", 6, MPROC_FOREVER));
+        CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 60000));
+        if (i == 0) { /* it had taken nothing yet */
+            CU_ASSERT_EQUAL(size, LARGEST);
+            CU_ASSERT_TRUE(is_filled(bytes, size, 1));
+            CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 60000));
+        }
+        CU_ASSERT_EQUAL(size, 6);
+        CU_ASSERT_TRUE(mproc_queue_empty(work.queue));
+        CHECK_OK(mproc_queue_destroy(work.queue));
+    }
+    free(bytes);
+}
+
+MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
+            MPROC_TEST(who_waits_for_the_rest_of_an_item_learns_of_its_putters_death),
+            MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other), MPROC_TEST(items_of_all_lengths_come_whole),
             MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(a_limit_in_bytes_holds),
             MPROC_TEST(items_of_all_lengths_pass_between_processes),
             MPROC_TEST(what_was_grown_is_given_back))

@@ -333,7 +333,67 @@ static void queue_get(int id, char *message, size_t size)
     MPROC_MUST(mproc_queue_get(queues[id], message, MPROC_FOREVER));
 }
 
-enum { COPY = 1, MANY = 2, LARGE = 4, IN_PLACE = 8, ROUND_TRIP = 16 };
+static void in_place_queue_put(int id, const char *message, size_t size)
+{
+    mproc_item item;
+    MPROC_MUST(mproc_queue_loan(queues[id], size, &item));
+    write_in_place(item.data, message, size);
+    MPROC_MUST(mproc_queue_commit(queues[id], &item, MPROC_FOREVER));
+}
+static void in_place_queue_get(int id, char *message, size_t size)
+{
+    mproc_item item;
+    MPROC_MUST(mproc_queue_borrow(queues[id], &item, MPROC_FOREVER));
+    read_in_place(message, item.data, size);
+    MPROC_MUST(mproc_queue_return(queues[id], &item));
+}
+
+static mproc_pipe ends[2][2];
+static void mproc_pipe_open(int id, size_t size)
+{
+    (void) size;
+    MPROC_MUST(mproc_pipe_create(&ends[id][0], &ends[id][1], false));
+}
+static void mproc_pipe_put(int id, const char *message, size_t size)
+{
+    MPROC_MUST(mproc_pipe_send(ends[id][1], message, size, MPROC_FOREVER));
+}
+static void mproc_pipe_get(int id, char *message, size_t size)
+{
+    MPROC_MUST(mproc_pipe_recv(ends[id][0], message, size, &size, MPROC_FOREVER));
+}
+static void mproc_pipe_end(int id)
+{
+    MPROC_MUST(mproc_pipe_close(ends[id][0]));
+    MPROC_MUST(mproc_pipe_close(ends[id][1]));
+}
+
+/* 32 items a call. */
+enum { BATCH = 32 };
+static struct batch {
+    size_t count, at;
+    char items[BATCH * 64];
+} batches[2];
+static void batch_put(int id, const char *message, size_t size)
+{
+    struct batch *batch = &batches[id];
+    memcpy(batch->items + batch->count++ * size, message, size);
+    if (batch->count < BATCH)
+        return;
+    MPROC_MUST(mproc_queue_put_many(queues[id], batch->items, BATCH, &batch->count, MPROC_FOREVER));
+    batch->count = 0;
+}
+static void batch_get(int id, char *message, size_t size)
+{
+    struct batch *batch = &batches[id];
+    if (batch->at == batch->count) {
+        MPROC_MUST(mproc_queue_get_many(queues[id], batch->items, BATCH, &batch->count, MPROC_FOREVER));
+        batch->at = 0;
+    }
+    memcpy(message, batch->items + batch->at++ * size, size);
+}
+
+enum { COPY = 1, MANY = 2, LARGE = 4, IN_PLACE = 8, ROUND_TRIP = 16, SMALL = 32 };
 struct kind {
     const char *name;
     int where; /* which cases it takes part in */
@@ -345,6 +405,9 @@ struct kind {
 static const struct kind kinds[] = {
     { "queue", COPY | MANY | LARGE | ROUND_TRIP, queue_open, queue_put, queue_get, queue_close },
     { "queue without maxsize", COPY | LARGE, unlimited_open, queue_put, queue_get, queue_close },
+    { "queue, 32 at once", SMALL, queue_open, batch_put, batch_get, queue_close },
+    { "queue in place", IN_PLACE, queue_open, in_place_queue_put, in_place_queue_get, queue_close },
+    { "mproc_pipe", COPY | LARGE | ROUND_TRIP, mproc_pipe_open, mproc_pipe_put, mproc_pipe_get, mproc_pipe_end },
     { "locked ring", COPY | MANY | LARGE | ROUND_TRIP, locked_open, ring_put, ring_get, ring_close },
     { "ring in pieces", LARGE, pieces_open, pieces_put, pieces_get, ring_close },
     { "spinning ring", ROUND_TRIP, spinning_open, ring_put, ring_get, ring_close },
@@ -359,7 +422,7 @@ static const struct test {
     size_t size;
     int count;
 } tests[] = {
-    { "64 B", COPY, 1, 64, 3000000 },
+    { "64 B", COPY | SMALL, 1, 64, 3200000 },
     { "1 KiB", COPY, 1, 1024, 1000000 },
     { "64 KiB", COPY, 1, 65536, 40000 },
     { "1 MiB", LARGE, 1, 1 << 20, 3000 },
@@ -399,7 +462,7 @@ static int work(void *argument)
     const struct test *test = &tests[job->test];
     char *message = malloc(test->size);
     memset(message, 1, test->size);
-    if (test->sides == 1)
+    if (test->sides == 1 && test->where != ROUND_TRIP) /* there a queue is to see that it may spin */
         pin(job->putting);
     atomic_fetch_add(&state->ready, 1);
     while (!atomic_load(&state->go))
@@ -465,16 +528,22 @@ static int ascending(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* Who only spins would take for ever on one CPU. */
+static bool takes_part(int kind, int test)
+{
+    return (kinds[kind].where & tests[test].where) && !(one_cpu && kinds[kind].open == spinning_open);
+}
+
 static void measure(int test, int rounds)
 {
     static double seconds[KINDS][MAX_ROUNDS];
     for (int round = 0; round < rounds; round++)
         for (int kind = 0; kind < KINDS; kind++)
-            if (kinds[kind].where & tests[test].where)
+            if (takes_part(kind, test))
                 seconds[kind][round] = run(kind, test);
     double first = 0;
     for (int kind = 0; kind < KINDS; kind++) {
-        if (!(kinds[kind].where & tests[test].where))
+        if (!takes_part(kind, test))
             continue;
         qsort(seconds[kind], (size_t) rounds, sizeof(double), ascending);
         double median = seconds[kind][rounds / 2];

@@ -854,6 +854,99 @@ static void wordfreq_counts_all_documentation_as_tr_sort_and_uniq_do(void)
     check_against_pipeline("/usr/share/doc");
 }
 
+/* ---- queues and pipes ---- */
+
+static bool has_lines(const struct output *output, const char *const *lines, int count)
+{
+    bool same = output->line_count == count;
+    for (int i = 0; same && i < count; i++)
+        same = strcmp(output->lines[i], lines[i]) == 0;
+    if (!same)
+        printf("\n%s\n", output->text);
+    return same;
+}
+
+/* The lines that begin with `start` are, in this order, these. */
+static bool has_in_order(const struct output *output, const char *start, const char *const *lines, int count)
+{
+    int found = 0;
+    for (int i = 0; i < output->line_count; i++)
+        if (strncmp(output->lines[i], start, strlen(start)) == 0) {
+            if (found == count || strcmp(output->lines[i], lines[found]) != 0)
+                return false;
+            found++;
+        }
+    return found == count;
+}
+
+static void q1_three_letters_arrive_in_order(void)
+{
+    static const char *const put[] = { "put A", "put B", "put C" }, *const got[] = { "got A", "got B", "got C" };
+    struct output output = run("q01_writer_and_reader", NULL);
+    CU_ASSERT_TRUE(has_in_order(&output, "put", put, 3));
+    CU_ASSERT_TRUE(has_in_order(&output, "got", got, 3));
+    CU_ASSERT_EQUAL(output.line_count, 7);
+    CU_ASSERT_STRING_EQUAL(output.lines[6], "all done");
+}
+
+static void q2_a_reader_stops_at_an_empty_queue(void)
+{
+    static const char *const lines[] = { "got A", "got B", "got C" };
+    struct output output = run("q02_until_empty", NULL);
+    CU_ASSERT_TRUE(has_lines(&output, lines, 3));
+}
+
+static void q3_ten_processes_make_a_chain_and_one_item_is_left(void)
+{
+    struct output output = run("q03_chain", NULL);
+    int next[11] = { 0 }, last = -1, found_by[11] = { 0 };
+    CU_ASSERT_EQUAL_FATAL(output.line_count, 12);
+    for (int i = 0; i < 10; i++) {
+        int process = 0, found = -1;
+        CU_ASSERT_EQUAL_FATAL(sscanf(output.lines[i], "process %d found %d", &process, &found), 2);
+        CU_ASSERT_TRUE_FATAL(process >= 1 && process <= 10 && found >= 0 && found <= 10);
+        found_by[found]++;
+        next[found] = process;
+    }
+    CU_ASSERT_STRING_EQUAL(output.lines[10], "1 left");
+    CU_ASSERT_EQUAL(sscanf(output.lines[11], "the last was %d", &last), 1);
+    int at = 0; /* from 0 through all ten to the one that is left */
+    for (int i = 0; i < 10; i++) {
+        CU_ASSERT_EQUAL(found_by[at], 1);
+        at = next[at];
+    }
+    CU_ASSERT_EQUAL(at, last);
+    CU_ASSERT_EQUAL(found_by[last], 0);
+}
+
+static void q4_a_mixed_list_keeps_its_types(void)
+{
+    static const char *const lines[] = { "str 'shen'", "None", "int 1995" };
+    struct output output = run("q04_mixed_list", NULL);
+    CU_ASSERT_TRUE(has_lines(&output, lines, 3));
+}
+
+static void q5_both_messages_arrive(void)
+{
+    static const char *const lines[] = { "the parent received: hello, parent",
+                                         "the child received: hello, child", "and then: MPROC_ECLOSED" };
+    struct output output = run("q05_pipe", NULL);
+    CU_ASSERT_TRUE(has_lines(&output, lines, 3));
+}
+
+static void q6_full_and_empty_at_the_right_time(void)
+{
+    static const char *const lines[] = {
+        "at first: qsize 0, empty 1, full 0",    "with three: qsize 3, empty 0, full 1",
+        "put without waiting: MPROC_ETIMEDOUT",  "put within 50 ms: MPROC_ETIMEDOUT",
+        "got 1",                                 "got 2",
+        "got 3",                                 "at last: qsize 0, empty 1, full 0",
+        "get without waiting: MPROC_ETIMEDOUT",  "get within 50 ms: MPROC_ETIMEDOUT",
+    };
+    struct output output = run("q06_full_and_empty", NULL);
+    CU_ASSERT_TRUE(has_lines(&output, lines, 10));
+}
+
 MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(pickled_prints_what_python_would),
             MPROC_TEST(p1_prints_in_order_with_different_pids),
@@ -875,6 +968,10 @@ MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(f5_three_forks_print_eight_lines), MPROC_TEST(d1_every_sum_is_printed_once),
             MPROC_TEST(d2_counts_down_in_order), MPROC_TEST(d5_lines_never_interleave),
             MPROC_TEST(d6_works_as_between_threads),
+            MPROC_TEST(q1_three_letters_arrive_in_order), MPROC_TEST(q2_a_reader_stops_at_an_empty_queue),
+            MPROC_TEST(q3_ten_processes_make_a_chain_and_one_item_is_left),
+            MPROC_TEST(q4_a_mixed_list_keeps_its_types), MPROC_TEST(q5_both_messages_arrive),
+            MPROC_TEST(q6_full_and_empty_at_the_right_time),
             MPROC_TEST(wordfreq_lists_exactly_the_text_files),
             MPROC_TEST(wordfreq_counts_what_a_sort_counts),
             MPROC_TEST(wordfreq_shows_the_twenty_most_frequent),

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* Pipe: two ends in the arena, each with the channel of what is sent to it and a list of the processes
+ * that have it.
+ *
+ * Who is killed: a user, and its token stays in the list; who waits at the other end asks every
+ * USERS_SLICE whether any of them lives. In close, before both ends are marked: this end is closed and
+ * the channels not yet; its user is dead, so the other side learns of it all the same. In close, after
+ * that: the memory of one end is lost to the arena. */
+#include "mproc/pipe.h"
+
+#include "channel.h"
+#include "children.h"
+#include "fault.h"
+#include "runtime.h"
+#include "waitable.h"
+
+enum { USERS = 28, PIPE_BYTES = 1 << 20 };
+#define USERS_SLICE INT64_C(20000000)
+
+struct pipe_end {
+    _Atomic uint64_t peer;
+    _Atomic uint32_t closed;
+    _Atomic uint32_t crowded; /* more have it than there is room for: it is not gone before it is closed */
+    uint32_t sends, receives;
+    _Atomic process_token users[USERS];
+    char inbound[CHANNEL_SIZE];
+};
+
+static struct pipe_end *end_at(uint64_t handle)
+{
+    return mproc__object(BLOCK_PIPE, handle);
+}
+
+static struct channel *inbound_of(struct pipe_end *end)
+{
+    return mproc__channel_in(end->inbound);
+}
+
+static mproc_err create_end(uint64_t *handle, bool sends, bool receives)
+{
+    mproc_err err = mproc__arena_alloc(BLOCK_PIPE, sizeof(struct pipe_end), handle);
+    if (err != MPROC_OK)
+        return err;
+    struct pipe_end *end = end_at(*handle);
+    end->sends = sends;
+    end->receives = receives;
+    if (receives)
+        err = mproc__channel_create(inbound_of(end), UINT64_MAX, 0, PIPE_BYTES);
+    if (err != MPROC_OK)
+        mproc__arena_free(BLOCK_PIPE, *handle);
+    return err;
+}
+
+static void free_end(uint64_t handle)
+{
+    struct pipe_end *end = end_at(handle);
+    if (end && end->receives)
+        mproc__channel_destroy(inbound_of(end));
+    mproc__arena_free(BLOCK_PIPE, handle);
+}
+
+mproc_err mproc_pipe_create(mproc_pipe *first, mproc_pipe *second, bool duplex)
+{
+    if (!first || !second)
+        return mproc__fail(MPROC_EINVAL, "mproc_pipe_create: %s is NULL", first ? "second" : "first");
+    mproc_err err = mproc__check_init();
+    uint64_t one, other;
+    if (err == MPROC_OK)
+        err = create_end(&one, duplex, true);
+    if (err != MPROC_OK)
+        return err;
+    err = create_end(&other, true, duplex);
+    if (err != MPROC_OK) {
+        free_end(one);
+        return err;
+    }
+    atomic_store(&end_at(one)->peer, other);
+    atomic_store(&end_at(other)->peer, one);
+    first->id = one;
+    second->id = other;
+    return MPROC_OK;
+}
+
+/* ---- who has an end ---- */
+
+static void add_user(struct pipe_end *end, process_token user)
+{
+    for (int i = 0; i < USERS; i++)
+        if (atomic_load_explicit(&end->users[i], memory_order_relaxed) == user)
+            return;
+    for (int i = 0; i < USERS; i++) {
+        process_token other = atomic_load(&end->users[i]);
+        if ((other == 0 || !mproc__token_alive(other)) &&
+            atomic_compare_exchange_strong(&end->users[i], &other, user))
+            return;
+    }
+    atomic_store(&end->crowded, 1);
+}
+
+static inline void use(struct pipe_end *end)
+{
+    process_token me = mproc__self_token();
+    if (atomic_load_explicit(&end->users[0], memory_order_relaxed) != me)
+        add_user(end, me);
+}
+
+/* Closed, or all that had it have died. */
+static bool is_gone(struct pipe_end *end)
+{
+    if (!end || atomic_load(&end->closed))
+        return true;
+    bool had = false;
+    for (int i = 0; i < USERS; i++) {
+        process_token user = atomic_load(&end->users[i]);
+        had |= user != 0;
+        if (user && mproc__token_alive(user))
+            return false;
+    }
+    return had && !atomic_load(&end->crowded);
+}
+
+mproc_err mproc_pipe_give(mproc_pipe pipe, mproc_process *process)
+{
+    struct pipe_end *end = end_at(pipe.id);
+    if (!end)
+        return mproc__object_error(pipe.id);
+    mproc_err err = MPROC_OK;
+    mproc__lock();
+    struct child *child = mproc__child_find(process, &err);
+    if (child && child->kind == CHILD && !child->ended)
+        add_user(end, child->token);
+    else if (child)
+        err = mproc__fail(MPROC_ESTATE, "mproc_pipe_give: the process has ended, or is no child of this one");
+    mproc__unlock();
+    return err;
+}
+
+/* ---- sending and receiving ---- */
+
+/* The end and the other one, for a user that is now known. */
+static mproc_err begin(mproc_pipe pipe, struct pipe_end **end, struct pipe_end **peer)
+{
+    *end = end_at(pipe.id);
+    if (!*end)
+        return mproc__object_error(pipe.id);
+    if (atomic_load_explicit(&(*end)->closed, memory_order_relaxed))
+        return mproc__fail(MPROC_ECLOSED, "this end of the pipe was closed");
+    *peer = end_at(atomic_load_explicit(&(*end)->peer, memory_order_relaxed));
+    use(*end);
+    return MPROC_OK;
+}
+
+static mproc_err gone(const char *what)
+{
+    return mproc__fail(MPROC_ECLOSED, "the other end of the pipe is gone: closed, or its processes have died%s",
+                       what);
+}
+
+/* The end of the next slice: long sleeps are cut, to ask who lives. */
+static int64_t slice_before(int64_t deadline)
+{
+    int64_t slice = deadline == 0 ? 0 : mproc_plat_now() + USERS_SLICE;
+    return slice < deadline ? slice : deadline;
+}
+
+mproc_err mproc_pipe_send(mproc_pipe pipe, const void *bytes, size_t size, mproc_ms timeout)
+{
+    struct pipe_end *end, *peer;
+    mproc_err err = begin(pipe, &end, &peer);
+    if (err != MPROC_OK)
+        return err;
+    if (!bytes && size > 0)
+        return mproc__fail(MPROC_EINVAL, "mproc_pipe_send: bytes is NULL and size is not 0");
+    if (!end->sends)
+        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only receives: it was created with duplex false");
+    if (!peer)
+        return gone("");
+    int64_t deadline = mproc__deadline(timeout);
+    err = mproc__channel_put(inbound_of(peer), size ? bytes : "", size, 0);
+    while (err == MPROC_ETIMEDOUT && deadline != 0) {
+        int64_t slice = slice_before(deadline);
+        err = mproc__channel_put(inbound_of(peer), size ? bytes : "", size, slice);
+        if (err == MPROC_ETIMEDOUT && is_gone(peer))
+            return gone("");
+        if (slice == deadline)
+            break;
+    }
+    if (err == MPROC_ETIMEDOUT)
+        return mproc__fail(err, "the pipe was still full after %lld ms", (long long) timeout);
+    return err == MPROC_ECLOSED ? gone("") : err;
+}
+
+/* Receives, or (no size) only looks whether there is something. */
+static mproc_err receive(struct pipe_end *end, void *buffer, uint64_t capacity, uint64_t *size,
+                         bool may_begin, int64_t deadline)
+{
+    if (size)
+        return mproc__channel_get(inbound_of(end), buffer, capacity, size, may_begin, deadline);
+    return mproc__gate_wait(&inbound_of(end)->filled, mproc__channel_readable, inbound_of(end), deadline);
+}
+
+static mproc_err receive_or_gone(struct pipe_end *end, struct pipe_end *peer, void *buffer,
+                                 uint64_t capacity, uint64_t *size, int64_t deadline)
+{
+    for (;;) {
+        /* A slice that ends is no reason to miss what came while asking who lives: look again. */
+        int64_t slice = slice_before(deadline);
+        mproc_err err = receive(end, buffer, capacity, size, deadline == MPROC_PLAT_NEVER, slice);
+        if (err != MPROC_ETIMEDOUT)
+            return err;
+        if (is_gone(peer)) {
+            err = receive(end, buffer, capacity, size, false, 0);
+            return err == MPROC_ETIMEDOUT ? MPROC_ECLOSED : err;
+        }
+        if (slice == deadline)
+            return err;
+    }
+}
+
+mproc_err mproc_pipe_recv(mproc_pipe pipe, void *buffer, size_t capacity, size_t *size, mproc_ms timeout)
+{
+    struct pipe_end *end, *peer;
+    mproc_err err = begin(pipe, &end, &peer);
+    if (err != MPROC_OK)
+        return err;
+    if ((!buffer && capacity > 0) || !size)
+        return mproc__fail(MPROC_EINVAL, "mproc_pipe_recv: %s is NULL", size ? "buffer" : "size");
+    if (!end->receives)
+        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
+    char nothing;
+    uint64_t length = 0;
+    err = receive_or_gone(end, peer, capacity ? buffer : &nothing, capacity, &length,
+                          mproc__deadline(timeout));
+    if (err == MPROC_OK || err == MPROC_EMSGSIZE)
+        *size = (size_t) length;
+    if (err == MPROC_EMSGSIZE)
+        return mproc__fail(err, "the message has %llu bytes, the buffer %zu; it is still in the pipe",
+                           (unsigned long long) length, capacity);
+    if (err == MPROC_ETIMEDOUT)
+        return mproc__fail(err, "nothing came through the pipe within %lld ms", (long long) timeout);
+    return err == MPROC_ECLOSED ? gone(", and all it sent was received") : err;
+}
+
+mproc_err mproc_pipe_poll(mproc_pipe pipe, mproc_ms timeout)
+{
+    struct pipe_end *end, *peer;
+    mproc_err err = begin(pipe, &end, &peer);
+    if (err != MPROC_OK)
+        return err;
+    if (!end->receives)
+        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
+    err = receive_or_gone(end, peer, NULL, 0, NULL, mproc__deadline(timeout));
+    if (err == MPROC_ETIMEDOUT)
+        return mproc__fail(err, "nothing came through the pipe within %lld ms", (long long) timeout);
+    return err == MPROC_ECLOSED ? MPROC_OK : err;
+}
+
+/* ---- the end ---- */
+
+mproc_err mproc_pipe_close(mproc_pipe pipe)
+{
+    if (pipe.id == 0)
+        return MPROC_OK;
+    struct pipe_end *end = end_at(pipe.id);
+    if (!end)
+        return mproc__object_error(pipe.id);
+    uint64_t peer_handle = atomic_load(&end->peer);
+    struct pipe_end *peer = end_at(peer_handle);
+    /* The channels first: who sees this end closed may free it. */
+    mproc_err err = MPROC_OK;
+    if (end->receives)
+        err = mproc__channel_close(inbound_of(end));
+    if (err == MPROC_OK && peer && peer->receives)
+        err = mproc__channel_close(inbound_of(peer));
+    if (err != MPROC_OK)
+        return err;
+    MPROC_FAULT("pipe.channels_closed");
+    if (atomic_exchange(&end->closed, 1))
+        return mproc__fail(MPROC_ECLOSED, "this end of the pipe was closed before");
+    /* Of two that close the two ends at once, the one whose exchange comes first frees both. */
+    uint64_t mine = peer_handle;
+    if (peer && atomic_load(&peer->closed) && atomic_compare_exchange_strong(&end->peer, &mine, 0)) {
+        MPROC_FAULT("pipe.freeing");
+        free_end(peer_handle);
+        free_end(pipe.id);
+    }
+    return MPROC_OK;
+}
+
+/* ---- for waiting on several ---- */
+
+bool mproc__pipe_readable(uint64_t handle)
+{
+    struct pipe_end *end = end_at(handle);
+    return !end || !end->receives || mproc__channel_readable(inbound_of(end)) ||
+           is_gone(end_at(atomic_load(&end->peer)));
+}
+
+struct gate *mproc__pipe_gate(uint64_t handle)
+{
+    struct pipe_end *end = end_at(handle);
+    return end && end->receives ? &inbound_of(end)->filled : NULL;
+}

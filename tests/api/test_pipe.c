@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* Pipe: messages both ways and one way, lengths, poll, close, and the end of the stream by death. */
+#include "suite.h"
+#include "system.h"
+
+#include "arena.h"
+#include "platform.h"
+#include "waitable.h"
+
+struct work {
+    mproc_pipe pipe, other;
+    mproc_memory block; /* ints: 0 arrived */
+    size_t size;
+    int count;
+};
+
+static void messages_pass_both_ways(void)
+{
+    uint64_t before = mproc__arena_used();
+    mproc_pipe first, second;
+    char text[10] = "";
+    size_t size = 0;
+    CHECK_OK(mproc_pipe_create(&first, &second, true));
+    CU_ASSERT_TRUE(mproc__arena_used() - before <= 2 * 16384);
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(mproc_pipe_send(first, "one", 4, 0));
+        CHECK_OK(mproc_pipe_send(first, NULL, 0, 0));
+        CHECK_OK(mproc_pipe_send(second, "three", 6, 0));
+        CHECK_OK(mproc_pipe_recv(second, text, sizeof text, &size, 0));
+        CU_ASSERT_STRING_EQUAL(text, "one");
+        CU_ASSERT_EQUAL(size, 4);
+        CHECK_OK(mproc_pipe_recv(second, NULL, 0, &size, 0));
+        CU_ASSERT_EQUAL(size, 0);
+        CHECK_OK(mproc_pipe_recv(first, text, sizeof text, &size, 0));
+        CU_ASSERT_STRING_EQUAL(text, "three");
+        CHECK_FAILS(mproc_pipe_recv(first, text, sizeof text, &size, 10), MPROC_ETIMEDOUT);
+        CHECK_FAILS(mproc_pipe_recv(second, text, sizeof text, &size, 0), MPROC_ETIMEDOUT);
+    }
+    CHECK_OK(mproc_pipe_close(first));
+    CHECK_OK(mproc_pipe_close(second));
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
+static void a_one_way_pipe_refuses_the_other_way(void)
+{
+    mproc_pipe receiver, sender;
+    char text[10] = "";
+    size_t size;
+    CHECK_OK(mproc_pipe_create(&receiver, &sender, false));
+    CHECK_FAILS(mproc_pipe_send(receiver, "a", 2, 0), MPROC_ENOTSUP);
+    CHECK_FAILS(mproc_pipe_recv(sender, text, sizeof text, &size, 0), MPROC_ENOTSUP);
+    CHECK_FAILS(mproc_pipe_poll(sender, 0), MPROC_ENOTSUP);
+    CHECK_OK(mproc_pipe_send(sender, "a", 2, 0));
+    CHECK_OK(mproc_pipe_recv(receiver, text, sizeof text, &size, 0));
+    CU_ASSERT_STRING_EQUAL(text, "a");
+    CHECK_OK(mproc_pipe_close(sender));
+    CHECK_OK(mproc_pipe_close(receiver));
+}
+
+static void a_short_buffer_leaves_the_message_there(void)
+{
+    mproc_pipe first, second;
+    char text[10] = "";
+    size_t size = 0;
+    CHECK_OK(mproc_pipe_create(&first, &second, true));
+    CHECK_OK(mproc_pipe_send(first, "hello", 6, 0));
+    CHECK_FAILS(mproc_pipe_recv(second, text, 3, &size, 0), MPROC_EMSGSIZE);
+    CU_ASSERT_EQUAL(size, 6);
+    CHECK_OK(mproc_pipe_recv(second, text, size, &size, 0));
+    CU_ASSERT_STRING_EQUAL(text, "hello");
+    CHECK_OK(mproc_pipe_close(first));
+    CHECK_OK(mproc_pipe_close(second));
+}
+
+static void a_full_pipe_times_out_and_takes_one_message_of_any_length(void)
+{
+    mproc_pipe first, second;
+    size_t size, large = 3 << 20;
+    char *bytes = malloc(large);
+    memset(bytes, 7, large);
+    CHECK_OK(mproc_pipe_create(&first, &second, false));
+    int sent = 0;
+    while (mproc_pipe_send(second, bytes, 1000, 0) == MPROC_OK)
+        sent++;
+    CU_ASSERT_TRUE(sent > 60 && sent < 2000);
+    CHECK_FAILS(mproc_pipe_send(second, bytes, 1000, 20), MPROC_ETIMEDOUT);
+    for (int i = 0; i < sent; i++)
+        CHECK_OK(mproc_pipe_recv(first, bytes, large, &size, 0));
+    CHECK_OK(mproc_pipe_send(second, bytes, large, 0));
+    CHECK_FAILS(mproc_pipe_send(second, bytes, 1, 0), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_pipe_recv(first, bytes, large, &size, 0));
+    CU_ASSERT_EQUAL(size, large);
+    CHECK_OK(mproc_pipe_close(first));
+    CHECK_OK(mproc_pipe_close(second));
+    free(bytes);
+}
+
+static void poll_sees_messages_and_the_end(void)
+{
+    mproc_pipe first, second;
+    char text[10];
+    size_t size;
+    CHECK_OK(mproc_pipe_create(&first, &second, true));
+    CHECK_FAILS(mproc_pipe_poll(first, 0), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_pipe_poll(first, 30), MPROC_ETIMEDOUT);
+    CU_ASSERT_FALSE(mproc__pipe_readable(first.id));
+    CU_ASSERT_PTR_NOT_NULL(mproc__pipe_gate(first.id));
+    CHECK_OK(mproc_pipe_send(second, "a", 2, 0));
+    CHECK_OK(mproc_pipe_poll(first, 0));
+    CU_ASSERT_TRUE(mproc__pipe_readable(first.id));
+    CHECK_OK(mproc_pipe_close(second));
+    CHECK_OK(mproc_pipe_recv(first, text, sizeof text, &size, MPROC_FOREVER));
+    CHECK_OK(mproc_pipe_poll(first, MPROC_FOREVER));
+    CHECK_FAILS(mproc_pipe_recv(first, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_FAILS(mproc_pipe_send(first, "a", 2, 0), MPROC_ECLOSED);
+    CHECK_FAILS(mproc_pipe_send(second, "a", 2, 0), MPROC_ECLOSED);
+    CHECK_FAILS(mproc_pipe_close(second), MPROC_ECLOSED);
+    CHECK_OK(mproc_pipe_close(first));
+    CHECK_FAILS(mproc_pipe_close(first), MPROC_EBADHANDLE);
+    CHECK_FAILS(mproc_pipe_send(first, "a", 2, 0), MPROC_EBADHANDLE);
+    mproc_pipe none = { 0 };
+    CHECK_OK(mproc_pipe_close(none));
+    CHECK_FAILS(mproc_pipe_recv(none, text, 1, &size, 0), MPROC_EBADHANDLE);
+    CHECK_FAILS(mproc_pipe_create(NULL, &first, true), MPROC_EINVAL);
+}
+
+/* ---- between processes ---- */
+
+static int echo(void *argument)
+{
+    struct work *work = argument;
+    char *bytes = malloc(4 << 20);
+    size_t size;
+    mproc_err err;
+    while ((err = mproc_pipe_recv(work->pipe, bytes, 4 << 20, &size, MPROC_FOREVER)) == MPROC_OK)
+        CHILD_OK(mproc_pipe_send(work->pipe, bytes, size, MPROC_FOREVER));
+    CHILD_CHECK(err == MPROC_ECLOSED);
+    free(bytes);
+    CHILD_OK(mproc_pipe_close(work->pipe));
+    return 0;
+}
+
+static void a_child_echoes_messages_of_all_lengths(void)
+{
+    struct work work;
+    mproc_pipe end;
+    CHECK_OK(mproc_pipe_create(&end, &work.pipe, true));
+    mproc_process *process = start_child(echo, &work, sizeof work, NULL);
+    size_t large = 4 << 20, size;
+    unsigned char *bytes = malloc(large), *back = malloc(large);
+    for (size_t i = 0; i < large; i++)
+        bytes[i] = (unsigned char) (i * 7 + i / 1000);
+    for (size_t length = 0; length <= large; length = length * 2 + 1) {
+        CHECK_OK(mproc_pipe_send(end, bytes, length, 60000));
+        CHECK_OK(mproc_pipe_recv(end, back, large, &size, 60000));
+        CU_ASSERT_EQUAL(size, length);
+        CU_ASSERT_EQUAL(memcmp(bytes, back, length), 0);
+    }
+    CHECK_OK(mproc_pipe_close(end));
+    CU_ASSERT_EQUAL(end_child(process), 0);
+    free(bytes);
+    free(back);
+}
+
+static int send_and_hang(void *argument)
+{
+    struct work *work = argument;
+    CHILD_OK(mproc_pipe_send(work->pipe, "last", 5, MPROC_FOREVER));
+    return hang_for_ever(NULL);
+}
+
+static void the_death_of_the_other_side_is_the_end_of_the_stream(void)
+{
+    struct work work;
+    mproc_pipe end;
+    char text[10] = "";
+    size_t size;
+    CHECK_OK(mproc_pipe_create(&end, &work.pipe, true));
+    mproc_process *process = start_child(send_and_hang, &work, sizeof work, NULL);
+    CHECK_OK(mproc_pipe_poll(end, 60000));
+    CHECK_OK(mproc_process_kill(process));
+    end_child(process);
+    CHECK_OK(mproc_pipe_recv(end, text, sizeof text, &size, MPROC_FOREVER));
+    CU_ASSERT_STRING_EQUAL(text, "last");
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_OK(mproc_pipe_poll(end, MPROC_FOREVER));
+    CHECK_OK(mproc_pipe_close(end));
+    CHECK_OK(mproc_pipe_close(work.pipe));
+}
+
+static int never_use_it(void *argument)
+{
+    (void) argument;
+    return 0;
+}
+
+static void a_child_that_was_given_an_end_may_die_before_using_it(void)
+{
+    struct work work;
+    mproc_pipe end;
+    char text[10];
+    size_t size;
+    CHECK_OK(mproc_pipe_create(&end, &work.pipe, true));
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, 0), MPROC_ETIMEDOUT);
+    mproc_process *process = start_child(hang_for_ever, NULL, 0, NULL);
+    CHECK_OK(mproc_pipe_give(work.pipe, process));
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, 50), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_process_kill(process));
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    end_child(process);
+    process = start_child(never_use_it, NULL, 0, NULL);
+    CHECK_OK(mproc_process_join(process, MPROC_FOREVER));
+    CHECK_FAILS(mproc_pipe_give(work.pipe, process), MPROC_ESTATE);
+    CHECK_OK(mproc_process_close(process));
+    CHECK_OK(mproc_pipe_close(end));
+    CHECK_OK(mproc_pipe_close(work.pipe));
+}
+
+static int wait_for_a_message(void *argument)
+{
+    struct work *work = argument;
+    char text[10];
+    size_t size;
+    CHILD_OK(mproc_pipe_send(work->pipe, "here", 5, MPROC_FOREVER));
+    CHILD_FAILS(mproc_pipe_recv(work->pipe, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    return 0;
+}
+
+static void close_wakes_the_other_side(void)
+{
+    struct work work;
+    mproc_pipe end;
+    CHECK_OK(mproc_pipe_create(&end, &work.pipe, true));
+    mproc_process *process = start_child(wait_for_a_message, &work, sizeof work, NULL);
+    CHECK_OK(mproc_pipe_poll(end, 60000));
+    CHECK_FAILS(mproc_process_join(process, 20), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_pipe_close(end));
+    CU_ASSERT_EQUAL(end_child(process), 0);
+    CHECK_OK(mproc_pipe_close(work.pipe));
+}
+
+static void a_sender_that_waits_learns_of_the_receivers_death(void)
+{
+    struct work work;
+    mproc_pipe end;
+    static char bytes[100000];
+    mproc_err err;
+    CHECK_OK(mproc_pipe_create(&end, &work.pipe, true));
+    mproc_process *process = start_child(send_and_hang, &work, sizeof work, NULL);
+    CHECK_OK(mproc_pipe_poll(end, 60000));
+    CHECK_OK(mproc_process_kill(process));
+    end_child(process);
+    int sent = 0;
+    while ((err = mproc_pipe_send(end, bytes, sizeof bytes, MPROC_FOREVER)) == MPROC_OK)
+        sent++;
+    CU_ASSERT_EQUAL(err, MPROC_ECLOSED);
+    CU_ASSERT_TRUE(sent < 100);
+    CHECK_OK(mproc_pipe_close(end));
+    CHECK_OK(mproc_pipe_close(work.pipe));
+}
+
+MPROC_SUITE(pipe, MPROC_TEST(messages_pass_both_ways), MPROC_TEST(a_one_way_pipe_refuses_the_other_way),
+            MPROC_TEST(a_short_buffer_leaves_the_message_there),
+            MPROC_TEST(a_full_pipe_times_out_and_takes_one_message_of_any_length),
+            MPROC_TEST(poll_sees_messages_and_the_end), MPROC_TEST(a_child_echoes_messages_of_all_lengths),
+            MPROC_TEST(the_death_of_the_other_side_is_the_end_of_the_stream),
+            MPROC_TEST(a_child_that_was_given_an_end_may_die_before_using_it),
+            MPROC_TEST(close_wakes_the_other_side),
+            MPROC_TEST(a_sender_that_waits_learns_of_the_receivers_death))
