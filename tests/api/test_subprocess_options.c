@@ -282,6 +282,7 @@ static void errors_before_the_start_name_the_path(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no such folder"));
     options = (mproc_popen_options){ .executable = "no-such-program-either" };
     CHECK_FAILS(try_start(HELP("exit", "0"), &options), MPROC_ENOTFOUND);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no-such-program-either"));
     write_file("no program", "hello");
     mproc_err err = try_start(MPROC_ARGV("./no program"), NULL);
     CU_ASSERT_TRUE(err == (system_is_windows() ? MPROC_EIMAGE : MPROC_EPERM));
@@ -304,6 +305,35 @@ static void errors_before_the_start_are_the_same_with_a_umask(void)
     CHECK_FAILS(try_start(HELP("exit", "0"), &options), MPROC_ENOTFOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no such folder"));
     CHECK_FAILS(try_start(MPROC_ARGV("/etc"), NULL), MPROC_EPERM);
+}
+
+static void a_file_that_is_no_program_is_said_to_be_none(void)
+{
+    if (on_windows("the test before has tried that"))
+        return;
+    mproc_completed completed;
+    CHECK_OK(mproc_getstatusoutput(&completed, "printf hello > 'not one'; chmod +x 'not one'", LONG));
+    CU_ASSERT_EQUAL(completed.returncode, 0);
+    mproc_completed_free(&completed);
+    CHECK_FAILS(try_start(MPROC_ARGV("./not one"), NULL), MPROC_EIMAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "./not one"));
+    mproc_popen_options options = { .set_umask = true };
+    CHECK_FAILS(try_start(MPROC_ARGV("./not one"), &options), MPROC_EIMAGE);
+    write_file("not one", "#!/no/such/interpreter\n");
+    CHECK_FAILS(try_start(MPROC_ARGV("./not one"), NULL), MPROC_ENOTFOUND);
+    write_file("not one", "#!/bin/sh\necho a script\n");
+    CU_ASSERT_STRING_EQUAL(output_of(MPROC_ARGV("./not one"), NULL), "a script\n");
+    remove("not one");
+}
+
+static void it_works_with_closed_standard_streams(void)
+{
+    if (on_windows("a Windows program's streams are not numbers"))
+        return;
+    mproc_popen_options options = { .shell = true };
+    const char *const command = "\"$0\" \"$1\" <&- 2>&-; echo $?";
+    CU_ASSERT_STRING_EQUAL(output_of(MPROC_ARGV(command, PROGRAM("runs_programs"), HELPER), &options),
+                           "before init: one\nafter init: two\n0\n");
 }
 
 static void arguments_that_are_too_long_are_refused(void)
@@ -479,6 +509,8 @@ static void only_the_standard_streams_reach_a_child(void)
         mproc_popen_options options = { .inherit = &file, .inherit_count = 1 };
         CU_ASSERT_STRING_EQUAL(output_of(HELP("handle", number), &options), "open\n");
         CU_ASSERT_STRING_EQUAL(output_of(HELP("handle", number), NULL), "closed\n");
+        options = (mproc_popen_options){ .inherit_all = true };
+        CU_ASSERT_STRING_EQUAL(output_of(HELP("handle", number), &options), "open\n");
     } else {
         mproc_popen_options options = { .set_umask = true, .umask = 022 };
         CU_ASSERT_STRING_EQUAL(output_of(HELP("descriptors"), NULL), "0 1 2 \n");
@@ -729,6 +761,8 @@ MPROC_SUITE(subprocess_options, MPROC_TEST(hostile_arguments_arrive_as_they_were
             MPROC_TEST(working_directory_is_the_childs_only),
             MPROC_TEST(errors_before_the_start_name_the_path),
             MPROC_TEST(errors_before_the_start_are_the_same_with_a_umask),
+            MPROC_TEST(a_file_that_is_no_program_is_said_to_be_none),
+            MPROC_TEST(it_works_with_closed_standard_streams),
             MPROC_TEST(arguments_that_are_too_long_are_refused),
             MPROC_TEST(devnull_reads_nothing_and_keeps_nothing),
             MPROC_TEST(stderr_can_go_where_stdout_goes_in_order),
