@@ -69,10 +69,14 @@ static mproc_err find_program(const char *name, wchar_t **found)
                               "The program '%s' cannot be found; check its path and PATH", name);
 }
 
+/* Windows ignores dots and spaces at a name's end, and so would run "x.bat. " as a batch file. */
 static bool is_batch(const wchar_t *path)
 {
-    const wchar_t *extension = wcsrchr(path, L'.');
-    return extension && (_wcsicmp(extension, L".bat") == 0 || _wcsicmp(extension, L".cmd") == 0);
+    size_t length = wcslen(path);
+    while (length > 0 && (path[length - 1] == L'.' || path[length - 1] == L' '))
+        length--;
+    return length > 4 && (_wcsnicmp(path + length - 4, L".bat", 4) == 0 ||
+                          _wcsnicmp(path + length - 4, L".cmd", 4) == 0);
 }
 
 /* Sets what is executed and the command line. */

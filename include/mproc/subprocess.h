@@ -158,7 +158,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_check_returncode(const mproc_completed 
 
 /* Starts a program; errors as mproc_run has them, all before anything runs. Starts as fast as
  * posix_spawn() or vfork() however large this process is; only with user, group or extra_groups this
- * process is forked, since a child of another user must not share its memory. */
+ * process is forked, since a child of another user must not share its memory. stdio is flushed first if the
+ * child writes to this process's stdout or stderr. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_popen_start(mproc_popen **child, const char *const *argv,
                                                      const mproc_popen_options *options);
 
