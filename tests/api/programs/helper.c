@@ -334,11 +334,13 @@ static int run(int argc, char **argv)
     if (is(what, "tree"))
         return tree(atoi(more), argc > 3 && atoi(argv[3]));
     if (is(what, "busy")) {
-        static volatile char memory[64 << 20];
-        memset((char *) memory, 1, sizeof memory);
+        size_t size = (size_t) 64 << 20;
+        char *volatile memory = malloc(size);
+        memset(memory, 1, size);
         while (cpu_milliseconds() < 200)
             continue;
-        return memory[1] != 1;
+        free(memory);
+        return 0;
     }
 #ifdef _WIN32
     if (is(what, "handle"))
