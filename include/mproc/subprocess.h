@@ -12,7 +12,9 @@ extern "C" {
 
 /* A program that was started, as seen by the process that started it. It belongs to that process
  * (after a fork only the parent may use it) and lives until mproc_popen_close or mproc_popen_detach;
- * using it after that is as wrong as after free(). Python: Popen. */
+ * using it after that is as wrong as after free(). A process that is forked from here while a pipe is open has
+ * a copy of this side's end, so that the child sees the end of its input only when that process has
+ * ended, too; spawned processes and other programs have no copy. Python: Popen. */
 typedef struct mproc_popen mproc_popen;
 
 /* An argument vector in place, in C: mproc_run(NULL, MPROC_ARGV("ls", "-l"), NULL, MPROC_FOREVER). */

@@ -236,6 +236,16 @@ static void environment_is_all_that_the_child_has(void)
     CHECK_OK(mproc_plat_set_environment("MPROC_TEST_HERE", NULL));
 }
 
+static void what_mproc_tells_its_own_children_is_not_for_other_programs(void)
+{
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOT", "1:2:3:4:5"));
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOTS", "leather"));
+    CU_ASSERT_STRING_EQUAL(output_of(HELP("env", "MPROC_BOOT"), NULL), "\n");
+    CU_ASSERT_STRING_EQUAL(output_of(HELP("env", "MPROC_BOOTS"), NULL), "leather\n");
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOT", NULL));
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOTS", NULL));
+}
+
 static void a_program_is_searched_in_the_path_of_its_own_environment(void)
 {
     if (on_windows("Windows searches this process's PATH"))
@@ -738,6 +748,33 @@ static void signals_are_sent_and_end_a_child_with_minus_their_number(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "signal 6"));
 }
 
+static void control_break_ends_a_process_group_on_windows(void)
+{
+    if (!system_is_windows()) {
+        skip("Unix has signals");
+        return;
+    }
+    mproc_popen_options options = { .new_process_group = true,
+                                    .standard_output = { .kind = MPROC_STREAM_PIPE } };
+    mproc_popen *child = NULL;
+    const char *line;
+    int returncode = 0;
+    CHECK_OK(mproc_popen_start(&child, HELP("stubborn"), &options));
+    CHECK_OK(mproc_popen_read_line(child, MPROC_STDOUT, &line, NULL, LONG));
+    mproc_err err = mproc_popen_send_signal(child, 21);
+    if (err == MPROC_ESYSTEM) {
+        skip("there is no console here to send it through");
+        CHECK_OK(mproc_popen_kill(child));
+        CHECK_OK(mproc_popen_close(child));
+        return;
+    }
+    CHECK_OK(err);
+    CHECK_OK(mproc_popen_wait(child, LONG));
+    CHECK_OK(mproc_popen_returncode(child, &returncode));
+    CU_ASSERT_EQUAL((uint32_t) returncode, 0xC000013A); /* STATUS_CONTROL_C_EXIT */
+    CHECK_OK(mproc_popen_close(child));
+}
+
 static void creation_flags_are_for_windows(void)
 {
     mproc_popen_options options = { .creation_flags = 0x08000000 }; /* CREATE_NO_WINDOW */
@@ -756,6 +793,7 @@ MPROC_SUITE(subprocess_options, MPROC_TEST(hostile_arguments_arrive_as_they_were
             MPROC_TEST(a_shell_runs_a_command_and_its_exit_code_is_the_commands),
             MPROC_TEST(further_arguments_of_a_shell_are_its_parameters),
             MPROC_TEST(environment_is_all_that_the_child_has),
+            MPROC_TEST(what_mproc_tells_its_own_children_is_not_for_other_programs),
             MPROC_TEST(a_program_is_searched_in_the_path_of_its_own_environment),
             MPROC_TEST(working_directory_is_entered_before_a_relative_program_is_looked_for),
             MPROC_TEST(working_directory_is_the_childs_only),
@@ -779,4 +817,5 @@ MPROC_SUITE(subprocess_options, MPROC_TEST(hostile_arguments_arrive_as_they_were
             MPROC_TEST(another_users_program_starts_with_all_else_too),
             MPROC_TEST(ignored_signals_are_restored_unless_they_are_to_be_kept),
             MPROC_TEST(signals_are_sent_and_end_a_child_with_minus_their_number),
+            MPROC_TEST(control_break_ends_a_process_group_on_windows),
             MPROC_TEST(creation_flags_are_for_windows))
