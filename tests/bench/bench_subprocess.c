@@ -242,6 +242,9 @@ static void measure(struct measured *cases, size_t count, int rounds)
 {
     for (int round = -1; round < rounds; round++)
         for (size_t i = 0; i < count; i++) {
+            /* Uncounted: the case before may leave work behind, such as pages that a fork has made shared. */
+            if (cases[i].count > 1)
+                cases[i].once();
             double start = now();
             for (int j = 0; j < cases[i].count; j++)
                 cases[i].once();
@@ -256,11 +259,11 @@ static void measure(struct measured *cases, size_t count, int rounds)
 }
 
 static struct measured running[] = {
-    { "run /bin/true: mproc_run", true_mproc, 4, { 0 } },
-    { "run /bin/true: posix_spawn + waitpid", true_spawn, 4, { 0 } },
-    { "run /bin/true: popen", true_popen, 4, { 0 } },
+    { "run /bin/true: mproc_run", true_mproc, 8, { 0 } },
+    { "run /bin/true: posix_spawn + waitpid", true_spawn, 8, { 0 } },
+    { "run /bin/true: popen", true_popen, 8, { 0 } },
 #ifdef WITH_LIBUV
-    { "run /bin/true: libuv", true_uv, 4, { 0 } },
+    { "run /bin/true: libuv", true_uv, 8, { 0 } },
 #endif
 };
 
