@@ -335,8 +335,9 @@ static int run(int argc, char **argv)
         return tree(atoi(more), argc > 3 && atoi(argv[3]));
     if (is(what, "busy")) {
         size_t size = (size_t) 64 << 20;
-        char *volatile memory = malloc(size);
-        memset(memory, 1, size);
+        char *memory = malloc(size);
+        for (size_t i = 0; i < size; i += 4096)
+            ((volatile char *) memory)[i] = 1; /* a memset before a free is optimised away */
         while (cpu_milliseconds() < 200)
             continue;
         free(memory);
