@@ -12,6 +12,9 @@
 /* After a time-out no more than this is taken from pipes that others may go on filling. */
 #define MOST_DRAINED (UINT64_C(4) << 20)
 
+/* Rounds after the deadline that take what is there already. */
+#define MOST_LATE 8
+
 struct round {
     struct mproc_plat_transfer transfers[3];
     struct popen_end *ends[3];
@@ -58,22 +61,33 @@ static void note(mproc_popen *child, struct popen_end *end, const struct mproc_p
         mproc__popen_close_end(end);
 }
 
+static mproc_err not_in_time(const mproc_popen *child)
+{
+    return mproc__fail(MPROC_ETIMEDOUT, "process %lld has not closed its streams in time",
+                       (long long) child->process.pid);
+}
+
 mproc_err mproc__communicate(mproc_popen *child, int64_t deadline)
 {
     struct round round;
+    int late = 0;
     for (;;) {
         mproc_err err = prepare(child, true, &round);
         if (err == MPROC_OK && round.count > 0)
             err = mproc_plat_stream_transfer(round.transfers, round.count, deadline);
         if (err == MPROC_ETIMEDOUT)
-            return mproc__fail(err, "process %lld has not closed its streams in time",
-                               (long long) child->process.pid);
+            return not_in_time(child);
         if (err != MPROC_OK)
             return err;
         if (round.count == 0)
             return mproc__popen_wait(child, deadline);
         for (size_t i = 0; i < round.count; i++)
             note(child, round.ends[i], &round.transfers[i]);
+        /* A child that never stops writing is never waited for. */
+        if (deadline != MPROC_PLAT_NEVER && deadline != 0 && mproc_plat_now() >= deadline)
+            deadline = 0;
+        if (deadline == 0 && ++late > MOST_LATE)
+            return not_in_time(child);
     }
 }
 

@@ -237,6 +237,10 @@ static mproc_err launch(struct plan *plan, const char *const *argv)
         err = plan_stream(plan, i);
     plan->launch.argv = argv;
     plan->launch.options = plan->options;
+    /* What was printed here before is to come before what the child prints. */
+    if (plan->options->standard_output.kind == MPROC_STREAM_INHERIT ||
+        plan->options->standard_error.kind == MPROC_STREAM_INHERIT)
+        mproc_plat_stdio_flush();
     if (err == MPROC_OK)
         err = mproc_plat_launch(&plan->launch, &child->process, &child->job);
     for (size_t i = 0; i < plan->opened_count; i++)

@@ -134,20 +134,21 @@ static mproc_err look_again(struct tree *tree)
     return err;
 }
 
-/* True if nobody of the tree is left. */
-static bool signal_members(struct tree *tree, bool force)
+/* *nobody: nobody of the tree is left. MPROC_EPERM: somebody may not be ended by us. */
+static mproc_err signal_members(struct tree *tree, bool force, bool *nobody)
 {
-    bool any = false;
+    mproc_err err = MPROC_OK;
+    *nobody = true;
     for (size_t i = 0; i < tree->count; i++) {
         struct member *member = &tree->members[i];
         if (!member->alive)
             continue;
-        any = true;
-        if (!member->asked || force)
-            (void) mproc_plat_process_signal(member->pid, member->stamp, force);
+        *nobody = false;
+        if (err == MPROC_OK && (!member->asked || force))
+            err = mproc_plat_process_signal(member->pid, member->stamp, force);
         member->asked = true;
     }
-    return !any;
+    return err;
 }
 
 static mproc_err end_tree(struct tree *tree, int64_t deadline, bool force)
@@ -156,9 +157,10 @@ static mproc_err end_tree(struct tree *tree, int64_t deadline, bool force)
         mproc_err err = look_again(tree);
         if (err != MPROC_OK)
             return err;
-        bool nobody = signal_members(tree, force);
+        bool nobody;
+        err = signal_members(tree, force, &nobody);
         /* Not before the look: while it lives, its children name it as their parent. */
-        if (force)
+        if (err == MPROC_OK && force)
             err = mproc_popen_kill(tree->child);
         if (err != MPROC_OK)
             return err;

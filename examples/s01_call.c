@@ -15,8 +15,6 @@ int main(int argc, char **argv)
         command = (const char *const *) argv + 1;
 
     printf("$ %s\n", command[0]);
-    fflush(stdout); /* the program's lines are to come after this one */
-
     int exit_code;
     MPROC_MUST(mproc_call(&exit_code, command, NULL, MPROC_FOREVER));
     printf("Exit code: %d\n", exit_code);

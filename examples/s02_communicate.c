@@ -10,7 +10,7 @@ int main(void)
 {
     const char *windows_shell = getenv("ComSpec");
     const char *shell = windows_shell ? windows_shell : "sh";
-    static const char input[] = "echo first answer\necho second answer\nexit 4\n";
+    static const char input[] = "echo first answer&& echo second answer&& exit 4\n";
 
     mproc_popen_options options = { .standard_input = { MPROC_STREAM_PIPE },
                                     .standard_output = { MPROC_STREAM_PIPE },

@@ -159,7 +159,8 @@ static mproc_err prepare_arguments(struct mproc__launch *launch)
     }
     for (size_t i = 0; i <= count; i++)
         launch->arguments[used + i] = (char *) argv[i];
-    launch->paths = mproc__program_paths(program ? program : argv[0], launch->environment);
+    launch->name = program ? program : argv[0];
+    launch->paths = mproc__program_paths(launch->name, launch->environment);
     return launch->paths ? MPROC_OK : no_memory();
 }
 
@@ -282,8 +283,7 @@ static mproc_err start(struct mproc__launch *launch, struct mproc_plat_process *
                                    : mproc__launch_by_fork(launch, &pid);
     if (failed) {
         mproc__watch_cancel(&launch->watch);
-        const char *name = launch->paths[1] ? launch->arguments[0] : launch->paths[0];
-        return describe(launch, name, failed);
+        return describe(launch, launch->name, failed);
     }
     mproc_plat_handle watch;
     err = mproc__watch_begin(&launch->watch, pid, &watch);

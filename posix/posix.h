@@ -150,6 +150,7 @@ struct mproc__launch {
     gid_t group;
     gid_t *groups;
     size_t group_count;
+    const char *name; /* of the program, as the caller gave it */
     const char *step; /* what failed, if it was not the program or its folder */
 };
 /* MPROC_OK or why user and groups cannot be found. */

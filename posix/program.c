@@ -31,6 +31,13 @@ static bool changed_by(const char *const *changes, const char *entry)
     return false;
 }
 
+/* What tells a spawned child who it is, until its mproc_init(): for nobody else. */
+static bool is_private(const char *entry)
+{
+    return strncmp(entry, "MPROC_", 6) == 0 && (mproc__same_variable("MPROC_BOOT", entry) ||
+                                                mproc__same_variable("MPROC_WATCH", entry));
+}
+
 char **mproc__environment(const mproc_popen_options *options)
 {
     const char *const *changes = options->environment_changes;
@@ -41,7 +48,7 @@ char **mproc__environment(const mproc_popen_options *options)
         return NULL;
     size_t used = 0;
     for (size_t i = 0; base && base[i]; i++)
-        if (!changed_by(changes, base[i]))
+        if (!changed_by(changes, base[i]) && !is_private(base[i]))
             made[used++] = (char *) base[i];
     for (size_t i = 0; changes && changes[i]; i++)
         if (strchr(changes[i], '=') && !changed_by(changes + i + 1, changes[i]))

@@ -148,7 +148,8 @@ mproc_err mproc__shell_line(const wchar_t *shell, const char *const *argv, wchar
  * percent sign leaves it standing alone. A quotation mark is doubled, and does not end the quoting. */
 static void put_batch_argument(struct line *line, const wchar_t *argument)
 {
-    static const wchar_t harmless[] = L"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789#$*+-./:?@\\_";
+    static const wchar_t harmless[] = L"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                      L"#$*+-./:?@\\_";
     size_t length = wcslen(argument), backslashes = 0;
     bool quoted = length == 0 || argument[length - 1] == L'\\' || wcsspn(argument, harmless) != length;
     if (quoted)

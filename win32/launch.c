@@ -69,10 +69,14 @@ static mproc_err find_program(const char *name, wchar_t **found)
                               "The program '%s' cannot be found; check its path and PATH", name);
 }
 
+/* Windows ignores dots and spaces at a name's end, and so would run "x.bat. " as a batch file. */
 static bool is_batch(const wchar_t *path)
 {
-    const wchar_t *extension = wcsrchr(path, L'.');
-    return extension && (_wcsicmp(extension, L".bat") == 0 || _wcsicmp(extension, L".cmd") == 0);
+    size_t length = wcslen(path);
+    while (length > 0 && (path[length - 1] == L'.' || path[length - 1] == L' '))
+        length--;
+    return length > 4 && (_wcsnicmp(path + length - 4, L".bat", 4) == 0 ||
+                          _wcsnicmp(path + length - 4, L".cmd", 4) == 0);
 }
 
 /* Sets what is executed and the command line. */
@@ -105,12 +109,17 @@ static mproc_err choose_program(const struct mproc_plat_launch *request, struct 
 
 static mproc_err prepare_environment(const mproc_popen_options *options, struct mproc__launch *launch)
 {
+    /* What tells a spawned child who it is, until its mproc_init(): for nobody else. */
+    static const char *const private_names[] = { "MPROC_BOOT", NULL };
+    bool has_private = GetEnvironmentVariableW(L"MPROC_BOOT", NULL, 0) > 0;
     wchar_t *whole = NULL;
     mproc_err err = MPROC_OK;
-    if (!options->environment && !options->environment_changes)
+    if (!options->environment && !options->environment_changes && !has_private)
         return MPROC_OK;
     if (options->environment)
         err = mproc__environment_block(L"\0", options->environment, NULL, &whole);
+    else if (has_private)
+        err = mproc__environment_block(NULL, private_names, NULL, &whole);
     if (err == MPROC_OK)
         err = mproc__environment_block(whole, options->environment_changes, NULL, &launch->block);
     free(whole);

@@ -12,7 +12,9 @@ extern "C" {
 
 /* A program that was started, as seen by the process that started it. It belongs to that process
  * (after a fork only the parent may use it) and lives until mproc_popen_close or mproc_popen_detach;
- * using it after that is as wrong as after free(). Python: Popen. */
+ * using it after that is as wrong as after free(). A process that is forked from here while a pipe is open has
+ * a copy of this side's end, so that the child sees the end of its input only when that process has
+ * ended, too; spawned processes and other programs have no copy. Python: Popen. */
 typedef struct mproc_popen mproc_popen;
 
 /* An argument vector in place, in C: mproc_run(NULL, MPROC_ARGV("ls", "-l"), NULL, MPROC_FOREVER). */
@@ -158,7 +160,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_check_returncode(const mproc_completed 
 
 /* Starts a program; errors as mproc_run has them, all before anything runs. Starts as fast as
  * posix_spawn() or vfork() however large this process is; only with user, group or extra_groups this
- * process is forked, since a child of another user must not share its memory. */
+ * process is forked, since a child of another user must not share its memory. stdio is flushed first if the
+ * child writes to this process's stdout or stderr. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_popen_start(mproc_popen **child, const char *const *argv,
                                                      const mproc_popen_options *options);
 

@@ -236,6 +236,16 @@ static void environment_is_all_that_the_child_has(void)
     CHECK_OK(mproc_plat_set_environment("MPROC_TEST_HERE", NULL));
 }
 
+static void what_mproc_tells_its_own_children_is_not_for_other_programs(void)
+{
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOT", "1:2:3:4:5"));
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOTS", "leather"));
+    CU_ASSERT_STRING_EQUAL(output_of(HELP("env", "MPROC_BOOT"), NULL), "\n");
+    CU_ASSERT_STRING_EQUAL(output_of(HELP("env", "MPROC_BOOTS"), NULL), "leather\n");
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOT", NULL));
+    CHECK_OK(mproc_plat_set_environment("MPROC_BOOTS", NULL));
+}
+
 static void a_program_is_searched_in_the_path_of_its_own_environment(void)
 {
     if (on_windows("Windows searches this process's PATH"))
@@ -282,6 +292,7 @@ static void errors_before_the_start_name_the_path(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no such folder"));
     options = (mproc_popen_options){ .executable = "no-such-program-either" };
     CHECK_FAILS(try_start(HELP("exit", "0"), &options), MPROC_ENOTFOUND);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no-such-program-either"));
     write_file("no program", "hello");
     mproc_err err = try_start(MPROC_ARGV("./no program"), NULL);
     CU_ASSERT_TRUE(err == (system_is_windows() ? MPROC_EIMAGE : MPROC_EPERM));
@@ -304,6 +315,35 @@ static void errors_before_the_start_are_the_same_with_a_umask(void)
     CHECK_FAILS(try_start(HELP("exit", "0"), &options), MPROC_ENOTFOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "no such folder"));
     CHECK_FAILS(try_start(MPROC_ARGV("/etc"), NULL), MPROC_EPERM);
+}
+
+static void a_file_that_is_no_program_is_said_to_be_none(void)
+{
+    if (on_windows("the test before has tried that"))
+        return;
+    mproc_completed completed;
+    CHECK_OK(mproc_getstatusoutput(&completed, "printf hello > 'not one'; chmod +x 'not one'", LONG));
+    CU_ASSERT_EQUAL(completed.returncode, 0);
+    mproc_completed_free(&completed);
+    CHECK_FAILS(try_start(MPROC_ARGV("./not one"), NULL), MPROC_EIMAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "./not one"));
+    mproc_popen_options options = { .set_umask = true };
+    CHECK_FAILS(try_start(MPROC_ARGV("./not one"), &options), MPROC_EIMAGE);
+    write_file("not one", "#!/no/such/interpreter\n");
+    CHECK_FAILS(try_start(MPROC_ARGV("./not one"), NULL), MPROC_ENOTFOUND);
+    write_file("not one", "#!/bin/sh\necho a script\n");
+    CU_ASSERT_STRING_EQUAL(output_of(MPROC_ARGV("./not one"), NULL), "a script\n");
+    remove("not one");
+}
+
+static void it_works_with_closed_standard_streams(void)
+{
+    if (on_windows("a Windows program's streams are not numbers"))
+        return;
+    mproc_popen_options options = { .shell = true };
+    const char *const command = "\"$0\" \"$1\" <&- 2>&-; echo $?";
+    CU_ASSERT_STRING_EQUAL(output_of(MPROC_ARGV(command, PROGRAM("runs_programs"), HELPER), &options),
+                           "before init: one\nafter init: two\n0\n");
 }
 
 static void arguments_that_are_too_long_are_refused(void)
@@ -479,6 +519,8 @@ static void only_the_standard_streams_reach_a_child(void)
         mproc_popen_options options = { .inherit = &file, .inherit_count = 1 };
         CU_ASSERT_STRING_EQUAL(output_of(HELP("handle", number), &options), "open\n");
         CU_ASSERT_STRING_EQUAL(output_of(HELP("handle", number), NULL), "closed\n");
+        options = (mproc_popen_options){ .inherit_all = true };
+        CU_ASSERT_STRING_EQUAL(output_of(HELP("handle", number), &options), "open\n");
     } else {
         mproc_popen_options options = { .set_umask = true, .umask = 022 };
         CU_ASSERT_STRING_EQUAL(output_of(HELP("descriptors"), NULL), "0 1 2 \n");
@@ -706,6 +748,33 @@ static void signals_are_sent_and_end_a_child_with_minus_their_number(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "signal 6"));
 }
 
+static void control_break_ends_a_process_group_on_windows(void)
+{
+    if (!system_is_windows()) {
+        skip("Unix has signals");
+        return;
+    }
+    mproc_popen_options options = { .new_process_group = true,
+                                    .standard_output = { .kind = MPROC_STREAM_PIPE } };
+    mproc_popen *child = NULL;
+    const char *line;
+    int returncode = 0;
+    CHECK_OK(mproc_popen_start(&child, HELP("stubborn"), &options));
+    CHECK_OK(mproc_popen_read_line(child, MPROC_STDOUT, &line, NULL, LONG));
+    mproc_err err = mproc_popen_send_signal(child, 21);
+    if (err == MPROC_ESYSTEM) {
+        skip("there is no console here to send it through");
+        CHECK_OK(mproc_popen_kill(child));
+        CHECK_OK(mproc_popen_close(child));
+        return;
+    }
+    CHECK_OK(err);
+    CHECK_OK(mproc_popen_wait(child, LONG));
+    CHECK_OK(mproc_popen_returncode(child, &returncode));
+    CU_ASSERT_EQUAL((uint32_t) returncode, 0xC000013A); /* STATUS_CONTROL_C_EXIT */
+    CHECK_OK(mproc_popen_close(child));
+}
+
 static void creation_flags_are_for_windows(void)
 {
     mproc_popen_options options = { .creation_flags = 0x08000000 }; /* CREATE_NO_WINDOW */
@@ -724,11 +793,14 @@ MPROC_SUITE(subprocess_options, MPROC_TEST(hostile_arguments_arrive_as_they_were
             MPROC_TEST(a_shell_runs_a_command_and_its_exit_code_is_the_commands),
             MPROC_TEST(further_arguments_of_a_shell_are_its_parameters),
             MPROC_TEST(environment_is_all_that_the_child_has),
+            MPROC_TEST(what_mproc_tells_its_own_children_is_not_for_other_programs),
             MPROC_TEST(a_program_is_searched_in_the_path_of_its_own_environment),
             MPROC_TEST(working_directory_is_entered_before_a_relative_program_is_looked_for),
             MPROC_TEST(working_directory_is_the_childs_only),
             MPROC_TEST(errors_before_the_start_name_the_path),
             MPROC_TEST(errors_before_the_start_are_the_same_with_a_umask),
+            MPROC_TEST(a_file_that_is_no_program_is_said_to_be_none),
+            MPROC_TEST(it_works_with_closed_standard_streams),
             MPROC_TEST(arguments_that_are_too_long_are_refused),
             MPROC_TEST(devnull_reads_nothing_and_keeps_nothing),
             MPROC_TEST(stderr_can_go_where_stdout_goes_in_order),
@@ -745,4 +817,5 @@ MPROC_SUITE(subprocess_options, MPROC_TEST(hostile_arguments_arrive_as_they_were
             MPROC_TEST(another_users_program_starts_with_all_else_too),
             MPROC_TEST(ignored_signals_are_restored_unless_they_are_to_be_kept),
             MPROC_TEST(signals_are_sent_and_end_a_child_with_minus_their_number),
+            MPROC_TEST(control_break_ends_a_process_group_on_windows),
             MPROC_TEST(creation_flags_are_for_windows))

@@ -36,6 +36,18 @@ static void pause_ms(int milliseconds)
 #endif
 }
 
+/* clock() is the time of day on Windows. */
+static double cpu_milliseconds(void)
+{
+#ifdef _WIN32
+    FILETIME created, ended, kernel, user;
+    GetProcessTimes(GetCurrentProcess(), &created, &ended, &kernel, &user);
+    return ((double) user.dwLowDateTime + kernel.dwLowDateTime) / 10000;
+#else
+    return (double) clock() * 1000 / CLOCKS_PER_SEC;
+#endif
+}
+
 static void print_hex(const char *text)
 {
     for (; *text; text++)
@@ -322,11 +334,14 @@ static int run(int argc, char **argv)
     if (is(what, "tree"))
         return tree(atoi(more), argc > 3 && atoi(argv[3]));
     if (is(what, "busy")) {
-        static volatile char memory[64 << 20];
-        memset((char *) memory, 1, sizeof memory);
-        for (clock_t end = clock() + CLOCKS_PER_SEC / 5; clock() < end;)
+        size_t size = (size_t) 64 << 20;
+        char *memory = malloc(size);
+        for (size_t i = 0; i < size; i += 4096)
+            ((volatile char *) memory)[i] = 1; /* a memset before a free is optimised away */
+        while (cpu_milliseconds() < 200)
             continue;
-        return memory[1] != 1;
+        free(memory);
+        return 0;
     }
 #ifdef _WIN32
     if (is(what, "handle"))
