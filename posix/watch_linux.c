@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a direct child, on Linux: a pidfd, which no reuse of the pid can deceive. */
-#include "linux.h"
 #include "compiler.h"
+#include "linux.h"
 
 #include <errno.h>
 #include <fcntl.h>
