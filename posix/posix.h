@@ -24,6 +24,12 @@ mproc_err mproc__from_errno(int code);
 /* poll() to an absolute deadline, at most a millisecond late: 1 ready, 0 too late, -1 errno. */
 int mproc__poll(struct pollfd *entries, size_t count, int64_t deadline);
 
+/* ---- stdio.c ---- */
+
+/* In a child forked beside other threads, if the C library leaves their locks locked: from now on no
+ * stream is waited for. */
+void mproc__streams_may_be_locked(void);
+
 /* ---- descriptor_*.c: 0 or -1 with errno, as the system's own calls ---- */
 
 /* Not blocking, closed on exec, never numbered 0-2. */

@@ -197,9 +197,14 @@ void mproc_plat_template_forked(struct mproc_plat_template *server)
 
 /* ---- the template's side ---- */
 
+static pthread_t serving_thread;
+
+/* Its coming is what ends pselect(). A thread that the warm-up has left, where that cannot be known, has
+ * other signals blocked and may get this one. */
 static void wake(int signal)
 {
-    (void) signal; /* its coming is what ends pselect() */
+    if (!pthread_equal(pthread_self(), serving_thread))
+        pthread_kill(serving_thread, signal);
 }
 
 /* All signals stay blocked in the template, so none of those sent to its whole group ends it, and none
@@ -208,7 +213,8 @@ static void take_signals(struct server *server)
 {
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &server->signals_before);
+    serving_thread = pthread_self();
+    pthread_sigmask(SIG_SETMASK, &all, &server->signals_before);
     struct sigaction action;
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
