@@ -48,6 +48,7 @@ struct server {
     size_t capacity;
     struct child *children;
     uint64_t random;
+    char random_state[128]; /* where srand() writes, instead of a page of the C library's */
     sigset_t signals_before;
     struct sigaction ended_before;
     struct request request;
@@ -357,7 +358,7 @@ MPROC_IN_CHILD static bool answer(struct server *server, void (*before_fork)(uin
     }
     reply_to_request(server, pid);
     for (int i = pid > 0; i < count; i++)
-        close(server->descriptors[i]);
+        mproc__direct_close(server->descriptors[i]);
     return false;
 }
 
@@ -388,6 +389,7 @@ static struct server *start_serving(mproc_plat_handle control)
     if (server->control < 0 || server->control >= FD_SETSIZE)
         _exit(1);
     close((int) control);
+    initstate(1, server->random_state, sizeof server->random_state);
     take_signals(server);
     return server;
 }
