@@ -109,6 +109,9 @@ bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready);
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status);
 /* 0 or an errno. */
 int mproc__watch_signal(const struct mproc_plat_process *process, int signal);
+/* A descriptor that is readable while SIGCHLD, which the only thread has blocked, is pending; reading it
+ * takes the signal. -1 where there is none. */
+int mproc__child_signal(void);
 /* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
 bool mproc__kill_at_hangup(int reader);
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -143,6 +144,14 @@ int mproc__watch_signal(const struct mproc_plat_process *process, int signal)
         return 0;
     /* EINVAL, EBADF: the eventfd of a child that had come and gone. */
     return errno == EINVAL || errno == EBADF ? ESRCH : errno;
+}
+
+int mproc__child_signal(void)
+{
+    sigset_t ended;
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    return mproc__above_standard(signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 bool mproc__kill_at_hangup(int reader)
