@@ -275,6 +275,21 @@ static struct block *find(enum block_type type, uint64_t handle)
     return block ? block - 1 : NULL;
 }
 
+void *mproc__arena_near(enum block_type type, uint64_t handle)
+{
+    uint64_t position = handle & POSITION_MASK;
+    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
+    struct family *family = mproc_plat_region_near(mproc__family(), sizeof *family);
+    if (handle >> 56 == (uint64_t) type && position * UNIT >= GRANULE &&
+        position * UNIT < atomic_load_explicit(&family->frontier, memory_order_relaxed)) {
+        struct block *block = block_at(position);
+        struct block *first = block ? mproc_plat_region_near(block, sizeof *block) : NULL;
+        if (first && atomic_load_explicit(&first->tag, memory_order_acquire) == tag)
+            return mproc_plat_region_near(block + 1, atomic_load(&first->size));
+    }
+    return mproc__arena_at(type, handle); /* which says what is wrong */
+}
+
 static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint64_t *handle)
 {
     struct family *family = mproc__family();
@@ -384,7 +399,9 @@ mproc_err mproc__arena_attach(mproc_plat_handle region, uint64_t limit)
     mproc_err err = mproc_plat_region_attach(region, limit);
     if (err == MPROC_OK)
         mproc__family_here = mproc_plat_region_at(MPROC_PLAT_REGION_START);
-    if (err == MPROC_OK && mproc__family()->version != ARENA_VERSION)
+    const struct family *family =
+        err == MPROC_OK ? mproc_plat_region_near(mproc__family(), sizeof *family) : NULL;
+    if (family && family->version != ARENA_VERSION)
         err = mproc__fail(MPROC_EIMAGE,
                           "this process's mproc is not the one its parent has; link both to the same");
     return err;

@@ -47,6 +47,8 @@ mproc_err mproc__arena_alloc_dirty(enum block_type type, uint64_t size, uint64_t
 mproc_err mproc__arena_free(enum block_type type, uint64_t handle);
 /* The block's bytes in this process, or NULL (and an error is described). */
 void *mproc__arena_at(enum block_type type, uint64_t handle);
+/* The same at its mproc_plat_region_near() address: cheaper to a process that has used no other block. */
+void *mproc__arena_near(enum block_type type, uint64_t handle);
 uint64_t mproc__arena_size(enum block_type type, uint64_t handle);
 /* Bytes of the region in use by blocks and their classes: for tests and statistics. */
 uint64_t mproc__arena_used(void);

@@ -153,6 +153,7 @@ struct child *mproc__child_next(uint32_t *at)
     return NULL;
 }
 
+static void tell(struct child *child, const char *format, ...) MPROC_PRINTF(2, 3);
 static void tell(struct child *child, const char *format, ...)
 {
     enum { SIZE = 256 };

@@ -212,12 +212,11 @@ static void (*next_function)(void);
 static void prepare_child(uint64_t handle)
 {
     next_function = NULL;
-    next_record = mproc__arena_at(BLOCK_RECORD, handle);
+    next_record = mproc__arena_near(BLOCK_RECORD, handle);
     if (!next_record)
         return;
     mproc__inherit_settings(next_record);
     mproc__find_known_target(next_record, &next_function);
-    next_record = mproc_plat_region_near(next_record, mproc__arena_size(BLOCK_RECORD, handle));
 }
 
 MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const mproc_plat_handle *handles, size_t count,

@@ -74,17 +74,18 @@ mproc_err mproc__main_image(const struct mproc_plat_image **image)
             *image = &known->image;
             return MPROC_OK;
         }
-    struct mproc_plat_image *found = calloc(1, sizeof *found);
+    struct known_image *found = calloc(1, sizeof *found);
     if (!found)
         return mproc__fail(MPROC_ENOMEM, "no memory to name the executable");
-    mproc_err err = mproc_plat_image_main(found);
-    const struct mproc_plat_image *known = err == MPROC_OK ? remember(found) : NULL;
-    free(found);
-    if (err == MPROC_OK && !known)
-        err = mproc__fail(MPROC_ENOMEM, "no memory to name the executable");
-    if (err == MPROC_OK)
-        *image = known;
-    return err;
+    mproc_err err = mproc_plat_image_main(&found->image);
+    if (err != MPROC_OK) {
+        free(found);
+        return err;
+    }
+    found->next = images;
+    images = found;
+    *image = &found->image;
+    return MPROC_OK;
 }
 
 mproc_err mproc__function_at(uintptr_t base, uint64_t offset, void (**function)(void))

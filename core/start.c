@@ -156,7 +156,7 @@ static void warn_of_threads(int threads)
 MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process,
                                            bool *in_child)
 {
-    plan->record = mproc_plat_region_near(plan->record, mproc__arena_size(BLOCK_RECORD, plan->record_handle));
+    plan->record = mproc__arena_near(BLOCK_RECORD, plan->record_handle);
     int threads = mproc_plat_thread_count();
     warn_of_threads(threads);
     mproc__template_lock();

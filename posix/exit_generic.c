@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* POSIX tells no exit handler the code. */
-#include "platform.h"
+#include "posix.h"
 
 #include <stdlib.h>
 
@@ -25,5 +25,7 @@ bool mproc_plat_fork_finish(bool child)
     /* srand() takes a lock of the C library's, which another thread may have held at the fork. */
     if (child && child_alone)
         srand(child_seed);
+    else if (child)
+        mproc__streams_may_be_locked();
     return false;
 }

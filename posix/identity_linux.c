@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Who processes are, on Linux: /proc, pidfds, CPU affinity. */
 #include "compiler.h"
-#include "linux.h"
-
 #include "direct.h"
+#include "linux.h"
 
 #include <errno.h>
 #include <fcntl.h>

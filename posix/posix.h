@@ -24,6 +24,12 @@ mproc_err mproc__from_errno(int code);
 /* poll() to an absolute deadline, at most a millisecond late: 1 ready, 0 too late, -1 errno. */
 int mproc__poll(struct pollfd *entries, size_t count, int64_t deadline);
 
+/* ---- stdio.c ---- */
+
+/* In a child forked beside other threads, if the C library leaves their locks locked: from now on no
+ * stream is waited for. */
+void mproc__streams_may_be_locked(void);
+
 /* ---- descriptor_*.c: 0 or -1 with errno, as the system's own calls ---- */
 
 /* Not blocking, closed on exec, never numbered 0-2. */
@@ -123,6 +129,9 @@ bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready);
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status);
 /* 0 or an errno. */
 int mproc__watch_signal(const struct mproc_plat_process *process, int signal);
+/* A descriptor that is readable while SIGCHLD, which the only thread has blocked, is pending; reading it
+ * takes the signal. -1 where there is none. */
+int mproc__child_signal(void);
 /* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
 bool mproc__kill_at_hangup(int reader);
 

@@ -120,6 +120,13 @@ mproc_err mproc_plat_folder_enter(mproc_plat_handle folder)
                               "A child cannot enter its working directory; check its permissions");
 }
 
+static bool may_be_locked;
+
+void mproc__streams_may_be_locked(void)
+{
+    may_be_locked = true;
+}
+
 static void flush_if_free(FILE *stream)
 {
     if (ftrylockfile(stream) != 0)
@@ -153,7 +160,7 @@ static bool is_anything_buffered(void)
 
 MPROC_IN_CHILD void mproc_plat_stdio_flush(void)
 {
-    if (mproc_plat_thread_count() == 1) {
+    if (!may_be_locked && mproc_plat_thread_count() == 1) {
         if (is_anything_buffered())
             fflush(NULL);
         return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Clock, random numbers, error texts, environment. */
+#include "compiler.h"
 #include "direct.h"
 #include "posix.h"
-#include "compiler.h"
 
 #include <errno.h>
 #include <limits.h>

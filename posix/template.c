@@ -44,12 +44,15 @@ struct child {
  * would spread what a child uses of it over several pages. */
 struct server {
     int control;
+    int ended; /* readable when a child has ended; -1: a signal handler tells */
     size_t count;
     size_t capacity;
     struct child *children;
     uint64_t random;
+    char random_state[128]; /* where srand() writes, instead of a page of the C library's */
     sigset_t signals_before;
     struct sigaction ended_before;
+    bool action_changed;
     struct request request;
     struct child first_children[16];
     int descriptors[MOST_DESCRIPTORS];
@@ -197,9 +200,14 @@ void mproc_plat_template_forked(struct mproc_plat_template *server)
 
 /* ---- the template's side ---- */
 
+static pthread_t serving_thread;
+
+/* Its coming is what ends pselect(). A thread that the warm-up has left, where that cannot be known, has
+ * other signals blocked and may get this one. */
 static void wake(int signal)
 {
-    (void) signal; /* its coming is what ends pselect() */
+    if (!pthread_equal(pthread_self(), serving_thread))
+        pthread_kill(serving_thread, signal);
 }
 
 /* All signals stay blocked in the template, so none of those sent to its whole group ends it, and none
@@ -208,13 +216,22 @@ static void take_signals(struct server *server)
 {
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &server->signals_before);
+    serving_thread = pthread_self();
+    pthread_sigmask(SIG_SETMASK, &all, &server->signals_before);
+    /* A descriptor saves the signal's delivery, but another thread would take the signal away from it. */
+    server->ended = mproc_plat_thread_count() == 1 ? mproc__child_signal() : -1;
     struct sigaction action;
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_NOCLDSTOP;
-    action.sa_handler = wake;
-    sigaction(SIGCHLD, &action, &server->ended_before);
+    action.sa_handler = server->ended >= 0 ? SIG_DFL : wake;
+    sigaction(SIGCHLD, NULL, &server->ended_before);
+    bool reported = server->ended_before.sa_handler == SIG_DFL &&
+                    !(server->ended_before.sa_flags & SA_NOCLDWAIT);
+    /* What is not changed no child has to change back. */
+    server->action_changed = server->ended < 0 || !reported;
+    if (server->action_changed)
+        sigaction(SIGCHLD, &action, NULL);
 }
 
 static void reap_children(struct server *server)
@@ -300,7 +317,10 @@ static int make_room(struct server *server)
 /* Leaves nothing of the template in its child but what was sent for it. */
 MPROC_IN_CHILD static void become_child(struct server *server)
 {
-    mproc__direct_set_action(SIGCHLD, &server->ended_before);
+    if (server->action_changed)
+        mproc__direct_set_action(SIGCHLD, &server->ended_before);
+    if (server->ended >= 0)
+        mproc__direct_close(server->ended);
     mproc__direct_close(server->control);
     for (size_t i = 0; i < server->count; i++)
         mproc__direct_close(server->children[i].status_writer);
@@ -351,13 +371,28 @@ MPROC_IN_CHILD static bool answer(struct server *server, void (*before_fork)(uin
     }
     reply_to_request(server, pid);
     for (int i = pid > 0; i < count; i++)
-        close(server->descriptors[i]);
+        mproc__direct_close(server->descriptors[i]);
     return false;
 }
 
-/* True when there is a request, false when a child may have ended. */
-static bool await(struct server *server)
+enum { ASKED = 1, ENDED = 2 };
+
+static int await_descriptors(struct server *server)
 {
+    struct pollfd entries[2] = { { .fd = server->control, .events = POLLIN },
+                                 { .fd = server->ended, .events = POLLIN } };
+    if (mproc__poll(entries, 2, MPROC_PLAT_NEVER) < 0)
+        _exit(1);
+    char signals[512];
+    bool ended = entries[1].revents && read(server->ended, signals, sizeof signals) > 0;
+    return (entries[0].revents ? ASKED : 0) | (ended ? ENDED : 0);
+}
+
+/* Whether there is a request, and whether a child may have ended. */
+static int await(struct server *server)
+{
+    if (server->ended >= 0)
+        return await_descriptors(server);
     sigset_t all_but_one;
     sigfillset(&all_but_one);
     sigdelset(&all_but_one, SIGCHLD);
@@ -367,7 +402,7 @@ static bool await(struct server *server)
     int ready = pselect(server->control + 1, &readable, NULL, NULL, NULL, &all_but_one);
     if (ready < 0 && errno != EINTR)
         _exit(1);
-    return ready > 0;
+    return ready > 0 ? ASKED : ENDED;
 }
 
 static struct server *start_serving(mproc_plat_handle control)
@@ -382,6 +417,7 @@ static struct server *start_serving(mproc_plat_handle control)
     if (server->control < 0 || server->control >= FD_SETSIZE)
         _exit(1);
     close((int) control);
+    initstate(1, server->random_state, sizeof server->random_state);
     take_signals(server);
     return server;
 }
@@ -392,10 +428,10 @@ MPROC_IN_CHILD void mproc_plat_template_serve(mproc_plat_handle control,
 {
     struct server *server = start_serving(control);
     for (unsigned answers = 1;; answers++) {
-        bool asked = await(server);
-        if (!asked || answers % LOOK_INTERVAL == 0)
+        int what = await(server);
+        if (what & ENDED || answers % LOOK_INTERVAL == 0)
             reap_children(server);
-        if (asked && answer(server, before_fork))
+        if (what & ASKED && answer(server, before_fork))
             break;
     }
     *request = server->request.request;

@@ -101,6 +101,11 @@ int mproc__watch_signal(const struct mproc_plat_process *process, int signal)
     return kill((pid_t) process->pid, signal) == 0 ? 0 : errno;
 }
 
+int mproc__child_signal(void)
+{
+    return -1;
+}
+
 bool mproc__kill_at_hangup(int reader)
 {
     (void) reader;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a direct child, on Linux: a pidfd, which no reuse of the pid can deceive. */
-#include "linux.h"
 #include "compiler.h"
+#include "linux.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,6 +148,14 @@ int mproc__watch_signal(const struct mproc_plat_process *process, int signal)
         return 0;
     /* EINVAL, EBADF: the eventfd of a child that had come and gone. */
     return errno == EINVAL || errno == EBADF ? ESRCH : errno;
+}
+
+int mproc__child_signal(void)
+{
+    sigset_t ended;
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    return mproc__above_standard(signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 bool mproc__kill_at_hangup(int reader)
