@@ -11,9 +11,11 @@
 #define MPROC_H
 
 #include "mproc/base.h"
+#include "mproc/connection.h"
 #include "mproc/lock.h"
 #include "mproc/log.h"
 #include "mproc/memory.h"
 #include "mproc/process.h"
+#include "mproc/wait.h"
 
 #endif
