@@ -35,8 +35,12 @@ static mproc_err send_handle(struct connection *connection, mproc_plat_handle ha
                                    : MPROC_NATIVE_SOCKET;
     mproc_err err = mproc_plat_channel_pack(&connection->channel, handle, native, message + MARK_SIZE + 1,
                                             MOST_TEXT, &used, &passed);
-    return err == MPROC_OK ? mproc__connection_write(connection, message, MARK_SIZE + 1 + used, passed, deadline)
-                           : err;
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__connection_write(connection, message, MARK_SIZE + 1 + used, passed, deadline);
+    if (err != MPROC_OK && passed != handle) /* a copy for the receiver */
+        mproc_plat_handle_close(passed);
+    return err;
 }
 
 /* Receives a handle if the next message is one that `wanted` takes; else leaves it there. */
