@@ -120,7 +120,7 @@ static mproc_err next_place(struct connection *connection, unsigned char **place
         *size = mproc__frame_header_size(in->header, in->header_have) - in->header_have;
         return MPROC_OK;
     }
-    size_t wanted = framed ? (size_t) in->size : in->capacity + (in->have == in->capacity);
+    size_t wanted = framed ? (size_t) in->size : SIZE_MAX; /* unknown: double */
     mproc_err err = in->have == in->capacity || !in->bytes ? make_room(in, wanted) : MPROC_OK;
     if (err != MPROC_OK)
         return err;

@@ -236,6 +236,9 @@ static mproc_err next_instance(struct mproc_plat_channel *listener, bool first)
         return mproc__fail_system(err, (int) code, "cannot listen at the pipe %ls", own->name);
     }
     listener->handle = (mproc_plat_handle) pipe;
+    DWORD instances = 1; /* Wine does not know FILE_FLAG_FIRST_PIPE_INSTANCE */
+    if (first && GetNamedPipeHandleStateW(pipe, NULL, &instances, NULL, NULL, NULL, 0) && instances > 1)
+        return mproc__fail(MPROC_EEXIST, "somebody else listens at the pipe %ls", own->name);
     ResetEvent(own->reading.hEvent);
     own->connected = ConnectNamedPipe(pipe, &own->reading);
     DWORD code = GetLastError();
