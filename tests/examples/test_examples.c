@@ -480,6 +480,14 @@ static void d5_lines_never_interleave(void)
                         1);
 }
 
+static void c01_both_sides_hear_each_other(void)
+{
+    struct output output = run("c01_listener_and_client", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 2);
+    CU_ASSERT_EQUAL(count_of(&output, "the client said: hello"), 1);
+    CU_ASSERT_EQUAL(count_of(&output, "the listener said: good day"), 1);
+}
+
 /* ---- wordfreq on a folder of our own ---- */
 
 static const char *folder; /* made by make_text_folder() */
