@@ -797,7 +797,8 @@ static void wordfreq_counts_all_documentation_as_tr_sort_and_uniq_do(void)
     check_against_pipeline("/usr/share/doc");
 }
 
-MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
+MPROC_SUITE(examples, MPROC_TEST(c01_both_sides_hear_each_other),
+           MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(p1_prints_in_order_with_different_pids),
             MPROC_TEST(p2_five_processes_end_before_the_program),
             MPROC_TEST(p2_ten_processes_end_before_the_program),
