@@ -92,6 +92,56 @@ static void a_hundred_connections_are_waited_for(void)
     CHECK_OK(mproc_listener_close(listener));
 }
 
+static void native_sockets_and_sentinels_become_ready(void)
+{
+    char address[MPROC_ADDRESS_SIZE];
+    mproc_listener *listener = NULL;
+    mproc_connection_options inet = { .family = MPROC_FAMILY_INET };
+    mproc_connection *here, *there;
+    intptr_t native, sentinel;
+    size_t ready = 0;
+    CHECK_OK(mproc_listener_create(&listener, NULL, &inet));
+    CHECK_OK(mproc_listener_address(listener, address, sizeof address));
+    CHECK_OK(mproc_connection_open(&there, address, NULL, LONG_TIME));
+    CHECK_OK(mproc_listener_accept(listener, &here, LONG_TIME));
+    CHECK_OK(mproc_connection_detach(here, &native));
+    mproc_process *child = start_child(hang_for_ever, NULL, 0, NULL);
+    CHECK_OK(mproc_process_sentinel(child, &sentinel));
+    mproc_wait_item items[] = { mproc_wait_socket(native), mproc_wait_native(sentinel) };
+    CHECK_FAILS(mproc_wait(items, 2, &ready, 20), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_connection_send_bytes(there, "x", 1, LONG_TIME));
+    CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && items[0].ready && !items[1].ready);
+    CHECK_OK(mproc_process_kill(child));
+    CHECK_OK(mproc_wait(&items[1], 1, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(items[1].ready);
+    (void) end_child(child);
+    CHECK_OK(mproc_connection_attach(&here, native, &inet));
+    CHECK_OK(mproc_connection_close(here));
+    CHECK_OK(mproc_connection_close(there));
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+static int listen_and_leave(void *arg)
+{
+    mproc_memory *block = arg;
+    mproc_listener *listener;
+    CHILD_OK(mproc_listener_create(&listener, NULL, NULL));
+    CHILD_OK(mproc_listener_address(listener, mproc_pointer(*block), MPROC_ADDRESS_SIZE));
+    return 0;
+}
+
+static void a_listener_that_nobody_closed_leaves_no_path(void)
+{
+    mproc_memory block;
+    CHECK_OK(mproc_alloc(&block, MPROC_ADDRESS_SIZE));
+    mproc_process *child = start_child(listen_and_leave, &block, sizeof block, NULL);
+    CU_ASSERT_EQUAL(end_child(child), 0);
+    CU_ASSERT_TRUE(strlen(mproc_pointer(block)) > 0);
+    CU_ASSERT_FALSE(file_exists(mproc_pointer(block)));
+    CHECK_OK(mproc_free(block));
+}
+
 /* ---- things in messages ---- */
 
 struct gift {
@@ -165,4 +215,6 @@ MPROC_SUITE(wait,
     MPROC_TEST(nothing_ready_is_a_time_out),
     MPROC_TEST(listeners_connections_and_processes_become_ready),
     MPROC_TEST(a_hundred_connections_are_waited_for),
+    MPROC_TEST(native_sockets_and_sentinels_become_ready),
+    MPROC_TEST(a_listener_that_nobody_closed_leaves_no_path),
     MPROC_TEST(files_and_connections_go_to_another_process))
