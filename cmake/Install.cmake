@@ -23,12 +23,15 @@ include("${CMAKE_CURRENT_LIST_DIR}/mproc_shared.cmake")
 find_package(PkgConfig QUIET)
 if(PKG_CONFIG_FOUND)
   pkg_check_modules(APR QUIET IMPORTED_TARGET apr-1)
+  if("@CRYPTO_FOUND@")
+    pkg_check_modules(CRYPTO QUIET IMPORTED_TARGET libcrypto)
+  endif()
 endif()
 if(NOT WIN32)
   set(THREADS_PREFER_PTHREAD_FLAG ON)
   find_package(Threads QUIET)
 endif()
-if(TARGET PkgConfig::APR AND (WIN32 OR TARGET Threads::Threads))
+if(TARGET PkgConfig::APR AND (TARGET PkgConfig::CRYPTO OR NOT "@CRYPTO_FOUND@") AND (WIN32 OR TARGET Threads::Threads))
   include("${CMAKE_CURRENT_LIST_DIR}/mproc_static.cmake")
 endif()
 
@@ -37,7 +40,7 @@ if(NOT TARGET mproc::mproc)
   if(DEFINED BUILD_SHARED_LIBS AND NOT BUILD_SHARED_LIBS)
     if(NOT TARGET mproc::mproc_static)
       set(mproc_FOUND FALSE)
-      set(mproc_NOT_FOUND_MESSAGE "the static libmproc needs pkg-config and apr-1")
+      set(mproc_NOT_FOUND_MESSAGE "the static libmproc needs pkg-config, apr-1 and libcrypto")
     endif()
     set_target_properties(mproc::mproc PROPERTIES INTERFACE_LINK_LIBRARIES mproc::mproc_static)
   else()
@@ -51,6 +54,10 @@ install(FILES "${package_build}/mprocConfig.cmake" "${package_build}/mprocConfig
         DESTINATION "${package_dir}")
 
 set(private_libraries)
+set(private_packages apr-1)
+if(CRYPTO_FOUND)
+  string(APPEND private_packages " libcrypto")
+endif()
 foreach(library IN LISTS platform_libraries)
   if(library STREQUAL "Threads::Threads")
     string(APPEND private_libraries " ${CMAKE_THREAD_LIBS_INIT}")
@@ -68,7 +75,7 @@ includedir=${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
 Name: mproc
 Description: @PROJECT_DESCRIPTION@
 Version: @PROJECT_VERSION@
-Requires.private: apr-1
+Requires.private: @private_packages@
 Libs: -L${libdir} -lmproc
 Libs.private: @private_libraries@
 Cflags: -I${includedir}

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "mproc/connection.h"
 #include "mproc/process.h"
 #include "mproc/subprocess.h"
 #include "platform_types.h" /* mproc_plat_region_at() */
@@ -281,6 +282,91 @@ mproc_err mproc_plat_stream_transfer(struct mproc_plat_transfer *transfers, size
  * as it was. */
 enum { MPROC_PLAT_BUFFER_UNIT = 2 << 20 };
 void *mproc_plat_buffer_resize(void *buffer, size_t size, size_t new_size);
+
+/* ---- hmac (hmac.c) ---- */
+
+enum mproc_plat_digest {
+    MPROC_PLAT_MD5,
+    MPROC_PLAT_SHA256,
+    MPROC_PLAT_SHA384,
+    MPROC_PLAT_SHA3_256,
+    MPROC_PLAT_SHA3_384
+};
+enum { MPROC_PLAT_DIGEST_SIZE = 48 };
+/* HMAC (RFC 2104) of `size` bytes. MPROC_ENOTSUP: this system has no such digest. */
+mproc_err mproc_plat_hmac(enum mproc_plat_digest digest, const void *key, size_t key_size,
+                          const void *bytes, size_t size,
+                          unsigned char mac[MPROC_PLAT_DIGEST_SIZE], size_t *mac_size);
+
+/* ---- channels: the transport below connections (channel.c) ---- */
+
+struct mproc_plat_channel {
+    mproc_plat_handle handle;    /* a socket or named pipe */
+    mproc_address_family family; /* not DEFAULT */
+    bool listening;
+    bool whole_messages;         /* what is written at once is read as one message: named pipes */
+    void *own;                   /* the platform's */
+};
+/* What an address-less listener gets. */
+mproc_address_family mproc_plat_channel_family(void);
+/* Listens. `address` NULL: a fresh one. Stores the true address in `bound` (MPROC_ADDRESS_SIZE).
+ * MPROC_EEXIST, MPROC_EPERM, MPROC_ENOTFOUND, MPROC_EINVAL, MPROC_ENOTSUP. */
+mproc_err mproc_plat_channel_listen(struct mproc_plat_channel *channel, mproc_address_family family,
+                                    const char *address, int backlog, char *bound);
+/* Removes what a Unix listener left in the file system; for the process that made it. */
+void mproc_plat_channel_unlink(mproc_address_family family, const char *bound, bool fresh);
+/* Never waits: MPROC_ETIMEDOUT (without a described error) if nobody is there. */
+mproc_err mproc_plat_channel_accept(struct mproc_plat_channel *listener,
+                                    struct mproc_plat_channel *channel, char *peer);
+mproc_err mproc_plat_channel_connect(struct mproc_plat_channel *channel, mproc_address_family family,
+                                     const char *address, int64_t deadline);
+/* Makes a channel of a connected native handle. MPROC_EINVAL if it is none. */
+mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_plat_handle handle,
+                                   mproc_address_family family);
+/* Before the handle goes elsewhere: nothing is being read from it. MPROC_ESTATE if something was. */
+mproc_err mproc_plat_channel_calm(struct mproc_plat_channel *channel);
+/* Reads up to `size` > 0 bytes, never waits: MPROC_ETIMEDOUT (not described) if nothing is there,
+ * MPROC_ECLOSED (not described) at the end. *more: the message goes on (whole_messages). *passed is
+ * NONE or a handle that came with the bytes (Unix sockets). */
+mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
+                                  size_t *got, bool *more, mproc_plat_handle *passed);
+/* Writes all, with `passed` unless it is NONE; *written is right on errors too. One call at a time
+ * beside one read at a time. MPROC_ETIMEDOUT, MPROC_ECLOSED: not described. No SIGPIPE. */
+mproc_err mproc_plat_channel_write(struct mproc_plat_channel *channel, const void *bytes, size_t size,
+                                   mproc_plat_handle passed, int64_t deadline, size_t *written);
+/* What mproc_plat_await() is to wait for before read() or accept() is worth another try. */
+mproc_err mproc_plat_channel_waitable(struct mproc_plat_channel *channel, mproc_plat_handle *handle);
+void mproc_plat_channel_close(struct mproc_plat_channel *channel);
+/* Prepares a handle for the other side of `channel`: fills `text` (at most `size` bytes, *used) that is
+ * to be sent, and *passed for write(). MPROC_ENOTSUP if this channel carries none. */
+mproc_err mproc_plat_channel_pack(struct mproc_plat_channel *channel, mproc_plat_handle handle,
+                                  mproc_native_kind kind, void *text, size_t size, size_t *used,
+                                  mproc_plat_handle *passed);
+/* The receiver's half: MPROC_EPROTO if text and passed make no handle. */
+mproc_err mproc_plat_channel_unpack(struct mproc_plat_channel *channel, const void *text, size_t size,
+                                    mproc_plat_handle passed, mproc_native_kind kind,
+                                    mproc_plat_handle *handle);
+
+/* ---- awaiting any of many (await.c) ---- */
+
+/* Waits until a handle is readable (signalled) or the deadline; sets ready[i]. The number may be any and
+ * entries MPROC_PLAT_NONE are never ready. MPROC_ETIMEDOUT: not described. MPROC_EINVAL: *bad is the
+ * entry that is no open handle. */
+mproc_err mproc_plat_await(const mproc_plat_handle *handles, size_t count, int64_t deadline, bool *ready,
+                           size_t *bad);
+/* A SOCKET as something to wait for, until it is given back: Windows makes an event of it. */
+mproc_err mproc_plat_await_socket(mproc_plat_handle socket, mproc_plat_handle *waitable);
+void mproc_plat_await_socket_end(mproc_plat_handle socket, mproc_plat_handle waitable);
+
+/* A flag of this process that can be awaited. */
+struct mproc_plat_flag {
+    mproc_plat_handle handle; /* to await */
+    mproc_plat_handle other;
+};
+mproc_err mproc_plat_flag_create(struct mproc_plat_flag *flag);
+void mproc_plat_flag_set(struct mproc_plat_flag *flag);
+void mproc_plat_flag_clear(struct mproc_plat_flag *flag);
+void mproc_plat_flag_close(struct mproc_plat_flag *flag);
 
 /* ---- standard streams (stdio.c) ---- */
 

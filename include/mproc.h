@@ -13,6 +13,7 @@
 #include "mproc/barrier.h"
 #include "mproc/base.h"
 #include "mproc/condition.h"
+#include "mproc/connection.h"
 #include "mproc/debug.h"
 #include "mproc/event.h"
 #include "mproc/lock.h"
@@ -30,5 +31,6 @@
 #include "mproc/subprocess.h"
 #include "mproc/trace.h"
 #include "mproc/value.h"
+#include "mproc/wait.h"
 
 #endif

@@ -534,6 +534,14 @@ static void d5_lines_never_interleave(void)
                         1);
 }
 
+static void c01_both_sides_hear_each_other(void)
+{
+    struct output output = run("c01_listener_and_client", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 2);
+    CU_ASSERT_EQUAL(count_of(&output, "the client said: hello"), 1);
+    CU_ASSERT_EQUAL(count_of(&output, "the listener said: good day"), 1);
+}
+
 /* ---- wordfreq on a folder of our own ---- */
 
 static const char *folder; /* made by make_text_folder() */
@@ -947,7 +955,8 @@ static void q6_full_and_empty_at_the_right_time(void)
     CU_ASSERT_TRUE(has_lines(&output, lines, 10));
 }
 
-MPROC_SUITE(examples, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
+MPROC_SUITE(examples, MPROC_TEST(c01_both_sides_hear_each_other),
+            MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(pickled_prints_what_python_would),
             MPROC_TEST(p1_prints_in_order_with_different_pids),
             MPROC_TEST(p2_five_processes_end_before_the_program),

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for several things: each kind says by its source how it is asked and what it waits on. */
+#include "mproc/wait.h"
+
+#include "connection.h"
+#include "runtime.h"
+#include "wait_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* How soon a thing that another thread is using is asked again. */
+#define RETRY INT64_C(10000000)
+
+mproc_err mproc__wait_add(struct wait_set *set, mproc_plat_handle handle, bool direct)
+{
+    if (set->count == set->capacity) {
+        size_t capacity = set->capacity ? set->capacity * 2 : 16;
+        struct wait_entry *more = realloc(set->entries, capacity * sizeof *more);
+        if (!more)
+            return mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu things", capacity);
+        set->entries = more;
+        set->capacity = capacity;
+    }
+    set->entries[set->count++] = (struct wait_entry){
+        .handle = handle,
+        .item = set->item,
+        .direct = direct,
+        .socket = MPROC_PLAT_NONE,
+    };
+    return MPROC_OK;
+}
+
+mproc_err mproc__wait_retry(struct wait_set *set)
+{
+    int64_t soon = mproc_plat_now() + RETRY;
+    if (soon < set->until)
+        set->until = soon;
+    return MPROC_OK;
+}
+
+/* ---- native things and processes ---- */
+
+static mproc_err enter_plain(uint64_t id, void **object)
+{
+    (void) id;
+    *object = NULL;
+    return MPROC_OK;
+}
+
+static void leave_plain(uint64_t id, void *object)
+{
+    (void) id;
+    (void) object;
+}
+
+static mproc_err ask_none(uint64_t id, void *object, struct wait_set *set, bool *ready)
+{
+    (void) id;
+    (void) object;
+    (void) set;
+    *ready = false;
+    return MPROC_OK;
+}
+
+static mproc_err ask_native(uint64_t id, void *object, struct wait_set *set, bool *ready)
+{
+    (void) object;
+    *ready = false;
+    if ((mproc_plat_handle) id == MPROC_PLAT_NONE)
+        return mproc__fail(MPROC_EINVAL, "-1 is no native handle");
+    return mproc__wait_add(set, (mproc_plat_handle) id, true);
+}
+
+static mproc_err ask_socket(uint64_t id, void *object, struct wait_set *set, bool *ready)
+{
+    (void) object;
+    mproc_plat_handle waitable;
+    *ready = false;
+    mproc_err err = mproc_plat_await_socket((mproc_plat_handle) id, &waitable);
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__wait_add(set, waitable, true);
+    if (err != MPROC_OK)
+        mproc_plat_await_socket_end((mproc_plat_handle) id, waitable);
+    else
+        set->entries[set->count - 1].socket = (mproc_plat_handle) id;
+    return err;
+}
+
+static mproc_err ask_process(uint64_t id, void *object, struct wait_set *set, bool *ready)
+{
+    (void) object;
+    mproc_process *process = (mproc_process *) (uintptr_t) id;
+    bool alive;
+    intptr_t sentinel;
+    mproc_err err = mproc_process_is_alive(process, &alive);
+    *ready = err == MPROC_OK && !alive;
+    if (err != MPROC_OK || !alive)
+        return err;
+    err = mproc_process_sentinel(process, &sentinel);
+    /* Not direct: what the sentinel says is asked of the process. */
+    return err == MPROC_OK ? mproc__wait_add(set, sentinel, false) : err;
+}
+
+static const struct wait_source none = { enter_plain, ask_none, leave_plain };
+static const struct wait_source native = { enter_plain, ask_native, leave_plain };
+static const struct wait_source socket_source = { enter_plain, ask_socket, leave_plain };
+static const struct wait_source process = { enter_plain, ask_process, leave_plain };
+
+/* By mproc_wait_kind. */
+static const struct wait_source *const sources[] = {
+    &none, &native, &socket_source, &mproc__connection_source, &mproc__listener_source, &process,
+};
+
+/* ---- rounds ---- */
+
+/* Says which item it was. */
+static mproc_err of_item(mproc_err err, size_t index)
+{
+    char cause[400];
+    snprintf(cause, sizeof cause, "%s", mproc_last_error());
+    return mproc__fail(err, "item %zu to wait for: %s", index, cause);
+}
+
+static mproc_err ask_all(mproc_wait_item *items, size_t count, void **objects, struct wait_set *set,
+                         size_t *ready)
+{
+    mproc_err err = MPROC_OK;
+    for (size_t i = 0; i < count && err == MPROC_OK; i++) {
+        set->item = i;
+        err = sources[items[i].kind]->ask(items[i].id, objects[i], set, &items[i].ready);
+        if (err != MPROC_OK)
+            return of_item(err, i);
+        *ready += items[i].ready;
+    }
+    return MPROC_OK;
+}
+
+/* Waits on what the items gave; those that wait on a handle itself become ready here. */
+static mproc_err await_set(mproc_wait_item *items, const struct wait_set *set, int64_t deadline,
+                           size_t *count_ready)
+{
+    mproc_plat_handle *handles = malloc((set->count + 1) * (sizeof *handles + sizeof(bool)));
+    if (!handles)
+        return mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu things", set->count);
+    bool *ready = (bool *) (handles + set->count);
+    for (size_t i = 0; i < set->count; i++)
+        handles[i] = set->entries[i].handle;
+    size_t bad;
+    mproc_err err = mproc_plat_await(handles, set->count, deadline, ready, &bad);
+    if (err == MPROC_EINVAL)
+        err = of_item(err, set->entries[bad].item);
+    for (size_t i = 0; err == MPROC_OK && i < set->count; i++) {
+        mproc_wait_item *item = &items[set->entries[i].item];
+        if (ready[i] && set->entries[i].direct && !item->ready) {
+            item->ready = true;
+            ++*count_ready;
+        }
+    }
+    free(handles);
+    return err;
+}
+
+static void clear(struct wait_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->entries[i].socket != MPROC_PLAT_NONE)
+            mproc_plat_await_socket_end(set->entries[i].socket, set->entries[i].handle);
+    set->count = 0;
+    set->until = MPROC_PLAT_NEVER;
+}
+
+static mproc_err wait_until_ready(mproc_wait_item *items, size_t count, void **objects, int64_t deadline,
+                                  size_t *count_ready)
+{
+    struct wait_set set = { .until = MPROC_PLAT_NEVER };
+    mproc_err err = MPROC_OK;
+    *count_ready = 0;
+    for (bool late = false;;) {
+        err = ask_all(items, count, objects, &set, count_ready);
+        if (err != MPROC_OK)
+            break;
+        int64_t until = *count_ready > 0 || late ? 0 : deadline;
+        err = await_set(items, &set, set.until < until ? set.until : until, count_ready);
+        if (err == MPROC_ETIMEDOUT)
+            err = MPROC_OK;
+        if (err != MPROC_OK || *count_ready > 0)
+            break;
+        if (late) {
+            err = mproc__fail(MPROC_ETIMEDOUT, "none of the %zu things is ready", count);
+            break;
+        }
+        /* After the deadline all are asked once more: they may have become ready just then. */
+        late = deadline == 0 || mproc_plat_now() >= deadline;
+        clear(&set);
+        *count_ready = 0;
+    }
+    clear(&set);
+    free(set.entries);
+    return err;
+}
+
+mproc_err mproc_wait(mproc_wait_item *items, size_t count, size_t *count_ready, mproc_ms timeout)
+{
+    mproc_err err = mproc__check_init();
+    if (err != MPROC_OK)
+        return err;
+    if (!items || count == 0)
+        return mproc__fail(MPROC_EINVAL, "mproc_wait: %s", items ? "there is nothing to wait for"
+                                                                 : "items is NULL");
+    void **objects = calloc(count, sizeof *objects);
+    if (!objects)
+        return mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu things", count);
+    int64_t deadline = mproc__deadline(timeout);
+    size_t entered = 0, ready = 0;
+    for (; entered < count && err == MPROC_OK; entered++) {
+        items[entered].ready = false;
+        if ((size_t) items[entered].kind >= sizeof sources / sizeof sources[0])
+            err = mproc__fail(MPROC_EINVAL, "there is no kind %d", (int) items[entered].kind);
+        else
+            err = sources[items[entered].kind]->enter(items[entered].id, &objects[entered]);
+        if (err != MPROC_OK) {
+            err = of_item(err, entered);
+            break;
+        }
+    }
+    if (err == MPROC_OK)
+        err = wait_until_ready(items, count, objects, deadline, &ready);
+    while (entered-- > 0)
+        sources[items[entered].kind]->leave(items[entered].id, objects[entered]);
+    free(objects);
+    if (err == MPROC_OK && count_ready)
+        *count_ready = ready;
+    return err;
+}

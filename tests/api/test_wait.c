@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for several things at once, and things in messages. */
+#include "suite.h"
+#include "system.h"
+
+#include "platform.h"
+
+#define LONG_TIME ((mproc_ms) 60000)
+enum { MANY = 100 };
+
+static mproc_listener *listen_at(char *address)
+{
+    mproc_listener *listener = NULL;
+    mproc_connection_options options = { .backlog = MANY };
+    CHECK_OK(mproc_listener_create(&listener, NULL, &options));
+    CHECK_OK(mproc_listener_address(listener, address, MPROC_ADDRESS_SIZE));
+    return listener;
+}
+
+static int leave_at_once(void *arg)
+{
+    (void) arg;
+    return 0;
+}
+
+static void nothing_ready_is_a_time_out(void)
+{
+    char address[MPROC_ADDRESS_SIZE];
+    mproc_listener *listener = listen_at(address);
+    mproc_wait_item items[] = { mproc_wait_listener(listener), mproc_wait_make(MPROC_WAIT_NONE, 0) };
+    CHECK_FAILS(mproc_wait(items, 2, NULL, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    int64_t begin = mproc_plat_now();
+    CHECK_FAILS(mproc_wait(items, 2, NULL, 30), MPROC_ETIMEDOUT);
+    CU_ASSERT_TRUE(mproc_plat_now() - begin >= INT64_C(30000000));
+    CHECK_OK(mproc_listener_close(listener));
+    CHECK_FAILS(mproc_wait(items, 2, NULL, MPROC_NOWAIT), MPROC_ECLOSED);
+    CHECK_FAILS(mproc_wait(NULL, 2, NULL, MPROC_NOWAIT), MPROC_EINVAL);
+    CHECK_FAILS(mproc_wait(items, 0, NULL, MPROC_NOWAIT), MPROC_EINVAL);
+}
+
+static void listeners_connections_and_processes_become_ready(void)
+{
+    char address[MPROC_ADDRESS_SIZE];
+    mproc_listener *listener = listen_at(address);
+    mproc_connection *here, *there;
+    mproc_wait_item items[3] = { mproc_wait_listener(listener) };
+    size_t ready = 0;
+    CHECK_OK(mproc_connection_open(&there, address, NULL, LONG_TIME));
+    CHECK_OK(mproc_wait(items, 1, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && items[0].ready);
+    CHECK_OK(mproc_listener_accept(listener, &here, LONG_TIME));
+    items[1] = mproc_wait_connection(here);
+    CHECK_FAILS(mproc_wait(items, 2, &ready, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_connection_send_bytes(there, "x", 1, LONG_TIME));
+    CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && !items[0].ready && items[1].ready);
+    char byte;
+    CHECK_OK(mproc_connection_recv_bytes(here, &byte, 1, &ready, MPROC_NOWAIT));
+    mproc_process *child = start_child(leave_at_once, NULL, 0, NULL);
+    items[2] = mproc_wait_process(child);
+    CHECK_OK(mproc_wait(items, 3, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && items[2].ready);
+    CHECK_OK(mproc_connection_close(there));
+    items[2] = mproc_wait_make(MPROC_WAIT_NONE, 0);
+    CHECK_OK(mproc_wait(items, 3, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(items[1].ready);
+    (void) end_child(child);
+    CHECK_OK(mproc_connection_close(here));
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+static void a_hundred_connections_are_waited_for(void)
+{
+    char address[MPROC_ADDRESS_SIZE];
+    mproc_listener *listener = listen_at(address);
+    static mproc_connection *here[MANY], *there[MANY];
+    static mproc_wait_item items[MANY];
+    for (int i = 0; i < MANY; i++) {
+        CHECK_OK(mproc_connection_open(&there[i], address, NULL, LONG_TIME));
+        CHECK_OK(mproc_listener_accept(listener, &here[i], LONG_TIME));
+        items[i] = mproc_wait_connection(here[i]);
+    }
+    CHECK_FAILS(mproc_wait(items, MANY, NULL, 20), MPROC_ETIMEDOUT);
+    size_t ready = 0;
+    CHECK_OK(mproc_connection_send_bytes(there[MANY - 1], "x", 1, LONG_TIME));
+    CHECK_OK(mproc_wait(items, MANY, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && items[MANY - 1].ready && !items[0].ready);
+    for (int i = 0; i < MANY; i++) {
+        CHECK_OK(mproc_connection_close(here[i]));
+        CHECK_OK(mproc_connection_close(there[i]));
+    }
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+static void native_sockets_and_sentinels_become_ready(void)
+{
+    char address[MPROC_ADDRESS_SIZE];
+    mproc_listener *listener = NULL;
+    mproc_connection_options inet = { .family = MPROC_FAMILY_INET };
+    mproc_connection *here, *there;
+    intptr_t native, sentinel;
+    size_t ready = 0;
+    CHECK_OK(mproc_listener_create(&listener, NULL, &inet));
+    CHECK_OK(mproc_listener_address(listener, address, sizeof address));
+    CHECK_OK(mproc_connection_open(&there, address, NULL, LONG_TIME));
+    CHECK_OK(mproc_listener_accept(listener, &here, LONG_TIME));
+    CHECK_OK(mproc_connection_detach(here, &native));
+    mproc_process *child = start_child(hang_for_ever, NULL, 0, NULL);
+    CHECK_OK(mproc_process_sentinel(child, &sentinel));
+    mproc_wait_item items[] = { mproc_wait_socket(native), mproc_wait_native(sentinel) };
+    CHECK_FAILS(mproc_wait(items, 2, &ready, 20), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_connection_send_bytes(there, "x", 1, LONG_TIME));
+    CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && items[0].ready && !items[1].ready);
+    CHECK_OK(mproc_process_kill(child));
+    CHECK_OK(mproc_wait(&items[1], 1, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(items[1].ready);
+    (void) end_child(child);
+    CHECK_OK(mproc_connection_attach(&here, native, &inet));
+    CHECK_OK(mproc_connection_close(here));
+    CHECK_OK(mproc_connection_close(there));
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+static int listen_and_leave(void *arg)
+{
+    mproc_memory *block = arg;
+    mproc_listener *listener;
+    CHILD_OK(mproc_listener_create(&listener, NULL, NULL));
+    CHILD_OK(mproc_listener_address(listener, mproc_pointer(*block), MPROC_ADDRESS_SIZE));
+    return 0;
+}
+
+static void a_listener_that_nobody_closed_leaves_no_path(void)
+{
+    mproc_memory block;
+    CHECK_OK(mproc_alloc(&block, MPROC_ADDRESS_SIZE));
+    mproc_process *child = start_child(listen_and_leave, &block, sizeof block, NULL);
+    CU_ASSERT_EQUAL(end_child(child), 0);
+    CU_ASSERT_TRUE(strlen(mproc_pointer(block)) > 0);
+    CU_ASSERT_FALSE(file_exists(mproc_pointer(block)));
+    CHECK_OK(mproc_free(block));
+}
+
+/* ---- things in messages ---- */
+
+struct gift {
+    char address[MPROC_ADDRESS_SIZE];
+};
+
+static int use_gifts(void *arg)
+{
+    const struct gift *gift = arg;
+    mproc_connection *carrier, *cargo;
+    intptr_t file;
+    mproc_native_kind kind;
+    char text[8];
+    size_t size;
+    CHILD_OK(mproc_connection_open(&carrier, gift->address, NULL, LONG_TIME));
+    CHILD_FAILS(mproc_connection_recv_bytes(carrier, text, sizeof text, &size, LONG_TIME), MPROC_ETYPE);
+    CHILD_FAILS(mproc_connection_recv_connection(carrier, &cargo, LONG_TIME), MPROC_ETYPE);
+    CHILD_OK(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME));
+    CHILD_CHECK(kind == MPROC_NATIVE_FILE);
+    CHILD_CHECK(native_write(file, "gift"));
+    native_close(file);
+    CHILD_FAILS(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME), MPROC_ETYPE);
+    CHILD_OK(mproc_connection_recv_connection(carrier, &cargo, LONG_TIME));
+    CHILD_OK(mproc_connection_send_bytes(cargo, "thanks", 6, LONG_TIME));
+    CHILD_FAILS(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME), MPROC_ETYPE);
+    CHILD_OK(mproc_connection_recv_bytes(carrier, text, sizeof text, &size, LONG_TIME));
+    CHILD_CHECK(size == 3);
+    CHILD_OK(mproc_connection_close(cargo));
+    CHILD_OK(mproc_connection_close(carrier));
+    return 0;
+}
+
+static void files_and_connections_go_to_another_process(void)
+{
+    struct gift gift;
+    char folder[512], path[600], far_address[MPROC_ADDRESS_SIZE], text[16] = "";
+    size_t size = 0;
+    mproc_listener *listener = listen_at(gift.address), *far_listener = NULL;
+    mproc_connection_options inet = { .family = MPROC_FAMILY_INET };
+    CHECK_OK(mproc_listener_create(&far_listener, NULL, &inet));
+    CHECK_OK(mproc_listener_address(far_listener, far_address, sizeof far_address));
+    mproc_connection *carrier, *cargo, *other;
+    CHECK_OK(mproc_connection_open(&cargo, far_address, NULL, LONG_TIME));
+    CHECK_OK(mproc_listener_accept(far_listener, &other, LONG_TIME));
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("gift", folder, sizeof folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    intptr_t file = native_open(path, true);
+    mproc_process *child = start_child(use_gifts, &gift, sizeof gift, NULL);
+    CHECK_OK(mproc_listener_accept(listener, &carrier, LONG_TIME));
+    CHECK_OK(mproc_connection_send_handle(carrier, file, MPROC_NATIVE_FILE, LONG_TIME));
+    native_close(file);
+    CHECK_FAILS(mproc_connection_send_handle(other, file, MPROC_NATIVE_FILE, LONG_TIME), MPROC_ENOTSUP);
+    CHECK_OK(mproc_connection_send_connection(carrier, cargo, LONG_TIME));
+    CHECK_FAILS(mproc_connection_close(cargo), MPROC_ECLOSED);
+    CHECK_OK(mproc_connection_send_bytes(carrier, "end", 3, LONG_TIME));
+    CHECK_OK(mproc_connection_recv_bytes(other, text, sizeof text, &size, LONG_TIME));
+    CU_ASSERT_TRUE(size == 6 && memcmp(text, "thanks", 6) == 0);
+    CU_ASSERT_EQUAL(end_child(child), 0);
+    CHECK_FAILS(mproc_connection_recv_bytes(other, text, sizeof text, &size, LONG_TIME), MPROC_ECLOSED);
+    file = native_open(path, false);
+    CU_ASSERT_EQUAL(native_read(file, text, sizeof text), 4);
+    native_close(file);
+    CHECK_OK(mproc_connection_close(other));
+    CHECK_OK(mproc_connection_close(carrier));
+    CHECK_OK(mproc_listener_close(listener));
+    CHECK_OK(mproc_listener_close(far_listener));
+    remove_folder(folder);
+}
+
+MPROC_SUITE(wait,
+    MPROC_TEST(nothing_ready_is_a_time_out),
+    MPROC_TEST(listeners_connections_and_processes_become_ready),
+    MPROC_TEST(a_hundred_connections_are_waited_for),
+    MPROC_TEST(native_sockets_and_sentinels_become_ready),
+    MPROC_TEST(a_listener_that_nobody_closed_leaves_no_path),
+    MPROC_TEST(files_and_connections_go_to_another_process))

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* C and the installed Python at the two ends of a connection. Other Pythons: MPROC_PYTHON=path. */
+#include "suite.h"
+#include "system.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LONG_TIME ((mproc_ms) 60000)
+
+static pid_t start_python(const char *role, const char *address, const char *key)
+{
+    const char *python = getenv("MPROC_PYTHON");
+    pid_t pid = fork();
+    if (pid == 0) {
+        execlp(python ? python : "python3", "python3", PEER, role, address, key, (char *) NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static int end_python(pid_t pid)
+{
+    int status = 0;
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void echo_sizes(mproc_connection *connection)
+{
+    static const size_t sizes[] = { 0, 1, 16, 20, 16384, 16385, 1 << 20, 16 << 20 };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char *bytes = malloc(sizes[i] + 1);
+        void *back = NULL;
+        size_t got = 0;
+        for (size_t j = 0; j < sizes[i]; j++)
+            bytes[j] = (char) (j * 13);
+        CHECK_OK(mproc_connection_send_bytes(connection, bytes, sizes[i], LONG_TIME));
+        CHECK_OK(mproc_connection_recv_alloc(connection, &back, &got, LONG_TIME));
+        CU_ASSERT_TRUE(got == sizes[i] && memcmp(back, bytes, got) == 0);
+        mproc_connection_free(back);
+        free(bytes);
+    }
+}
+
+static mproc_connection_options options_of(mproc_address_family family, const char *key)
+{
+    return (mproc_connection_options){ .family = family, .authkey = key[0] ? key : NULL,
+                                       .authkey_size = strlen(key) };
+}
+
+static void python_connects(mproc_address_family family, const char *key)
+{
+    mproc_connection_options options = options_of(family, key);
+    mproc_listener *listener;
+    mproc_connection *connection;
+    char address[MPROC_ADDRESS_SIZE];
+    CHECK_OK(mproc_listener_create(&listener, NULL, &options));
+    CHECK_OK(mproc_listener_address(listener, address, sizeof address));
+    pid_t pid = start_python("client", address, key);
+    CHECK_OK(mproc_listener_accept(listener, &connection, LONG_TIME));
+    echo_sizes(connection);
+    CHECK_OK(mproc_connection_close(connection));
+    CU_ASSERT_EQUAL(end_python(pid), 0);
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+static void python_is_a_client_with_and_without_a_key(void)
+{
+    for (int family = MPROC_FAMILY_INET; family <= MPROC_FAMILY_UNIX; family++) {
+        python_connects((mproc_address_family) family, "");
+        python_connects((mproc_address_family) family, "a key");
+    }
+}
+
+/* Python listens at a path; it is there when a connection succeeds. */
+static mproc_err connect_when_ready(const char *path, const char *key, mproc_connection **connection)
+{
+    mproc_connection_options options = options_of(MPROC_FAMILY_UNIX, key);
+    for (int i = 0;; i++) {
+        mproc_err err = mproc_connection_open(connection, path, &options, LONG_TIME);
+        if (err != MPROC_ENOTFOUND || i > 6000)
+            return err;
+        sleep_briefly();
+    }
+}
+
+static void with_a_python_listener(const char *their_key, const char *our_key)
+{
+    char folder[512], path[600];
+    mproc_connection *connection;
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("py", folder, sizeof folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    pid_t pid = start_python("listener", path, their_key);
+    if (strcmp(their_key, our_key) == 0) {
+        CHECK_OK(connect_when_ready(path, our_key, &connection));
+        echo_sizes(connection);
+        CHECK_OK(mproc_connection_close(connection));
+        CU_ASSERT_EQUAL(end_python(pid), 0);
+    } else {
+        CHECK_FAILS(connect_when_ready(path, our_key, &connection), MPROC_EAUTH);
+        CU_ASSERT_EQUAL(end_python(pid), 3);
+    }
+    remove_folder(folder);
+}
+
+static void python_is_a_listener_with_and_without_a_key(void)
+{
+    with_a_python_listener("", "");
+    with_a_python_listener("a key", "a key");
+}
+
+static void wrong_keys_are_refused_in_both_languages(void)
+{
+    with_a_python_listener("theirs", "ours");
+    mproc_connection_options options = options_of(MPROC_FAMILY_UNIX, "ours");
+    mproc_listener *listener;
+    mproc_connection *connection;
+    char address[MPROC_ADDRESS_SIZE];
+    CHECK_OK(mproc_listener_create(&listener, NULL, &options));
+    CHECK_OK(mproc_listener_address(listener, address, sizeof address));
+    pid_t pid = start_python("client", address, "theirs");
+    CHECK_FAILS(mproc_listener_accept(listener, &connection, LONG_TIME), MPROC_EAUTH);
+    CU_ASSERT_EQUAL(end_python(pid), 3);
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+static void a_killed_python_is_the_end(void)
+{
+    mproc_listener *listener;
+    mproc_connection *connection;
+    char address[MPROC_ADDRESS_SIZE], text[4];
+    size_t size;
+    CHECK_OK(mproc_listener_create(&listener, NULL, NULL));
+    CHECK_OK(mproc_listener_address(listener, address, sizeof address));
+    pid_t pid = start_python("client", address, "");
+    CHECK_OK(mproc_listener_accept(listener, &connection, LONG_TIME));
+    CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
+    CHECK_FAILS(mproc_connection_recv_bytes(connection, text, 4, &size, LONG_TIME), MPROC_ECLOSED);
+    (void) end_python(pid);
+    CHECK_OK(mproc_connection_close(connection));
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+MPROC_SUITE(interop_connection,
+    MPROC_TEST(python_is_a_client_with_and_without_a_key),
+    MPROC_TEST(python_is_a_listener_with_and_without_a_key),
+    MPROC_TEST(wrong_keys_are_refused_in_both_languages),
+    MPROC_TEST(a_killed_python_is_the_end))
