@@ -17,7 +17,8 @@
 
 enum {
     SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
-    LARGE_CLASS = 64,        /* free_list[LARGE_CLASS + log2]: large blocks by power of two */
+    LARGE_CLASS = 64,        /* free_list[LARGE_CLASS + step]: large blocks, four steps to each doubling */
+    LARGE_STEPS = 128,
     RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
     ARENA_VERSION = 1,
 };
@@ -52,12 +53,28 @@ static uint64_t class_size(uint32_t index)
     return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2));
 }
 
-static uint32_t log2_floor(uint64_t value)
+/* Large blocks: 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... granules. */
+static uint64_t large_size(uint32_t step)
 {
-    uint32_t power = 0;
-    while (value >>= 1)
-        power++;
-    return power;
+    return step < 4 ? step + 1 : (uint64_t) (5 + step % 4) << (step / 4 - 1);
+}
+
+/* The first step of at least so many granules. */
+static uint32_t large_step(uint64_t granules)
+{
+    uint32_t step = 0;
+    while (large_size(step) < granules)
+        step += 4;
+    while (step > 0 && large_size(step - 1) >= granules)
+        step--;
+    return step;
+}
+
+/* The last step of at most so many: where a free block is found by all that fit into it. */
+static uint32_t large_step_within(uint64_t granules)
+{
+    uint32_t step = large_step(granules);
+    return large_size(step) > granules ? step - 1 : step;
 }
 
 static uint64_t block_capacity(const struct block *block)
@@ -129,15 +146,16 @@ static mproc_err growth_lock(struct family *family)
     return err;
 }
 
-/* Commits `bytes` (granules) at the frontier; the caller holds the growth lock. */
-static mproc_err extend(struct family *family, uint64_t bytes, uint64_t *offset)
+/* Finds room for `bytes` (granules) at the frontier and commits the first `committed` of them; the caller
+ * holds the growth lock. */
+static mproc_err extend(struct family *family, uint64_t bytes, uint64_t committed, uint64_t *offset)
 {
     uint64_t at = mproc_plat_region_fit(atomic_load(&family->frontier), bytes);
     if (at == UINT64_MAX || at + bytes > family->limit || at + bytes < at)
         return mproc__fail(MPROC_ENOMEM,
                            "the family's arena of %llu MiB is full; free blocks, or raise MPROC_ARENA_LIMIT",
                            (unsigned long long) (family->limit >> 20));
-    mproc_err err = mproc_plat_region_commit(at, bytes);
+    mproc_err err = mproc_plat_region_commit(at, committed);
     if (err == MPROC_OK)
         *offset = at;
     return err;
@@ -147,14 +165,14 @@ static mproc_err extend(struct family *family, uint64_t bytes, uint64_t *offset)
  * first small block's, so that stale handles go on to meet a newer generation. */
 static bool take_free_large(struct family *family, uint64_t *offset, uint64_t *bytes)
 {
-    for (uint32_t power = log2_floor((*bytes + GRANULE - 1) / GRANULE); power < POSITION_BITS; power++) {
-        uint64_t position = pop(&family->free_list[LARGE_CLASS + power]);
+    for (uint32_t step = large_step((*bytes + GRANULE - 1) / GRANULE); step < LARGE_STEPS; step++) {
+        uint64_t position = pop(&family->free_list[LARGE_CLASS + step]);
         if (position == 0)
             continue;
         uint64_t capacity = block_capacity(block_at(position));
         if (capacity < *bytes || (capacity >= RELEASE_SIZE &&
                                   mproc_plat_region_commit(position * UNIT, capacity) != MPROC_OK)) {
-            push(&family->free_list[LARGE_CLASS + power], position);
+            push(&family->free_list[LARGE_CLASS + step], position);
             continue;
         }
         memset(block_at(position) + 1, 0, (size_t) capacity - sizeof(struct block));
@@ -174,7 +192,7 @@ static mproc_err grow_class(struct family *family, uint32_t index)
         return err;
     uint64_t offset = 0;
     if ((atomic_load(&family->cursor[index]) >> POSITION_BITS) == 0) {
-        err = extend(family, bytes, &offset);
+        err = extend(family, bytes, bytes, &offset);
         if (err == MPROC_ENOMEM && take_free_large(family, &offset, &bytes))
             err = MPROC_OK;
         if (err == MPROC_OK) {
@@ -224,27 +242,41 @@ static mproc_err take_small(struct family *family, uint64_t bytes, uint64_t *pos
     return err;
 }
 
+/* A free block for `needed` granules in this step, or 0. */
+static uint64_t pop_large(struct family *family, uint32_t step, uint64_t needed)
+{
+    uint64_t position = pop(&family->free_list[LARGE_CLASS + step]);
+    if (position == 0)
+        return 0;
+    uint64_t capacity = block_capacity(block_at(position));
+    if (capacity >= needed * GRANULE &&
+        (capacity < RELEASE_SIZE || mproc_plat_region_commit(position * UNIT, needed * GRANULE) == MPROC_OK))
+        return position;
+    push(&family->free_list[LARGE_CLASS + step], position);
+    return 0;
+}
+
 static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *position, bool *fresh)
 {
-    uint64_t granules = (bytes + GRANULE - 1) / GRANULE;
-    uint32_t power = log2_floor(granules);
-    if (granules > UINT64_C(1) << power)
-        power++;
-    *position = pop(&family->free_list[LARGE_CLASS + power]);
+    uint64_t needed = (bytes + GRANULE - 1) / GRANULE;
+    uint32_t step = large_step(needed);
+    /* As large as its step, so that it is found again by all of that step; of what is given back to the
+     * system when it is freed, only the needed part is committed. */
+    uint64_t granules = large_size(step);
+    uint64_t committed = granules * GRANULE >= RELEASE_SIZE ? needed : granules;
+    *position = pop_large(family, step, needed);
     *fresh = *position == 0;
-    if (!*fresh) {
-        uint64_t whole = (uint64_t) (block_at(*position)->class_index & ~LARGE_BIT) * GRANULE;
-        mproc_err err = whole >= RELEASE_SIZE ? mproc_plat_region_commit(*position * UNIT, whole)
-                                              : MPROC_OK;
-        if (err != MPROC_OK)
-            push(&family->free_list[LARGE_CLASS + power], *position);
-        return err;
-    }
+    if (!*fresh)
+        return MPROC_OK;
     mproc_err err = growth_lock(family);
     if (err != MPROC_OK)
         return err;
     uint64_t offset = 0;
-    err = extend(family, granules * GRANULE, &offset);
+    err = extend(family, granules * GRANULE, committed * GRANULE, &offset);
+    if (err == MPROC_ENOMEM && granules > needed) {
+        granules = needed; /* nearly full: it will be found by smaller ones */
+        err = extend(family, granules * GRANULE, granules * GRANULE, &offset);
+    }
     if (err == MPROC_OK) {
         struct block *block = mproc_plat_region_at(offset);
         block->class_index = LARGE_BIT | (uint32_t) granules;
@@ -253,6 +285,12 @@ static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *pos
         *position = offset / UNIT;
     }
     mproc__latch_release(&family->growth_lock);
+    /* Nothing left: any free block that is large enough. */
+    for (step = large_step_within(needed); err == MPROC_ENOMEM && step < LARGE_STEPS; step++)
+        if ((*position = pop_large(family, step, needed)) != 0) {
+            *fresh = false;
+            err = MPROC_OK;
+        }
     return err;
 }
 
@@ -348,9 +386,11 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
         return MPROC_OK;
     }
     /* The first granule stays: it holds the header. */
-    if (capacity >= RELEASE_SIZE)
-        mproc_plat_region_release(position * UNIT + GRANULE, capacity - GRANULE);
-    push(&family->free_list[LARGE_CLASS + log2_floor(capacity / GRANULE)], position);
+    uint64_t used = (atomic_load_explicit(&block->size, memory_order_relaxed) + UNIT + GRANULE - 1) /
+                    GRANULE * GRANULE;
+    if (capacity >= RELEASE_SIZE && used > GRANULE)
+        mproc_plat_region_release(position * UNIT + GRANULE, used - GRANULE);
+    push(&family->free_list[LARGE_CLASS + large_step_within(capacity / GRANULE)], position);
     return MPROC_OK;
 }
 

@@ -1010,21 +1010,26 @@ mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t
     char *item = items;
     uint64_t length;
     mproc_err err = MPROC_OK;
-    for (*done = 0; *done == 0 && err == MPROC_OK;) {
+    for (*done = 0; *done < count && err == MPROC_OK;) {
         if (latch_at_once(&channel->get.latch)) {
-            while (*done < count && *done < BATCH && get_quickly(channel, item, size, &length)) {
+            for (int i = 0; *done < count && i < BATCH && get_quickly(channel, item, size, &length); i++) {
                 item += size;
                 ++*done;
             }
             mproc__latch_release(&channel->get.latch);
             mproc__gate_wake_fenced(&channel->emptied);
         }
-        if (*done == 0) {
-            err = mproc__channel_get(channel, item, size, &length, deadline == MPROC_PLAT_NEVER, deadline);
-            *done = err == MPROC_OK;
+        if (*done == count)
+            break;
+        /* What is not quick, or not there: only for the first it is waited. */
+        int64_t until = *done ? 0 : deadline;
+        err = mproc__channel_get(channel, item, size, &length, until == MPROC_PLAT_NEVER, until);
+        if (err == MPROC_OK) {
+            item += size;
+            ++*done;
         }
     }
-    return err;
+    return *done ? MPROC_OK : err;
 }
 
 uint32_t mproc__channel_items(struct channel *channel)

@@ -64,6 +64,29 @@ static void used_bytes_return_to_what_they_were(void)
     CU_ASSERT_EQUAL(mproc__arena_used(), before);
 }
 
+/* A freed block is used again for its own size, whichever were freed after it. */
+static void large_blocks_of_any_size_are_used_again(void)
+{
+    static const uint64_t sizes[] = { 65520,   65521,   131056,  150000,   200000,   262128,    300000,
+                                      1000000, 1048560, 1048577, 17000000, 16777200, 40000000 };
+    enum { SIZES = sizeof sizes / sizeof sizes[0] };
+    uint64_t handles[SIZES], frontier = 0;
+    for (int round = 0; round < 50; round++) {
+        for (int i = 0; i < SIZES; i++) {
+            handles[i] = allocate(sizes[i]);
+            unsigned char *bytes = mproc__arena_at(BLOCK_MEMORY, handles[i]);
+            CU_ASSERT(bytes[0] == 0 && bytes[sizes[i] - 1] == 0);
+            memset(bytes, 7, 5000);
+            bytes[sizes[i] - 1] = 7;
+        }
+        for (int i = 0; i < SIZES; i++) /* in another order every time */
+            CU_ASSERT_EQUAL(mproc__arena_free(BLOCK_MEMORY, handles[(i * 5 + round) % SIZES]), MPROC_OK);
+        if (round == 0)
+            frontier = atomic_load(&mproc__family()->frontier);
+    }
+    CU_ASSERT_EQUAL(atomic_load(&mproc__family()->frontier), frontier);
+}
+
 static void stale_forged_and_foreign_handles_are_refused(void)
 {
     uint64_t handle = allocate(64);
@@ -197,6 +220,7 @@ static void a_large_block_grows_the_arena_in_all_processes(void)
 MPROC_SUITE(arena, MPROC_TEST(blocks_of_every_size_are_zeroed_aligned_and_apart),
             MPROC_TEST(a_freed_block_is_used_again_and_zeroed),
             MPROC_TEST(used_bytes_return_to_what_they_were),
+            MPROC_TEST(large_blocks_of_any_size_are_used_again),
             MPROC_TEST(stale_forged_and_foreign_handles_are_refused),
             MPROC_TEST(more_than_the_limit_is_refused),
             MPROC_TEST(processes_that_allocate_at_once_never_share_a_block),
