@@ -9,6 +9,7 @@
 #include "log.h"
 #include "runtime.h"
 #include "self.h"
+#include "thread.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,7 @@ static void begin_forked_child(struct start_plan *plan)
     mproc__template_forked();
     mproc__children_forked();
     mproc__finalizers_forked();
+    mproc__threads_forked();
     if (grandparent != MPROC_PLAT_NONE)
         mproc_plat_handle_close(grandparent);
     mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline, true);
@@ -153,7 +155,7 @@ static void warn_of_threads(int threads)
 static mproc_err start_fork(struct start_plan *plan, struct mproc_plat_process *process, bool *in_child)
 {
     int threads = mproc_plat_thread_count();
-    warn_of_threads(threads);
+    warn_of_threads(threads - mproc__helper_threads());
     mproc__template_lock();
     mproc__lock();
     mproc__log_lock();

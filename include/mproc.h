@@ -14,6 +14,7 @@
 #include "mproc/lock.h"
 #include "mproc/log.h"
 #include "mproc/memory.h"
+#include "mproc/pool.h"
 #include "mproc/process.h"
 
 #endif
