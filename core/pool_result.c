@@ -214,7 +214,8 @@ mproc_err mproc__result_verdict(mproc_result *result)
         return mproc__fail(err, "the worker could not find the task's function: its program or library is "
                                 "of another build");
     default:
-        return mproc__fail(err, "%s", result->how ? result->how : "the worker that ran the task died");
+        return mproc__fail(err, "the worker that ran the task died: %s",
+                           result->how ? result->how : "nobody knows how");
     }
 }
 
