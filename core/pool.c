@@ -108,23 +108,24 @@ static mproc_err share_settings(mproc_pool *pool)
 
 static mproc_err make_shared(mproc_pool *pool, uint32_t seats, uint32_t workers)
 {
-    uint64_t ring_bytes = pool_align(POOL_RING * sizeof(uint64_t));
     mproc_err err = mproc__arena_alloc(BLOCK_POOL, sizeof(struct pool_shared) + POOL_LINE, &pool->handle);
     if (err != MPROC_OK)
         return err;
     struct pool_shared *shared = pool->shared =
         mproc_plat_region_at(pool_align((pool->handle & POSITION_MASK) * UNIT + sizeof(struct block)));
     uint64_t at;
-    err = mproc__pool_lines(seats * sizeof(struct seat) + POOL_LEVELS * ring_bytes, &pool->seats_block, &at);
+    err = mproc__pool_lines(seats * sizeof(struct seat), &pool->seats_block, &at);
+    if (err == MPROC_OK)
+        err = mproc__pool_level(shared, -MPROC_POOL_LOWEST);
     if (err != MPROC_OK)
         return err;
     shared->seats = seats;
     shared->seats_at = at;
-    for (int i = 0; i < POOL_LEVELS; i++)
-        atomic_store(&shared->rings[i].entries, at + seats * sizeof(struct seat) + (uint64_t) i * ring_bytes);
     for (uint32_t i = 0; i < seats; i++)
         atomic_store(&pool_seat(shared, i)->item, ITEM_NONE);
     atomic_store(&shared->workers, workers);
+    /* Nobody looks for work before any has come: the parent has other workers to start. */
+    atomic_store(&shared->work.spin.skip, (uint16_t) (workers < 1000 ? 2 * workers : 2000));
     return share_settings(pool);
 }
 
@@ -146,6 +147,9 @@ static void free_pool(mproc_pool *pool)
                 mproc__arena_free(BLOCK_TASK, atomic_load(&shared->slab[i]));
         }
         mproc__maps_reclaim(pool, true);
+        for (int i = 0; i < POOL_LEVELS; i++)
+            if (shared->rings[i].block)
+                mproc__arena_free(BLOCK_TASK, shared->rings[i].block);
         for (uint32_t i = 0; i < atomic_load(&shared->functions); i++)
             mproc__arena_free(BLOCK_TASK, shared->function_block[i]);
         if (shared->argument)
@@ -230,6 +234,7 @@ static mproc_err make(mproc_pool *pool, uint32_t workers, uint32_t seats)
 {
     pool->due_end = &pool->due;
     pool->pid = mproc__self()->pid;
+    pool->cpus = (uint32_t) mproc_cpu_count();
     pool->places = calloc(seats, sizeof *pool->places);
     const char *name = pool->options.name;
     pool->name = name ? malloc(strlen(name) + 1) : NULL;
@@ -438,6 +443,8 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
                : mproc__fail(MPROC_ENOMEM, "no memory for a result");
     if (err == MPROC_OK && (forget_wish(made), true))
         err = mproc__wish(&made->wish, wanted->options, &level);
+    if (err == MPROC_OK)
+        err = mproc__pool_level(pool->shared, level);
     bool timed = err == MPROC_OK && (made->wish.timeout || made->wish.soft_timeout);
     bool called = err == MPROC_OK && (made->wish.callback || made->wish.error_callback);
     if (err == MPROC_OK && (timed || called))

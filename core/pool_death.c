@@ -263,12 +263,15 @@ static void sweep_job(const struct sweep *sweep)
             sweep_fragment(sweep, map, unit & ~UNIT_FRAGMENT, item);
         else if (item != ITEM_NONE)
             sweep_unit(sweep, map, unit, item);
+        if (item != ITEM_DRAWING && atomic_load(&seat->drawn_end) > unit + 1)
+            atomic_fetch_add(&job->lost, 1);
         mproc__job_check(sweep->shared, job);
         if ((atomic_load(&job->state) & JOB_PHASE) == JOB_ACTIVE &&
             !mproc__pool_push(sweep->shared, job->level, reference))
             mproc_log(MPROC_LOG_DEBUG, "a full ring: others go on with the map");
     }
     atomic_store(&seat->item, ITEM_NONE);
+    atomic_store(&seat->drawn_end, 0);
     atomic_store(&seat->job, 0);
 }
 

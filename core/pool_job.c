@@ -115,6 +115,9 @@ mproc_err mproc__job_add_fragment(struct job *job, uint64_t first, uint64_t end)
 
 /* ---- the worker ---- */
 
+/* Units drawn at a time: as many as take this long, so that nobody waits for the last ones. */
+enum { DRAW_NS = 10000, MOST_DRAWN = 16 };
+
 struct share {
     struct pool_shared *shared;
     struct seat *seat;
@@ -126,6 +129,7 @@ struct share {
     _Atomic int32_t *outcomes;
     char *out;
     const char *in;
+    uint64_t average; /* nanoseconds of a unit, about; 0: not known yet */
 };
 
 static void set_item(const struct share *share, uint64_t item)
@@ -190,7 +194,10 @@ static void count(const struct share *share, uint64_t items)
     atomic_store_explicit(&seat->finished,
                           atomic_load_explicit(&seat->finished, memory_order_relaxed) + items,
                           memory_order_relaxed);
-    set_item(share, ITEM_NONE);
+    set_item(share, atomic_load_explicit(&seat->drawn_end, memory_order_relaxed) >
+                            atomic_load_explicit(&seat->unit, memory_order_relaxed) + 1
+                        ? ITEM_DRAWING
+                        : ITEM_NONE);
 }
 
 static void announce(const struct share *share, uint64_t unit)
@@ -213,7 +220,7 @@ static bool run_unit(const struct share *share, uint64_t unit)
     announce(share, unit);
     uint16_t nobody = 0;
     if (!atomic_compare_exchange_strong(&share->states[unit], &nobody, (uint16_t) (share->index + 1))) {
-        set_item(share, ITEM_NONE);
+        set_item(share, ITEM_DRAWING); /* the others of this draw are nobody's yet */
         return false;
     }
     MPROC_FAULT("job.claimed");
@@ -265,24 +272,59 @@ static bool run_lost(const struct share *share)
         if (atomic_load_explicit(&share->states[unit], memory_order_relaxed) == 0)
             any |= run_unit(share, unit);
     atomic_compare_exchange_strong(&job->lost, &lost, 0);
+    set_item(share, ITEM_NONE);
     return any;
 }
 
-/* One unit; false if there is none left. */
-static bool draw(const struct share *share)
+/* What others have drawn and not come to yet: they may be in a long one. */
+static bool run_others(const struct share *share)
+{
+    struct job *job = share->job;
+    uint64_t reference = atomic_load_explicit(&share->seat->job, memory_order_relaxed);
+    bool any = false;
+    for (uint32_t i = 0; i < job->seats; i++) {
+        struct seat *other = pool_seat(share->shared, i);
+        if (i == share->index || atomic_load(&other->job) != reference)
+            continue;
+        uint64_t unit = atomic_load(&other->unit), end = atomic_load(&other->drawn_end);
+        while (++unit < end && end <= job->units && end - unit <= MOST_DRAWN)
+            if (atomic_load_explicit(&share->states[unit], memory_order_relaxed) == 0)
+                any |= run_unit(share, unit);
+    }
+    set_item(share, ITEM_NONE);
+    return any;
+}
+
+static uint64_t how_many(const struct share *share)
+{
+    if (share->average == 0)
+        return 1;
+    uint64_t most = DRAW_NS / share->average;
+    return most < 1 ? 1 : most > MOST_DRAWN ? MOST_DRAWN : most;
+}
+
+/* One unit, or a few short ones; false if there is none left. */
+static bool draw(struct share *share)
 {
     struct job *job = share->job;
     if (atomic_load_explicit(&job->ready, memory_order_relaxed) && run_fragment(share))
         return true;
     if (atomic_load_explicit(&job->next, memory_order_relaxed) >= job->units)
-        return atomic_load(&job->lost) && run_lost(share);
+        return (atomic_load(&job->lost) && run_lost(share)) || run_others(share);
+    uint64_t wanted = how_many(share);
+    int64_t begin = mproc_plat_now();
     set_item(share, ITEM_DRAWING);
     MPROC_FAULT("job.drawing");
-    uint64_t unit = atomic_fetch_add_explicit(&job->next, 1, memory_order_acq_rel);
+    uint64_t unit = atomic_fetch_add_explicit(&job->next, wanted, memory_order_acq_rel);
+    uint64_t end = unit + wanted < job->units ? unit + wanted : job->units;
+    atomic_store_explicit(&share->seat->drawn_end, end, memory_order_relaxed);
     MPROC_FAULT("job.drawn");
-    if (unit < job->units)
-        run_unit(share, unit);
+    for (uint64_t i = unit; i < end; i++)
+        run_unit(share, i);
+    atomic_store_explicit(&share->seat->drawn_end, 0, memory_order_relaxed);
     set_item(share, ITEM_NONE);
+    uint64_t each = (uint64_t) (mproc_plat_now() - begin) / wanted + 1;
+    share->average = share->average ? (share->average * 3 + each) / 4 : each;
     return true;
 }
 

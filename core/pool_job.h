@@ -4,6 +4,8 @@
  * A unit's state: 0 nobody's; seat + 1: claimed; with UNIT_DONE: done by that seat. A worker draws thus:
  *   item = DRAWING; k = next++; unit = k; item = CLAIMING; state[k]: 0 -> seat + 1; item = first item;
  *   ...; item = last item; state[k] |= DONE; its tally++; item = NONE.
+ * Where units are short it draws several at once, up to drawn_end; who finds nothing left takes those that
+ * others have drawn and not claimed. A death among them is like one in DRAWING.
  * Killed
  *   DRAWING: some unit below `next` may be nobody's, nobody knows which: `lost` makes the workers that find
  *     the counter at its end look at all states, and claim by the same exchange.

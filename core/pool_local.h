@@ -94,6 +94,9 @@ struct mproc_pool {
     struct map *maps, *retired;
     mproc_result *due, **due_end;
     size_t pending; /* counted single tasks */
+    uint32_t cpus;
+    _Atomic uint32_t gathered;     /* results that were ready since somebody last slept for one */
+    _Atomic int64_t nap_again;
     struct {
         mproc_task *function;
         uint32_t number;

@@ -144,6 +144,8 @@ static mproc_err enlist(mproc_pool *pool, struct map *map, mproc_task *task)
     mproc_err err = mproc__pool_check_open(pool);
     if (err == MPROC_OK)
         err = mproc__pool_number(pool, task, &job->function);
+    if (err == MPROC_OK)
+        err = mproc__pool_level(shared, job->level);
     bool told = wish->callback || wish->error_callback || wish->progress;
     if (err == MPROC_OK && (told || job->timed))
         err = mproc__pool_need_collector(pool);

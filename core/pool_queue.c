@@ -210,10 +210,27 @@ static _Atomic uint64_t *entries_of(struct ring *ring)
     return at ? mproc_plat_region_at(at) : NULL;
 }
 
+/* The head is looked at only when the last look does not say enough: its line is the workers'. */
 static bool ring_is_full(struct ring *ring)
 {
-    return atomic_load_explicit(&ring->tail, memory_order_relaxed) -
-               atomic_load_explicit(&ring->head, memory_order_acquire) >= POOL_RING;
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (tail - ring->head_seen >= POOL_RING)
+        ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
+    return tail - ring->head_seen >= POOL_RING;
+}
+
+mproc_err mproc__pool_level(struct pool_shared *shared, uint32_t level)
+{
+    struct ring *ring = &shared->rings[level];
+    if (atomic_load_explicit(&ring->entries, memory_order_relaxed))
+        return MPROC_OK;
+    uint64_t at;
+    mproc_err err = mproc__pool_lines(POOL_RING * sizeof(uint64_t), &ring->block, &at);
+    if (err != MPROC_OK)
+        return err;
+    atomic_store(&ring->entries, at);
+    atomic_fetch_or(&shared->levels, 1u << level);
+    return MPROC_OK;
 }
 
 static void append(struct ring *ring, uint64_t reference)
@@ -269,20 +286,6 @@ static void refill(struct pool_shared *shared, struct ring *ring)
     }
 }
 
-void mproc__pool_push_locked(struct pool_shared *shared, uint32_t level, uint64_t reference)
-{
-    for (;;) {
-        mproc__pool_lock(shared);
-        /* A job does not wait in lists: some place in the ring becomes free, since workers draw from it. */
-        bool pushed = mproc__pool_push(shared, level, reference);
-        mproc__pool_unlock(shared);
-        mproc__gate_wake_fenced(&shared->work);
-        if (pushed || atomic_load(&shared->closing) == POOL_TERMINATED)
-            return;
-        mproc_plat_sleep(200000);
-    }
-}
-
 static void repair(struct pool_shared *shared)
 {
     for (int level = 0; level < POOL_LEVELS; level++) {
@@ -305,9 +308,25 @@ void mproc__pool_lock(struct pool_shared *shared)
     }
 }
 
+uint64_t mproc__pool_depth(struct pool_shared *shared)
+{
+    uint64_t depth = 0;
+    uint32_t levels = atomic_load_explicit(&shared->levels, memory_order_relaxed);
+    for (uint32_t level = 0; level < POOL_LEVELS; level++)
+        if (levels >> level & 1)
+            depth += atomic_load_explicit(&shared->rings[level].tail, memory_order_relaxed) -
+                     atomic_load_explicit(&shared->rings[level].head, memory_order_relaxed);
+    return depth;
+}
+
 bool mproc__pool_has_work(struct pool_shared *shared, uint32_t lowest)
 {
+    uint32_t levels = atomic_load_explicit(&shared->levels, memory_order_relaxed);
+    if (levels >> lowest == 0)
+        return false;
     for (uint32_t level = POOL_LEVELS; level-- > lowest;) {
+        if (!(levels >> level & 1))
+            continue;
         struct ring *ring = &shared->rings[level];
         if (atomic_load_explicit(&ring->head, memory_order_relaxed) !=
                 atomic_load_explicit(&ring->tail, memory_order_acquire) ||
@@ -355,7 +374,10 @@ static uint32_t fetch_from(struct ring *ring, struct seat *seat, uint32_t most)
 
 uint32_t mproc__pool_fetch(struct pool_shared *shared, struct seat *seat, uint32_t most)
 {
+    uint32_t levels = atomic_load_explicit(&shared->levels, memory_order_relaxed);
     for (uint32_t level = POOL_LEVELS; level-- > 0;) {
+        if (!(levels >> level & 1))
+            continue;
         struct ring *ring = &shared->rings[level];
         uint64_t depth = atomic_load_explicit(&ring->tail, memory_order_relaxed) -
                          atomic_load_explicit(&ring->head, memory_order_relaxed);

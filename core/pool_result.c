@@ -9,12 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NAP_NS = 500000, NAP_AGAIN_NS = 20000000, SHORT_NS = 10000 };
+
 /* ---- waiting ---- */
 
 mproc_err mproc__pool_await(mproc_pool *pool, bool (*ready)(void *context), void *context,
                             int64_t deadline)
 {
-    return mproc__gate_wait(&pool->shared->done, ready, context, deadline);
+    /* Without looking first: it takes long, and others need the CPU. */
+    while (!ready(context)) {
+        bool is_ready;
+        mproc_err err = mproc__gate_sleep(&pool->shared->done, ready, context, deadline, &is_ready);
+        if (err != MPROC_OK || is_ready)
+            return err;
+    }
+    return MPROC_OK;
 }
 
 bool mproc__result_is_done(const mproc_result *result)
@@ -45,6 +54,44 @@ static bool look_marking(void *context)
     return mproc__result_is_done(context) || mark_waited(context);
 }
 
+/* Whether tasks are so short that sleeping costs more, or a CPU is left to look with, beside the workers that
+ * are busy or about to be. */
+static bool may_look(const mproc_pool *pool)
+{
+    struct pool_shared *shared = pool->shared;
+    uint32_t cpus = pool->cpus, workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
+    if (workers < cpus || atomic_load_explicit(&shared->average, memory_order_relaxed) < SHORT_NS)
+        return true;
+    uint64_t busy = mproc__pool_depth(shared);
+    for (uint32_t i = 0; i < workers && busy < cpus; i++) {
+        struct seat *seat = pool_seat(shared, i);
+        busy += atomic_load_explicit(&seat->current, memory_order_relaxed) != 0 ||
+                atomic_load_explicit(&seat->job, memory_order_relaxed) != 0;
+    }
+    return busy < cpus;
+}
+
+/* Where many short tasks are queued, each result would wake its waiter while the workers need the CPUs: it
+ * naps instead, if the last nap has gathered some results. */
+static bool nap(mproc_result *result, int64_t deadline)
+{
+    mproc_pool *pool = result->pool;
+    uint32_t gathered = atomic_exchange(&pool->gathered, 0);
+    uint64_t queued = mproc__pool_depth(pool->shared) * atomic_load(&pool->shared->average);
+    if (queued < 4 * NAP_NS * (uint64_t) atomic_load(&pool->shared->workers))
+        return false;
+    int64_t now = mproc_plat_now();
+    if (gathered < 3) {
+        if (now < atomic_load(&pool->nap_again))
+            return false;
+        atomic_store(&pool->nap_again, now + NAP_AGAIN_NS);
+    }
+    if (deadline - now < NAP_NS)
+        return false;
+    mproc_plat_sleep(NAP_NS);
+    return look(result);
+}
+
 mproc_err mproc__result_await(mproc_result *result, int64_t deadline)
 {
     struct gate *gate = &result->pool->shared->done;
@@ -52,12 +99,16 @@ mproc_err mproc__result_await(mproc_result *result, int64_t deadline)
         return MPROC_OK;
     if (deadline == 0)
         return MPROC_ETIMEDOUT;
-    struct look looking = mproc__look_begin(&gate->spin);
-    while (mproc__look_again(&looking))
-        if (look(result)) {
-            mproc__look_helped(&looking);
-            return MPROC_OK;
-        }
+    if (may_look(result->pool)) {
+        struct look looking = mproc__look_begin(&gate->spin);
+        while (mproc__look_again(&looking))
+            if (look(result)) {
+                mproc__look_helped(&looking);
+                return MPROC_OK;
+            }
+    } else if (nap(result, deadline)) {
+        return MPROC_OK;
+    }
     while (!look(result)) {
         bool ready;
         mproc_err err = mproc__gate_sleep(gate, look_marking, result, deadline, &ready);
@@ -176,9 +227,13 @@ mproc_err mproc_result_ready(mproc_result *result, bool *ready)
 
 static mproc_err await(mproc_result *result, mproc_ms timeout)
 {
-    mproc_err err = mproc__result_is_done(result)
-                        ? MPROC_OK
-                        : mproc__result_await(result, mproc__deadline(timeout));
+    mproc_err err = MPROC_OK;
+    if (mproc__result_is_done(result))
+        atomic_store_explicit(&result->pool->gathered,
+                              atomic_load_explicit(&result->pool->gathered, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    else
+        err = mproc__result_await(result, mproc__deadline(timeout));
     if (err == MPROC_ETIMEDOUT)
         return mproc__fail(err, "the result was not ready within %lld ms", (long long) timeout);
     if (err == MPROC_OK && result->kind != RESULT_TASK && result->map->out)

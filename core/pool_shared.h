@@ -32,7 +32,7 @@ enum {
     POOL_LEVELS = MPROC_POOL_HIGHEST - MPROC_POOL_LOWEST + 1,
     POOL_RING = 4096,       /* references a ring holds; more wait in its list */
     POOL_LANE = 16,         /* references a worker holds */
-    POOL_FUNCTIONS = 1024,
+    POOL_FUNCTIONS = 256,
     POOL_SLABS = 20,
     POOL_FIRST_SLAB = 256,  /* records; each further slab has twice as many */
     POOL_INLINE = 64,       /* bytes of arguments and results inside a record */
@@ -112,11 +112,12 @@ struct seat {
     _Atomic uint64_t finished;     /* tasks and items run to their end in this seat, ever */
     _Atomic uint64_t finished_before; /* when it began `current` */
     _Atomic int64_t began;         /* the timed task or item; 0: none */
+    _Atomic uint64_t drawn_end;    /* units from `unit` to here are drawn; those behind it not claimed */
+    uint64_t padding1[6];
 
     /* the parent's line, seldom written */
     _Atomic uint32_t phase;
     _Atomic uint32_t leave;        /* asked to end after its task */
-    uint64_t padding1[7];
     _Atomic uint64_t mail;         /* a task for this seat only */
     _Atomic uint64_t stop_current; /* reference and item that should stop */
     _Atomic uint64_t stop_item;
@@ -136,10 +137,12 @@ struct ring {
     char head_line[POOL_LINE - 8];
     _Atomic uint64_t tail;           /* written under the latch */
     _Atomic uint64_t entries;        /* offset; 0 until first used */
+    uint64_t block;                  /* of the entries */
+    uint64_t head_seen;              /* by who holds the latch: the head is not before it */
     _Atomic uint32_t list_first;     /* records that wait until there is room, + 1; under the latch */
     _Atomic uint32_t list_last;
     _Atomic uint32_t listed;
-    char tail_line[POOL_LINE - 28];
+    char tail_line[POOL_LINE - 44];
 };
 
 /* ---- functions ---- */
@@ -165,6 +168,8 @@ struct pool_shared {
     uint32_t nested;
     _Atomic uint32_t closing;
     _Atomic uint32_t workers;           /* that are to be there */
+    _Atomic uint32_t average;           /* nanoseconds that a single task takes, about; 0: not known */
+    _Atomic uint32_t levels;            /* one bit for each level that was ever used */
     char line0[POOL_LINE - 8];
 
     struct latch latch;                 /* of submission: slabs, free records, tails of the rings */
@@ -222,13 +227,15 @@ struct task *mproc__pool_task(struct pool_shared *shared, uint32_t index);
 mproc_err mproc__pool_take(struct pool_shared *shared, struct task **task, uint32_t *index);
 /* Gives a record back; under the latch. */
 void mproc__pool_give(struct pool_shared *shared, struct task *task, uint32_t index);
+/* Makes sure that a level has its ring; under the latch. */
+mproc_err mproc__pool_level(struct pool_shared *shared, uint32_t level);
 /* Puts a reference into a ring; under the latch. A job's needs room: false if there is none. */
 bool mproc__pool_push(struct pool_shared *shared, uint32_t level, uint64_t reference);
-/* The same for whoever does not hold the latch; wakes a worker. */
-void mproc__pool_push_locked(struct pool_shared *shared, uint32_t level, uint64_t reference);
 /* Moves references from the highest ring that has some into the seat's lane; how many. Records waiting for
  * room in the ring follow. */
 uint32_t mproc__pool_fetch(struct pool_shared *shared, struct seat *seat, uint32_t most);
+/* References in all rings, about. */
+uint64_t mproc__pool_depth(struct pool_shared *shared);
 /* Whether a ring of this level or higher has something. */
 bool mproc__pool_has_work(struct pool_shared *shared, uint32_t lowest);
 /* The task is done as its fields say: DONE, waiters woken, put on the list if it is to be. `running` is the

@@ -188,10 +188,12 @@ static bool run_lane(void)
     uint32_t count = mproc__pool_fetch(worker.shared, seat, how_many());
     if (count == 0)
         return false;
-    if (count > 1 || mproc__pool_has_work(worker.shared, 0))
-        mproc__gate_wake(&worker.shared->work); /* there is more: let another come */
-    int64_t begin = mproc_plat_now();
+    /* Alone in the ring: whoever waits for it is in a hurry, and nothing is to be learned. */
+    bool timing = count > 1 || mproc__pool_has_work(worker.shared, 0);
+    int64_t begin = timing ? mproc_plat_now() : 0;
     uint32_t ran = 0;
+    if (timing)
+        mproc__gate_wake(&worker.shared->work); /* there is more: let another come */
     for (uint32_t i = 0; i < count; i++) {
         atomic_store_explicit(&seat->lane_next, i + 1, memory_order_relaxed);
         uint64_t reference = atomic_load_explicit(&seat->lane[i], memory_order_relaxed);
@@ -199,15 +201,18 @@ static bool run_lane(void)
         if (perform(reference) && !is_job)
             ran++;
         if (is_job)
-            begin = mproc_plat_now(), ran = 0;
+            timing = false;
         if (must_leave() && i + 1 < count)
             return true; /* the sweep puts the rest back */
     }
     atomic_store_explicit(&seat->lane_end, 0, memory_order_release);
-    if (ran) {
+    if (ran && timing) {
         uint64_t each = (uint64_t) (mproc_plat_now() - begin) / ran + 1;
         uint32_t now = each > 1000000000 ? 1000000000 : (uint32_t) each;
         worker.average = worker.average ? (worker.average / 4) * 3 + now / 4 + 1 : now;
+        uint32_t told = atomic_load_explicit(&worker.shared->average, memory_order_relaxed);
+        if (worker.average > told + told / 4 || worker.average < told - told / 4)
+            atomic_store_explicit(&worker.shared->average, worker.average, memory_order_relaxed);
     }
     return true;
 }
