@@ -532,7 +532,7 @@ static mproc_err submit(mproc_pool *pool, const struct submission *wanted, mproc
     if (err != MPROC_OK)
         return err;
     if (!wanted->function || (!wanted->in && wanted->in_size))
-        return mproc__fail(MPROC_EINVAL, "%s is NULL", wanted->function ? "in" : "task");
+        return mproc__fail(MPROC_EINVAL, "a task cannot be submitted: %s is NULL", wanted->function ? "in" : "task");
     err = lock_with_room(pool);
     if (err != MPROC_OK)
         return err;
