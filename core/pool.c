@@ -574,6 +574,17 @@ mproc_err mproc_pool_apply(mproc_pool *pool, mproc_task *task, const void *in, s
     return err;
 }
 
+/* Its worker takes the reference away only after the result is there. */
+static bool has_mail(mproc_pool *pool, uint32_t seat)
+{
+    uint64_t mail = atomic_load(&pool_seat(pool->shared, seat)->mail);
+    if (mail == 0)
+        return false;
+    uint64_t state = atomic_load(&mproc__pool_task(pool->shared, (uint32_t) mail)->state);
+    return task_tag(state) == (uint32_t) (mail >> 32) &&
+           (task_phase(state) == TASK_QUEUED || task_phase(state) == TASK_RUNNING);
+}
+
 mproc_err mproc_pool_run_everywhere(mproc_pool *pool, mproc_task *task, const void *in, size_t in_size,
                                     void *out, size_t out_size, size_t *count, mproc_ms timeout)
 {
@@ -594,7 +605,7 @@ mproc_err mproc_pool_run_everywhere(mproc_pool *pool, mproc_task *task, const vo
     *count = workers;
     for (uint32_t i = 0; err == MPROC_OK && i < workers; i++) {
         struct submission wanted = { task, in, in_size, out_size, &options, false, i };
-        err = atomic_load(&pool_seat(pool->shared, i)->mail)
+        err = has_mail(pool, i)
                   ? mproc__fail(MPROC_ESTATE, "another mproc_pool_run_everywhere is under way")
                   : submit(pool, &wanted, &results[i]);
     }

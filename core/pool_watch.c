@@ -82,7 +82,9 @@ static int64_t count_failed_start(mproc_pool *pool, const char *how)
         snprintf(why, sizeof why, "%u workers in a row could not initialize", pool->failed_starts);
         break_pool(pool, why, how);
     }
-    unsigned doublings = pool->failed_starts - 1 < 10 ? pool->failed_starts - 1 : 10;
+    if (pool->failed_starts == 1)
+        return 0;
+    unsigned doublings = pool->failed_starts - 2 < 10 ? pool->failed_starts - 2 : 10;
     int64_t delay = FIRST_DELAY_NS << doublings;
     return mproc_plat_now() + (delay < LONGEST_DELAY_NS ? delay : LONGEST_DELAY_NS);
 }

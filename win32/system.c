@@ -151,10 +151,9 @@ const mproc_start_method *mproc_plat_start_methods(size_t *count)
 
 uint64_t mproc_plat_memory_used(void)
 {
-    PROCESS_MEMORY_COUNTERS_EX counters = { .cb = sizeof counters };
-    return GetProcessMemoryInfo(GetCurrentProcess(), (PROCESS_MEMORY_COUNTERS *) &counters, sizeof counters)
-               ? counters.PrivateUsage
-               : 0;
+    /* PagefileUsage is what PrivateUsage is on Windows; Wine has only the former. */
+    PROCESS_MEMORY_COUNTERS counters = { .cb = sizeof counters };
+    return GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters) ? counters.PagefileUsage : 0;
 }
 
 void mproc_plat_ignore_interrupt(void)
