@@ -349,6 +349,120 @@ static void queued_work_is_done_after_close_though_workers_die(void)
     CHECK_OK(mproc_pool_destroy(pool));
 }
 
+/* ---- Ctrl-C ---- */
+
+struct interrupted {
+    mproc_memory block; /* ints: how many pids there are, pids */
+};
+
+static int tell_and_hang(const void *in, void *out)
+{
+    _Atomic int *ints = mproc_pointer(*(const mproc_memory *) in);
+    (void) out;
+    atomic_store(&ints[1 + mproc_worker_id()], (int) mproc_pid());
+    atomic_fetch_add(&ints[0], 1);
+    return hang_for_ever(NULL);
+}
+
+static int be_interrupted(void *argument)
+{
+    struct interrupted *interrupted = argument;
+    mproc_pool *pool;
+    CHILD_CHECK(become_group());
+    CHILD_OK(mproc_pool_create(&pool, 3, NULL));
+    for (int i = 0; i < 3; i++)
+        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_and_hang, &interrupted->block, sizeof(mproc_memory), 0, NULL));
+    CHILD_CHECK(wait_until(mproc_pointer(interrupted->block), 3));
+    interrupt_group();
+    return hang_for_ever(NULL);
+}
+
+static void ctrl_c_ends_the_parent_and_its_workers_with_it(void)
+{
+    if (system_is_windows()) {
+        skip("there are no process groups to interrupt");
+        return;
+    }
+    struct interrupted interrupted;
+    _Atomic int *ints = shared_ints(&interrupted.block, 4);
+    mproc_process_options options = { 0 };
+    CU_ASSERT_EQUAL(run_child(be_interrupted, &interrupted, sizeof interrupted, &options), -2);
+    for (int i = 1; i <= 3; i++) {
+        CU_ASSERT_TRUE(ints[i] > 0);
+        CU_ASSERT_TRUE(pid_ends_within(ints[i], 30000));
+    }
+    CHECK_OK(mproc_free(interrupted.block));
+}
+
+/* ---- out of memory ---- */
+
+static bool write_line(const char *folder, const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    bool written = file && fputs(text, file) >= 0;
+    return file && fclose(file) == 0 && written;
+}
+
+static bool make_memory_group(char *folder, size_t size)
+{
+    static const char *const places[][2] = { { "/sys/fs/cgroup/memory", "memory.limit_in_bytes" },
+                                             { "/sys/fs/cgroup", "memory.max" } };
+    for (int i = 0; i < 2; i++) {
+        snprintf(folder, size, "%s/mproc-test-%lld", places[i][0], (long long) mproc_pid());
+        if (file_exists(places[i][0]) && create_folder(folder)) {
+            if (write_line(folder, places[i][1], "67108864"))
+                return true;
+            remove(folder);
+        }
+    }
+    return false;
+}
+
+/* Enters the group, and takes more memory than it has. */
+static int take_all_memory(const void *in, void *out)
+{
+    char pid[32];
+    (void) out;
+    snprintf(pid, sizeof pid, "%lld", (long long) mproc_pid());
+    if (!write_line(in, "cgroup.procs", pid))
+        return 1;
+    for (int i = 0; i < 256; i++) {
+        volatile char *block = malloc(1 << 20);
+        if (!block)
+            return 2;
+        for (int j = 0; j < 1 << 20; j += 4096)
+            block[j] = 1;
+    }
+    return 3; /* the limit was not one */
+}
+
+static void a_worker_killed_for_memory_fails_only_its_task(void)
+{
+    char folder[200];
+    if (system_is_windows() || !make_memory_group(folder, sizeof folder)) {
+        skip("no memory cgroup can be made here");
+        return;
+    }
+    mproc_pool *pool = create_with(2, NULL);
+    mproc_result *greedy, *results[20];
+    CHECK_OK(mproc_pool_apply_async(pool, &greedy, take_all_memory, folder, sizeof folder, 0, NULL));
+    for (int i = 0; i < 20; i++)
+        results[i] = submit(pool, OK, i, NULL);
+    mproc_err err = mproc_result_get(greedy, NULL, 0, 60000);
+    if (err == MPROC_ETASK)
+        skip("a process may not enter the memory cgroup, or its limit is none");
+    else
+        CHECK_FAILS(err, MPROC_EWORKERDIED);
+    CHECK_OK(mproc_result_close(greedy));
+    for (int i = 0; i < 20; i++)
+        check_value(results[i], i + 1);
+    end(pool);
+    for (int i = 0; i < 100 && remove(folder) != 0; i++)
+        sleep_briefly();
+}
+
 /* ---- every step of the protocol ---- */
 
 #ifdef MPROC_FAULT_POINTS
@@ -427,4 +541,6 @@ MPROC_SUITE(pool_death, MPROC_TEST(only_the_begun_task_of_a_dead_worker_fails),
             MPROC_TEST(too_many_deaths_break_a_pool_that_has_a_limit),
             MPROC_TEST(shutdown_returns_though_tasks_never_end),
             MPROC_TEST(queued_work_is_done_after_close_though_workers_die),
+            MPROC_TEST(ctrl_c_ends_the_parent_and_its_workers_with_it),
+            MPROC_TEST(a_worker_killed_for_memory_fails_only_its_task),
             MPROC_TEST(a_death_at_any_step_loses_nothing))
