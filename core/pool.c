@@ -295,6 +295,7 @@ static void set_closing(mproc_pool *pool, uint32_t wanted)
         continue;
     mproc__gate_wake_all(&pool->shared->work);
     mproc__gate_wake_all(&pool->shared->done);
+    mproc__gate_wake_all(&pool->shared->events);
 }
 
 mproc_err mproc_pool_close(mproc_pool *pool)
@@ -457,8 +458,8 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
         mproc__pool_give(pool->shared, task, index);
         return err;
     }
-    if (timed)
-        atomic_fetch_add(&pool->timed, 1);
+    if (timed && atomic_fetch_add(&pool->timed, 1) == 0)
+        mproc__gate_wake_all(&pool->shared->events);
     task->function = number;
     task->level = (uint8_t) level;
     task->timed = timed;
@@ -516,8 +517,12 @@ static mproc_err lock_with_room(mproc_pool *pool)
     int64_t deadline = mproc__deadline(timeout);
     mproc__pool_drain(pool);
     while (pool->pending >= pool->options.max_pending && atomic_load(&shared->closing) == POOL_OPEN) {
+        pool->room_waiters++;
         mproc__pool_unlock(shared);
         mproc_err err = mproc__gate_wait(&shared->events, has_room, pool, deadline);
+        mproc__pool_lock(shared);
+        pool->room_waiters--;
+        mproc__pool_unlock(shared);
         if (err != MPROC_OK)
             return mproc__fail(err, "%zu tasks are under way, as many as options.max_pending allows, for "
                                     "%lld ms", pool->options.max_pending, (long long) timeout);

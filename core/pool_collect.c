@@ -67,16 +67,13 @@ static bool deliver_next(mproc_pool *pool)
 
 static struct map *complete_map(mproc_pool *pool)
 {
-    struct map *found = NULL;
+    struct map *found = NULL; /* the first submitted is the last of the list */
     mproc__pool_lock(pool->shared);
     for (struct map *map = pool->maps; map; map = map->next)
-        if (map->result.wants_telling && !map->result.delivered && !map->result.told &&
-            mproc__result_is_done(&map->result)) {
-            map->result.told = true;
-            found = map; /* the first submitted is the last of the list */
-        } else if (found && map->result.told) {
-            continue;
-        }
+        if (map->result.wants_telling && !map->result.told && mproc__result_is_done(&map->result))
+            found = map;
+    if (found)
+        found->result.told = true;
     mproc__pool_unlock(pool->shared);
     return found;
 }

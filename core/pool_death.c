@@ -117,6 +117,23 @@ static void sweep_task(const struct sweep *sweep)
     atomic_store(&seat->current, 0);
 }
 
+static struct map *map_of(mproc_pool *pool, uint64_t reference)
+{
+    for (struct map *map = pool->maps; map; map = map->next)
+        if (map->reference == reference)
+            return map;
+    return NULL;
+}
+
+/* Somebody else is to help with the map; if its ring is full, the watcher tries again. */
+static void offer_again(const struct sweep *sweep, uint64_t reference)
+{
+    struct map *map = map_of(sweep->pool, reference);
+    if (map && (atomic_load(&map->job->state) & JOB_PHASE) == JOB_ACTIVE &&
+        !mproc__pool_push(sweep->shared, map->job->level, reference))
+        sweep->pool->offer_again = true;
+}
+
 static void sweep_lane(const struct sweep *sweep)
 {
     struct seat *seat = sweep->seat;
@@ -124,7 +141,7 @@ static void sweep_lane(const struct sweep *sweep)
     for (uint32_t i = 0; i < end && i < POOL_LANE; i++) {
         uint64_t reference = atomic_load(&seat->lane[i]);
         if (reference & REFERENCE_JOB) {
-            mproc__pool_push(sweep->shared, (uint32_t) -MPROC_POOL_LOWEST, reference);
+            offer_again(sweep, reference);
             continue;
         }
         if ((uint32_t) reference >= atomic_load(&sweep->shared->records))
@@ -139,14 +156,6 @@ static void sweep_lane(const struct sweep *sweep)
 }
 
 /* ---- maps ---- */
-
-static struct map *map_of(mproc_pool *pool, uint64_t reference)
-{
-    for (struct map *map = pool->maps; map; map = map->next)
-        if (map->reference == reference)
-            return map;
-    return NULL;
-}
 
 static unsigned *deaths_of(struct map *map, uint64_t item)
 {
@@ -266,9 +275,7 @@ static void sweep_job(const struct sweep *sweep)
         if (item != ITEM_DRAWING && atomic_load(&seat->drawn_end) > unit + 1)
             atomic_fetch_add(&job->lost, 1);
         mproc__job_check(sweep->shared, job);
-        if ((atomic_load(&job->state) & JOB_PHASE) == JOB_ACTIVE &&
-            !mproc__pool_push(sweep->shared, job->level, reference))
-            mproc_log(MPROC_LOG_DEBUG, "a full ring: others go on with the map");
+        offer_again(sweep, reference);
     }
     atomic_store(&seat->item, ITEM_NONE);
     atomic_store(&seat->drawn_end, 0);

@@ -94,6 +94,8 @@ struct mproc_pool {
     struct map *maps, *retired;
     mproc_result *due, **due_end;
     size_t pending; /* counted single tasks */
+    unsigned room_waiters;         /* threads that wait until fewer are pending */
+    bool offer_again;              /* a ring was full when a map's reference was to go back into it */
     uint32_t cpus;
     _Atomic uint32_t gathered;     /* results that were ready since somebody last slept for one */
     _Atomic int64_t nap_again;

@@ -152,8 +152,8 @@ static mproc_err enlist(mproc_pool *pool, struct map *map, mproc_task *task)
     if (err != MPROC_OK)
         return err;
     map->result.wants_telling = told;
-    if (job->timed || wish->progress)
-        atomic_fetch_add(&pool->timed, 1);
+    if ((job->timed || wish->progress) && atomic_fetch_add(&pool->timed, 1) == 0)
+        mproc__gate_wake_all(&shared->events);
     atomic_store(&job->state, (job->units ? JOB_ACTIVE : JOB_COMPLETE) | (told ? JOB_TOLD : 0));
     mproc__maps_reclaim(pool, false);
     map->next = pool->maps;

@@ -159,6 +159,8 @@ void mproc__result_told(mproc_pool *pool, mproc_result *result)
     if (result->counted) {
         result->counted = false;
         pool->pending--;
+        if (pool->room_waiters)
+            mproc__gate_wake_all(&pool->shared->events);
     }
     const struct task_wish *wish = &result->wish;
     bool failed = result->task->err != MPROC_OK;

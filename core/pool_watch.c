@@ -122,6 +122,16 @@ static void bury(mproc_pool *pool, uint32_t index)
     atomic_store(&seat->phase, SEAT_EMPTY);
 }
 
+/* Maps whose references found no room. */
+static void offer_again(mproc_pool *pool)
+{
+    pool->offer_again = false;
+    for (struct map *map = pool->maps; map; map = map->next)
+        if ((atomic_load(&map->job->state) & JOB_PHASE) == JOB_ACTIVE &&
+            !mproc__pool_push(pool->shared, map->job->level, map->reference))
+            pool->offer_again = true;
+}
+
 static bool has_work(mproc_pool *pool)
 {
     for (struct map *map = pool->maps; map; map = map->next)
@@ -229,6 +239,8 @@ void mproc__pool_watch(void *context)
         mproc__pool_lock(shared);
         if (found)
             look_around(pool, &watched);
+        if (pool->offer_again)
+            offer_again(pool);
         bool terminated = atomic_load(&shared->closing) == POOL_TERMINATED;
         collect(pool, &watched);
         int64_t due = terminated ? MPROC_PLAT_NEVER : refill(pool, watched.count);

@@ -356,6 +356,20 @@ void *mproc_task_output(size_t size)
     return mproc_plat_region_at(made);
 }
 
+/* Under the latch. */
+static mproc_err number_of(mproc_task *function, uint32_t *number)
+{
+    for (uint32_t i = 0; i < POOL_FUNCTIONS; i++)
+        if (worker.functions[i] == function) {
+            *number = i;
+            return MPROC_OK;
+        }
+    mproc_err err = mproc__pool_function_number(worker.shared, function, number);
+    if (err == MPROC_OK)
+        worker.functions[*number] = function;
+    return err;
+}
+
 mproc_err mproc_worker_submit(mproc_task *function, const void *in, size_t in_size)
 {
     if (!worker.shared)
@@ -367,7 +381,7 @@ mproc_err mproc_worker_submit(mproc_task *function, const void *in, size_t in_si
     uint32_t index;
     mproc__pool_lock(shared);
     uint32_t number;
-    mproc_err err = mproc__pool_function_number(shared, function, &number);
+    mproc_err err = number_of(function, &number);
     if (err == MPROC_OK)
         err = mproc__pool_take(shared, &task, &index);
     if (err == MPROC_OK) {

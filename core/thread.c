@@ -15,6 +15,9 @@ struct thread {
     void *context;
 };
 
+/* A process forked by such a thread runs on a copy of its stack. */
+enum { STACK_SIZE = 8 << 20 };
+
 static atomic_int helpers;
 
 static void *APR_THREAD_FUNC begin(apr_thread_t *apr, void *context)
@@ -39,7 +42,12 @@ mproc_err mproc__thread_start(struct thread **thread, void (*run)(void *context)
         return mproc__fail(MPROC_ENOMEM, "no memory for a thread");
     }
     atomic_fetch_add(&helpers, 1);
-    apr_status_t status = apr_thread_create(&made->apr, NULL, begin, made, made->pool);
+    apr_threadattr_t *attributes = NULL;
+    apr_status_t status = apr_threadattr_create(&attributes, made->pool);
+    if (status == APR_SUCCESS)
+        status = apr_threadattr_stacksize_set(attributes, STACK_SIZE);
+    if (status == APR_SUCCESS)
+        status = apr_thread_create(&made->apr, attributes, begin, made, made->pool);
     if (status != APR_SUCCESS) {
         atomic_fetch_sub(&helpers, 1);
         apr_pool_destroy(made->pool);

@@ -159,6 +159,27 @@ static void a_maps_callback_gets_the_array_and_progress_ends_at_its_end(void)
     end(pool);
 }
 
+static void every_map_of_many_has_its_callback(void)
+{
+    mproc_pool *pool = create_with(2, NULL);
+    struct called called = { .pid = mproc_pid() };
+    int in[20];
+    for (int i = 0; i < 20; i++)
+        in[i] = i;
+    mproc_task_options options = { .callback = check_array, .context = &called };
+    mproc_result *results[30];
+    for (int i = 0; i < 30; i++)
+        CHECK_OK(mproc_pool_map_async(pool, &results[i], square, in, sizeof *in, NULL, sizeof(int), 20, &options));
+    for (int i = 0; i < 30; i++)
+        CHECK_OK(mproc_result_wait(results[i], 60000));
+    CU_ASSERT_TRUE(wait_until(&called.count, 30));
+    CU_ASSERT_EQUAL(called.sum, 30 * 2470);
+    for (int i = 0; i < 30; i++)
+        CHECK_OK(mproc_result_close(results[i]));
+    end(pool);
+    CU_ASSERT_EQUAL(called.count, 30);
+}
+
 /* ---- time-outs ---- */
 
 static void a_task_over_its_timeout_is_killed_and_only_it(void)
@@ -441,13 +462,15 @@ static void workers_are_replaced_after_so_many_tasks(void)
 
 static int use_memory(const void *in, void *out)
 {
+    static char *kept[8]; /* it grows, but leaks nothing */
+    static int used;
     (void) in;
-    char *memory = malloc(64 << 20);
+    char *memory = kept[used++ % 8] = malloc(64 << 20);
     if (memory)
         for (size_t i = 0; i < 64 << 20; i += 4096)
             ((volatile char *) memory)[i] = 1;
     *(int64_t *) out = mproc_pid();
-    return memory ? 0 : 1; /* it leaks */
+    return memory ? 0 : 1;
 }
 
 static void workers_are_replaced_when_they_have_grown_or_aged(void)
@@ -772,6 +795,7 @@ static void terminate_ends_at_once_what_hangs(void)
 
 MPROC_SUITE(pool_more, MPROC_TEST(callbacks_run_in_the_parent),
             MPROC_TEST(a_maps_callback_gets_the_array_and_progress_ends_at_its_end),
+            MPROC_TEST(every_map_of_many_has_its_callback),
             MPROC_TEST(a_task_over_its_timeout_is_killed_and_only_it), MPROC_TEST(an_items_timeout_is_its_own),
             MPROC_TEST(a_soft_timeout_asks_the_task_to_stop),
             MPROC_TEST(a_queued_task_can_be_cancelled_and_a_running_one_killed),
