@@ -324,8 +324,12 @@ static bool draw(struct share *share)
         run_unit(share, i);
     atomic_store_explicit(&share->seat->drawn_end, 0, memory_order_relaxed);
     set_item(share, ITEM_NONE);
-    uint64_t each = (uint64_t) (mproc_plat_now() - begin) / wanted + 1;
-    share->average = share->average ? (share->average * 3 + each) / 4 : each;
+    /* It rises slowly: most long times are those of a worker that was not running. */
+    uint64_t each = (uint64_t) (mproc_plat_now() - begin) / wanted + 1, limit = share->average * 5 / 4 + 50;
+    if (share->average == 0 || each < share->average)
+        share->average = each;
+    else
+        share->average = each < limit ? each : limit;
     return true;
 }
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAP_NS = 500000, NAP_AGAIN_NS = 20000000, SHORT_NS = 10000 };
+enum { NAP_NS = 500000, NAP_AGAIN_NS = 20000000, SHORT_NS = 10000, HALF_NS = 1000000,
+       MARKED_DEPTH = 32 };
 
 /* ---- waiting ---- */
 
@@ -92,6 +93,56 @@ static bool nap(mproc_result *result, int64_t deadline)
     return look(result);
 }
 
+/* A queued task in the middle of what waits: when it is done, half of that is. */
+struct marker {
+    struct task *task;
+    uint32_t tag;
+};
+
+static bool marker_is_done(void *context)
+{
+    const struct marker *marker = context;
+    uint64_t state = atomic_load_explicit(&marker->task->state, memory_order_acquire);
+    return task_tag(state) != marker->tag || task_phase(state) == TASK_DONE;
+}
+
+static bool find_marker(mproc_pool *pool, uint32_t level, struct marker *marker)
+{
+    struct ring *ring = &pool->shared->rings[level];
+    uint64_t head = atomic_load(&ring->head), depth = atomic_load(&ring->tail) - head;
+    if (depth < MARKED_DEPTH || depth > POOL_RING)
+        return false;
+    const _Atomic uint64_t *entries = mproc_plat_region_at(atomic_load(&ring->entries));
+    uint64_t reference = atomic_load(&entries[(head + depth / 2) % POOL_RING]);
+    if (reference == 0 || reference & REFERENCE_JOB)
+        return false;
+    marker->task = mproc__pool_task(pool->shared, (uint32_t) reference);
+    marker->tag = (uint32_t) (reference >> 32);
+    uint64_t state = atomic_load(&marker->task->state);
+    do {
+        if (task_tag(state) != marker->tag || task_phase(state) == TASK_DONE)
+            return false;
+    } while (!atomic_compare_exchange_weak(&marker->task->state, &state, state | TASK_WAITED));
+    return true;
+}
+
+/* Short tasks queue up behind this one: to wake for each of them would cost more than they do. It sleeps
+ * until half of them are done, but not long. False if there is nothing to do so for. */
+static bool await_half(mproc_result *result, int64_t deadline)
+{
+    mproc_pool *pool = result->pool;
+    struct marker marker;
+    bool ready;
+    uint32_t average = atomic_load_explicit(&pool->shared->average, memory_order_relaxed);
+    if (result->kind != RESULT_TASK || average == 0 || average > SHORT_NS ||
+        !find_marker(pool, result->task->level, &marker))
+        return false;
+    int64_t now = mproc_plat_now();
+    if (deadline - now > HALF_NS)
+        (void) mproc__gate_sleep(&pool->shared->done, marker_is_done, &marker, now + HALF_NS, &ready);
+    return true;
+}
+
 mproc_err mproc__result_await(mproc_result *result, int64_t deadline)
 {
     struct gate *gate = &result->pool->shared->done;
@@ -99,7 +150,9 @@ mproc_err mproc__result_await(mproc_result *result, int64_t deadline)
         return MPROC_OK;
     if (deadline == 0)
         return MPROC_ETIMEDOUT;
-    if (may_look(result->pool)) {
+    if (await_half(result, deadline)) {
+        /* most likely it is done now */
+    } else if (may_look(result->pool)) {
         struct look looking = mproc__look_begin(&gate->spin);
         while (mproc__look_again(&looking))
             if (look(result)) {

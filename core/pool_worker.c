@@ -2,6 +2,7 @@
 /* A pool's worker: fetches references, claims what they mean, runs it. */
 #include "pool_job.h"
 
+#include "compiler.h"
 #include "fault.h"
 #include "log.h"
 #include "runtime.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PREFETCH_NS = 50000, CLOCK_EVERY = 64 };
+enum { PREFETCH_NS = 50000, LOOKS = 100 };
 
 static struct worker {
     struct pool_shared *shared; /* NULL outside a worker */
@@ -182,6 +183,20 @@ static uint32_t how_many(void)
     return most < 1 ? 1 : most > POOL_LANE ? POOL_LANE : most;
 }
 
+/* It rises slowly: most long times are those of a worker that was not running. */
+static void learn(uint64_t each)
+{
+    uint64_t average = worker.average;
+    if (average == 0 || each < average)
+        average = average ? (average + each) / 2 : each;
+    else
+        average = each < average + average / 4 + 50 ? each : average + average / 4 + 50;
+    worker.average = average > 1000000000 ? 1000000000 : (uint32_t) average;
+    uint32_t told = atomic_load_explicit(&worker.shared->average, memory_order_relaxed);
+    if (worker.average > told + told / 4 || worker.average < told - told / 4)
+        atomic_store_explicit(&worker.shared->average, worker.average, memory_order_relaxed);
+}
+
 static bool run_lane(void)
 {
     struct seat *seat = worker.seat;
@@ -206,14 +221,8 @@ static bool run_lane(void)
             return true; /* the sweep puts the rest back */
     }
     atomic_store_explicit(&seat->lane_end, 0, memory_order_release);
-    if (ran && timing) {
-        uint64_t each = (uint64_t) (mproc_plat_now() - begin) / ran + 1;
-        uint32_t now = each > 1000000000 ? 1000000000 : (uint32_t) each;
-        worker.average = worker.average ? (worker.average / 4) * 3 + now / 4 + 1 : now;
-        uint32_t told = atomic_load_explicit(&worker.shared->average, memory_order_relaxed);
-        if (worker.average > told + told / 4 || worker.average < told - told / 4)
-            atomic_store_explicit(&worker.shared->average, worker.average, memory_order_relaxed);
-    }
+    if (ran && timing)
+        learn((uint64_t) (mproc_plat_now() - begin) / ran + 1);
     return true;
 }
 
@@ -245,6 +254,17 @@ static bool wake_up(void *context)
     return mproc__pool_has_work(worker.shared, 0) || atomic_load(&worker.seat->mail) || is_over();
 }
 
+/* Whoever submits one task often submits another at once: to sleep between them costs a wake-up each. */
+static bool look_briefly(void)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (wake_up(NULL))
+            return true;
+        mproc__pause();
+    }
+    return false;
+}
+
 static void serve(void)
 {
     while (!must_leave()) {
@@ -252,6 +272,8 @@ static void serve(void)
             continue;
         if (is_over() && !mproc__pool_has_work(worker.shared, 0))
             return;
+        if (worker.average < PREFETCH_NS && look_briefly())
+            continue;
         (void) mproc__gate_wait(&worker.shared->work, wake_up, NULL, MPROC_PLAT_NEVER);
     }
 }

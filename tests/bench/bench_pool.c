@@ -2,7 +2,7 @@
 /* A pool of two workers beside what can be done without one, as ratios of the same run.
  *
  *   bench_pool [ROUNDS] [NAME]   every round runs all cases in turn; NAME: only cases that contain it (or one
- *   of some words between commas)
+ *   of some with + between)
  *
  * Linux only. The peers: processes that draw from a shared counter, processes over a ring with a futex
  * lock at each end and results in place, OpenMP, APR's thread pool, Python's multiprocessing. */
@@ -638,14 +638,14 @@ static double stormy(void)
 
 /* ---- measuring ---- */
 
-/* Whether the name contains one of the words between commas in the filter. */
+/* Whether the name contains one of the words in the filter. */
 static bool wanted(const char *name)
 {
     char words[200];
     snprintf(words, sizeof words, "%s", filter);
     if (!*words)
         return true;
-    for (char *word = strtok(words, ","); word; word = strtok(NULL, ","))
+    for (char *word = strtok(words, "+"); word; word = strtok(NULL, "+"))
         if (strstr(name, word))
             return true;
     return false;
