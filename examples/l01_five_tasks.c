@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool of four and five tasks of random length: four begin at once, the fifth when one has ended. */
+/* A pool of four and five tasks of random length: four begin at once, the fifth when one has ended. (That
+ * all workers are there before the first task is not needed; it makes the picture a clear one.) */
 #include <mproc.h>
 
 #include <apr_general.h>
@@ -24,6 +25,13 @@ static int work(const void *in, void *out)
     return 0;
 }
 
+static int nothing(const void *in, void *out)
+{
+    (void) in;
+    (void) out;
+    return 0;
+}
+
 int main(void)
 {
     mproc_init();
@@ -32,11 +40,13 @@ int main(void)
     apr_initialize();
     printf("as many as CPUs would be %d\n", mproc_cpu_count());
     fflush(stdout);
+    size_t workers;
     MPROC_MUST(mproc_pool_create(&pool, 4, NULL));
+    MPROC_MUST(mproc_pool_run_everywhere(pool, nothing, NULL, 0, NULL, 0, &workers, MPROC_FOREVER));
     for (int i = 0; i < 5; i++) {
         unsigned char random = 0;
         apr_generate_random_bytes(&random, 1);
-        struct task task = { i, 200 + random };
+        struct task task = { i, 500 + random };
         MPROC_MUST(mproc_pool_apply_async(pool, NULL, work, &task, sizeof task, 0, NULL));
     }
     MPROC_MUST(mproc_pool_close(pool));

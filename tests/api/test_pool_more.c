@@ -394,6 +394,9 @@ static void no_more_tasks_are_under_way_than_allowed(void)
     atomic_store(&ints[OPEN], 1);
     for (int i = 0; i < 3; i++)
         check_door(results[i], i);
+    end(pool);
+    options.submit_timeout = 0;
+    pool = create_with(1, &options);
     for (int i = 0; i < 300; i++)
         CHECK_OK(mproc_pool_apply_async(pool, NULL, square, &i, sizeof i, sizeof i, NULL));
     end(pool);
@@ -664,6 +667,7 @@ static void arguments_of_any_length_arrive(void)
     mproc_memory block;
     CHECK_OK(mproc_alloc(&block, 1 << 20));
     unsigned char *shared = mproc_pointer(block), *own = malloc(1 << 20);
+    CU_ASSERT_TRUE_FATAL(shared && own);
     uint32_t expected = 0, sum = 0;
     for (size_t i = 0; i < 1 << 20; i++) {
         shared[i] = own[i] = (unsigned char) (i * 7 + i / 1000);
