@@ -157,8 +157,8 @@ static int32_t run_item(const struct share *share, uint64_t item)
     struct job *job = share->job;
     if (atomic_load_explicit(&job->cancelled, memory_order_relaxed))
         return OUTCOME_ERR + MPROC_ECANCELLED;
-    return outcome_of(share->task(share->in ? share->in + item * job->in_size : NULL,
-                                  share->out ? share->out + item * job->out_size : NULL));
+    return outcome_of(pool_call(share->task, share->in ? share->in + item * job->in_size : NULL,
+                                share->out ? share->out + item * job->out_size : NULL));
 }
 
 static void run_items(const struct share *share, uint64_t first, uint64_t end)

@@ -260,6 +260,12 @@ mproc_err mproc__pool_function_find(struct pool_shared *shared, uint32_t number,
 
 /* ---- workers (pool_worker.c) ---- */
 
+/* Every task and every item of a map begins and ends here. */
+static inline int pool_call(mproc_task *task, const void *in, void *out)
+{
+    return task(in, out);
+}
+
 struct pool_worker_start {
     uint64_t pool;
     uint32_t seat;

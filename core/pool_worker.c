@@ -52,8 +52,8 @@ static void call(struct task *task)
     worker.task = task;
     if (task->timed)
         atomic_store(&worker.seat->began, mproc_plat_now());
-    task->code = function(task->in ? mproc_plat_region_at(task->in) : NULL,
-                          task->out ? mproc_plat_region_at(task->out) : NULL);
+    task->code = pool_call(function, task->in ? mproc_plat_region_at(task->in) : NULL,
+                           task->out ? mproc_plat_region_at(task->out) : NULL);
     if (task->timed)
         atomic_store(&worker.seat->began, 0);
     worker.task = NULL;

@@ -513,6 +513,56 @@ static void run_with_fault(const char *point, int pass)
 }
 #endif
 
+#ifdef MPROC_FAULT_POINTS
+static int submit_some(const void *in, void *out)
+{
+    (void) out;
+    for (int i = 0; i < 50; i++)
+        if (mproc_worker_submit(count_run, in, sizeof(mproc_memory)) != MPROC_OK)
+            return 1;
+    return 0;
+}
+
+static void submit_with_fault(const char *point, int pass)
+{
+    char fault[100];
+    snprintf(fault, sizeof fault, "MPROC_FAULT=%s:%d:kill", point, pass);
+    const char *const environment[] = { fault, NULL };
+    mproc_process_options process = { .environment = environment };
+    mproc_pool_options pool_options = { .process = &process };
+    mproc_pool *pool = create_with(2, &pool_options);
+    mproc_memory block;
+    shared_ints(&block, 1);
+    mproc_result *results[4];
+    for (int i = 0; i < 4; i++)
+        CHECK_OK(mproc_pool_apply_async(pool, &results[i], submit_some, &block, sizeof block, 0, NULL));
+    int died = 0;
+    for (int i = 0; i < 4; i++) {
+        mproc_err err = mproc_result_get(results[i], NULL, 0, 60000);
+        CU_ASSERT_TRUE(err == MPROC_OK || err == MPROC_EWORKERDIED);
+        died += err == MPROC_EWORKERDIED;
+        CHECK_OK(mproc_result_close(results[i]));
+    }
+    CU_ASSERT_TRUE(died >= 1);
+    for (int i = 0; i < 50; i++)
+        check_value(submit(pool, OK, i, NULL), i + 1);
+    end(pool);
+    CHECK_OK(mproc_free(block));
+}
+#endif
+
+static void a_death_while_a_task_submits_leaves_the_pool_working(void)
+{
+#ifdef MPROC_FAULT_POINTS
+    static const char *const points[] = { "pool.record_taken", "pool.entry_written", "pool.tail_moved",
+                                          "latch.before_release", "latch.before_wake" };
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
+        submit_with_fault(points[i], 20);
+#else
+    skip("there are no fault points in this build");
+#endif
+}
+
 static void a_death_at_any_step_loses_nothing(void)
 {
 #ifdef MPROC_FAULT_POINTS
@@ -543,4 +593,5 @@ MPROC_SUITE(pool_death, MPROC_TEST(only_the_begun_task_of_a_dead_worker_fails),
             MPROC_TEST(queued_work_is_done_after_close_though_workers_die),
             MPROC_TEST(ctrl_c_ends_the_parent_and_its_workers_with_it),
             MPROC_TEST(a_worker_killed_for_memory_fails_only_its_task),
+            MPROC_TEST(a_death_while_a_task_submits_leaves_the_pool_working),
             MPROC_TEST(a_death_at_any_step_loses_nothing))
