@@ -435,6 +435,7 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
     mproc_err err = mproc__pool_check_open(pool);
     if (err == MPROC_OK)
         err = mproc__pool_number(pool, wanted->function, &number);
+    mproc__pool_reuse(pool->shared);
     if (err == MPROC_OK)
         err = mproc__pool_take(pool->shared, &task, &index);
     if (err != MPROC_OK)
@@ -444,7 +445,7 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
                : mproc__fail(MPROC_ENOMEM, "no memory for a result");
     if (err == MPROC_OK && (forget_wish(made), true))
         err = mproc__wish(&made->wish, wanted->options, &level);
-    if (err == MPROC_OK)
+    if (err == MPROC_OK && !(atomic_load_explicit(&pool->shared->levels, memory_order_relaxed) >> level & 1))
         err = mproc__pool_level(pool->shared, level);
     bool timed = err == MPROC_OK && (made->wish.timeout || made->wish.soft_timeout);
     bool called = err == MPROC_OK && (made->wish.callback || made->wish.error_callback);

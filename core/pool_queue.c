@@ -97,6 +97,27 @@ void mproc__pool_give(struct pool_shared *shared, struct task *task, uint32_t in
     atomic_store_explicit(&shared->free_first, index + 1, memory_order_relaxed);
 }
 
+void mproc__pool_return(struct pool_shared *shared, struct task *task, uint32_t index)
+{
+    uint64_t state = atomic_load_explicit(&task->state, memory_order_relaxed);
+    atomic_store_explicit(&task->state, (uint64_t) task_tag(state) << TASK_TAG_SHIFT | TASK_FREE,
+                          memory_order_relaxed);
+    uint32_t first = atomic_load_explicit(&shared->returned, memory_order_relaxed);
+    do {
+        atomic_store_explicit(&task->link, first, memory_order_relaxed);
+    } while (!atomic_compare_exchange_weak_explicit(&shared->returned, &first, index + 1, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+/* All at once, so that nobody sees a first one that others have taken and given back. */
+void mproc__pool_reuse(struct pool_shared *shared)
+{
+    if (atomic_load_explicit(&shared->free_first, memory_order_relaxed) == 0 &&
+        atomic_load_explicit(&shared->returned, memory_order_relaxed) != 0)
+        atomic_store(&shared->free_first,
+                     atomic_exchange_explicit(&shared->returned, 0, memory_order_acquire));
+}
+
 static uint64_t block_of(uint64_t offset)
 {
     return offset / UNIT - 1;

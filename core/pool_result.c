@@ -5,6 +5,7 @@
 #include "fault.h"
 #include "log.h"
 #include "runtime.h"
+#include "self.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +266,9 @@ void mproc__pool_drain(mproc_pool *pool)
 
 static mproc_err check(const mproc_result *result, const void *out)
 {
+    if (result && out && result->kind != RESULT_CLOSED && !result->is_closed &&
+        result->pool->pid == mproc__self()->pid)
+        return MPROC_OK;
     if (!result || !out)
         return mproc__fail(MPROC_EINVAL, "%s is NULL", result ? "the pointer for the answer" : "result");
     if (result->kind == RESULT_CLOSED || result->is_closed)
@@ -404,6 +408,13 @@ size_t mproc_result_done(mproc_result *result)
     return (size_t) mproc__job_items_done(result->map->job);
 }
 
+/* Done, and nothing is to be done with it but to give its record back. */
+static bool is_simple(const mproc_result *result)
+{
+    return result->kind == RESULT_TASK && !result->wants_telling && mproc__result_is_done(result) &&
+           result->task->owns == 0 && !result->how && !result->wish.timeout && !result->wish.soft_timeout;
+}
+
 mproc_err mproc_result_close(mproc_result *result)
 {
     if (!result)
@@ -412,6 +423,11 @@ mproc_err mproc_result_close(mproc_result *result)
     if (err != MPROC_OK)
         return err;
     mproc_pool *pool = result->pool;
+    if (is_simple(result)) {
+        result->kind = RESULT_CLOSED;
+        mproc__pool_return(pool->shared, result->task, result->index);
+        return MPROC_OK;
+    }
     mproc__pool_lock(pool->shared);
     result->is_closed = true;
     if (result->kind == RESULT_TASK) {

@@ -188,6 +188,7 @@ struct pool_shared {
     struct gate events;                 /* the parent's collector */
     char line4[POOL_LINE];
     _Atomic uint32_t finished;          /* stack of records, + 1 */
+    _Atomic uint32_t returned;          /* records that the parent's threads gave back without the latch, + 1 */
     char line5[POOL_LINE];
 
     struct ring rings[POOL_LEVELS];
@@ -241,6 +242,9 @@ bool mproc__pool_has_work(struct pool_shared *shared, uint32_t lowest);
 /* The task is done as its fields say: DONE, waiters woken, put on the list if it is to be. `running` is the
  * state it had. */
 void mproc__task_finish(struct pool_shared *shared, struct task *task, uint32_t index, uint64_t running);
+/* The same without the latch; mproc__pool_reuse() makes them free records. */
+void mproc__pool_return(struct pool_shared *shared, struct task *task, uint32_t index);
+void mproc__pool_reuse(struct pool_shared *shared);
 /* Puts it on the list of finished ones. */
 void mproc__task_tell(struct pool_shared *shared, struct task *task, uint32_t index);
 /* A block of bytes by its offset alone. */

@@ -453,15 +453,18 @@ static double apply_async(void)
     mproc_pool *pool = pool_of(WORKERS);
     int64_t sum = 0, value;
     double start = now();
-    for (int64_t n = 0; n < STREAM + WINDOW; n++) {
-        mproc_result **result = &results[n % WINDOW];
-        if (n >= WINDOW) {
-            MPROC_MUST(mproc_result_get(*result, &value, sizeof value, MPROC_FOREVER));
-            MPROC_MUST(mproc_result_close(*result));
+    for (int64_t sent = 0, got = 0; got < STREAM;) { /* as the ring's parent does */
+        for (; sent < STREAM && sent - got < WINDOW; sent++)
+            MPROC_MUST(mproc_pool_apply_async(pool, &results[sent % WINDOW], copy, &sent, sizeof sent, sizeof sent,
+                                              NULL));
+        int64_t target = sent == STREAM ? STREAM : sent - WINDOW / 2;
+        MPROC_MUST(mproc_result_wait(results[(target - 1) % WINDOW], MPROC_FOREVER));
+        for (; got < target; got++) {
+            mproc_result *result = results[got % WINDOW];
+            MPROC_MUST(mproc_result_get(result, &value, sizeof value, MPROC_FOREVER));
+            MPROC_MUST(mproc_result_close(result));
             sum += value;
         }
-        if (n < STREAM)
-            MPROC_MUST(mproc_pool_apply_async(pool, result, copy, &n, sizeof n, sizeof n, NULL));
     }
     double rate = STREAM / (now() - start);
     MPROC_MUST(mproc_pool_destroy(pool));
