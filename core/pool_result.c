@@ -107,23 +107,42 @@ static bool marker_is_done(void *context)
     return task_tag(state) != marker->tag || task_phase(state) == TASK_DONE;
 }
 
-static bool find_marker(mproc_pool *pool, uint32_t level, struct marker *marker)
+/* Whether the task is queued, and not among the next ones: then half of what waits is done before it. */
+static bool is_deep(const mproc_result *result, const _Atomic uint64_t *entries, uint64_t head, uint64_t depth)
 {
-    struct ring *ring = &pool->shared->rings[level];
+    uint64_t state = atomic_load(&result->task->state);
+    if (task_phase(state) != TASK_QUEUED)
+        return false;
+    for (uint64_t i = 0; i < depth / 4; i++)
+        if ((uint32_t) atomic_load_explicit(&entries[(head + i) % POOL_RING], memory_order_relaxed) ==
+            result->index)
+            return false;
+    return true;
+}
+
+/* False if the queue is short. marker->task is NULL if there is none to wait for before the result itself. */
+static bool find_marker(const mproc_result *result, struct marker *marker)
+{
+    mproc_pool *pool = result->pool;
+    struct ring *ring = &pool->shared->rings[result->task->level];
     uint64_t head = atomic_load(&ring->head), depth = atomic_load(&ring->tail) - head;
     if (depth < MARKED_DEPTH || depth > POOL_RING)
         return false;
     const _Atomic uint64_t *entries = mproc_plat_region_at(atomic_load(&ring->entries));
+    marker->task = NULL;
+    if (is_deep(result, entries, head, depth))
+        return true;
     uint64_t reference = atomic_load(&entries[(head + depth / 2) % POOL_RING]);
     if (reference == 0 || reference & REFERENCE_JOB)
         return false;
-    marker->task = mproc__pool_task(pool->shared, (uint32_t) reference);
+    struct task *task = mproc__pool_task(pool->shared, (uint32_t) reference);
     marker->tag = (uint32_t) (reference >> 32);
-    uint64_t state = atomic_load(&marker->task->state);
+    uint64_t state = atomic_load(&task->state);
     do {
         if (task_tag(state) != marker->tag || task_phase(state) == TASK_DONE)
             return false;
-    } while (!atomic_compare_exchange_weak(&marker->task->state, &state, state | TASK_WAITED));
+    } while (!atomic_compare_exchange_weak(&task->state, &state, state | TASK_WAITED));
+    marker->task = task;
     return true;
 }
 
@@ -136,10 +155,10 @@ static bool await_half(mproc_result *result, int64_t deadline)
     bool ready;
     uint32_t average = atomic_load_explicit(&pool->shared->average, memory_order_relaxed);
     if (result->kind != RESULT_TASK || average == 0 || average > SHORT_NS ||
-        !find_marker(pool, result->task->level, &marker))
+        !find_marker(result, &marker))
         return false;
     int64_t now = mproc_plat_now();
-    if (deadline - now > HALF_NS)
+    if (marker.task && deadline - now > HALF_NS)
         (void) mproc__gate_sleep(&pool->shared->done, marker_is_done, &marker, now + HALF_NS, &ready);
     return true;
 }
