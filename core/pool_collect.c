@@ -37,8 +37,9 @@ static void deliver(const struct task_wish *wish, mproc_result *result)
         wish->error_callback(wish->context, err, mproc_last_error());
     if (err == MPROC_OK && wish->callback) {
         uint64_t at = result->kind == RESULT_TASK ? result->task->out : result->map->job->out;
-        uint64_t size = result->kind == RESULT_TASK ? result->task->out_size
-                                                    : result->map->job->count * result->map->job->out_size;
+        uint64_t size = result->kind == RESULT_TASK
+                            ? result->task->out_size
+                            : result->map->job->count * result->map->job->out_size;
         wish->callback(wish->context, at ? mproc_plat_region_at(at) : NULL, (size_t) size);
     }
 }
@@ -105,7 +106,8 @@ static void report_progress(mproc_pool *pool)
         mproc__pool_lock(pool->shared);
         struct map *map = pool->maps;
         size_t at = 0;
-        while (map && (!map->result.wish.progress || mproc__result_is_done(&map->result) || at++ < skip))
+        while (map &&
+               (!map->result.wish.progress || mproc__result_is_done(&map->result) || at++ < skip))
             map = map->next;
         mproc__pool_unlock(pool->shared);
         if (!map)
@@ -191,7 +193,8 @@ static void look_at_seat(mproc_pool *pool, uint32_t index, int64_t now)
         place->seen = 0;
         return;
     }
-    if (place->seen != where.reference || place->seen_item != where.item || place->seen_finished != finished) {
+    if (place->seen != where.reference || place->seen_item != where.item ||
+        place->seen_finished != finished) {
         place->seen = where.reference;
         place->seen_item = where.item;
         place->seen_finished = finished;
@@ -273,8 +276,9 @@ void mproc_progress_bar(void *context, size_t done, size_t count)
     for (size_t i = 0; i < WIDTH; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[WIDTH] = '\0';
-    int length = snprintf(line, sizeof line, "\r%.60s%s[%s] %zu/%zu%s", name, *name ? " " : "", bar, done,
-                          count, done == count ? "\n" : "");
+    int length = snprintf(line, sizeof line, "\r%.60s%s[%s] %zu/%zu%s", name, *name ? " " : "", bar,
+                          done, count, done == count ? "\n" : "");
     if (length > 0)
-        mproc_plat_stdio_error(line, (size_t) length < sizeof line ? (size_t) length : sizeof line - 1);
+        mproc_plat_stdio_error(line,
+                               (size_t) length < sizeof line ? (size_t) length : sizeof line - 1);
 }

@@ -30,8 +30,8 @@ static bool may_repeat(const mproc_pool *pool, unsigned deaths, unsigned retries
 }
 
 /* What is said of a task or item that its worker died in; OK: begin it again. */
-static mproc_err judge(const struct sweep *sweep, uint64_t reference, uint64_t item, unsigned *deaths,
-                       unsigned retries)
+static mproc_err judge(const struct sweep *sweep, uint64_t reference, uint64_t item,
+                       unsigned *deaths, unsigned retries)
 {
     const struct worker_place *place = sweep->place;
     if (atomic_load(&sweep->shared->closing) == POOL_TERMINATED)
@@ -66,17 +66,19 @@ static void requeue(struct pool_shared *shared, struct task *task, uint32_t inde
 static mproc_result *known_result(mproc_pool *pool, const struct task *task, uint32_t index)
 {
     mproc_result *result = mproc__result_of(pool, index);
-    bool known = result && result->kind == RESULT_TASK && result->tag == task_tag(atomic_load(&task->state));
+    bool known = result && result->kind == RESULT_TASK &&
+                 result->tag == task_tag(atomic_load(&task->state));
     return known ? result : NULL;
 }
 
-static void died_in_task(const struct sweep *sweep, struct task *task, uint32_t index, uint64_t state,
-                         bool is_mail)
+static void died_in_task(const struct sweep *sweep, struct task *task, uint32_t index,
+                         uint64_t state, bool is_mail)
 {
     mproc_pool *pool = sweep->pool;
     mproc_result *result = known_result(pool, task, index);
     unsigned deaths = result ? result->deaths : 0;
-    mproc_err err = judge(sweep, task_reference(index, state), 0, &deaths, result ? result->wish.retries : 0);
+    mproc_err err = judge(sweep, task_reference(index, state), 0, &deaths,
+                          result ? result->wish.retries : 0);
     if (result)
         result->deaths = deaths;
     if (err == MPROC_OK) {
@@ -170,7 +172,8 @@ static unsigned *deaths_of(struct map *map, uint64_t item)
     return &map->victims[map->victim_count++].deaths;
 }
 
-static void fail_items(const struct sweep *sweep, struct map *map, uint64_t first, uint64_t end, mproc_err err)
+static void fail_items(const struct sweep *sweep, struct map *map, uint64_t first, uint64_t end,
+                       mproc_err err)
 {
     struct job *job = map->job;
     _Atomic int32_t *outcomes = job_outcomes(job);
@@ -187,13 +190,15 @@ static void fail_items(const struct sweep *sweep, struct map *map, uint64_t firs
 static void leave_rest(const struct sweep *sweep, struct map *map, uint64_t first, uint64_t end)
 {
     if (first < end && mproc__job_add_fragment(map->job, first, end) != MPROC_OK) {
-        mproc_log(MPROC_LOG_ERROR, "the rest of a dead worker's share is lost: %s", mproc_last_error());
+        mproc_log(MPROC_LOG_ERROR, "the rest of a dead worker's share is lost: %s",
+                  mproc_last_error());
         fail_items(sweep, map, first, end, MPROC_ENOMEM);
     }
 }
 
 /* It had claimed the items from first to end and was in `item`, or in none of them yet. */
-static void close_unit(const struct sweep *sweep, struct map *map, uint64_t first, uint64_t end, uint64_t item)
+static void close_unit(const struct sweep *sweep, struct map *map, uint64_t first, uint64_t end,
+                       uint64_t item)
 {
     struct job *job = map->job;
     struct tally *tally = job_tally(job, sweep->index);
@@ -205,7 +210,8 @@ static void close_unit(const struct sweep *sweep, struct map *map, uint64_t firs
         unsigned none = 0, *deaths = map->result.wish.retries ? deaths_of(map, item) : &none;
         mproc_err err = MPROC_OK;
         if (!has_ended)
-            err = judge(sweep, map->reference, item, deaths ? deaths : &none, map->result.wish.retries);
+            err = judge(sweep, map->reference, item, deaths ? deaths : &none,
+                        map->result.wish.retries);
         if (err == MPROC_EWORKERDIED && !map->result.how)
             map->result.how = copy_text(sweep->how);
         atomic_fetch_add(&tally->items, item - first + (has_ended ? 1 : 0));
@@ -229,7 +235,8 @@ static void count_unit(const struct sweep *sweep, struct job *job, uint64_t item
     atomic_fetch_add(&tally->units, 1);
 }
 
-static void sweep_fragment(const struct sweep *sweep, struct map *map, uint64_t index, uint64_t item)
+static void sweep_fragment(const struct sweep *sweep, struct map *map, uint64_t index,
+                           uint64_t item)
 {
     struct job *job = map->job;
     struct fragment *fragment = mproc__job_fragment(job, index);

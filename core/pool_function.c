@@ -36,7 +36,8 @@ static bool is_the_same(const struct pool_function *left, const struct pool_func
            strcmp(left->path, right->path) == 0;
 }
 
-mproc_err mproc__pool_function_number(struct pool_shared *shared, mproc_task *function, uint32_t *number)
+mproc_err mproc__pool_function_number(struct pool_shared *shared, mproc_task *function,
+                                      uint32_t *number)
 {
     uint64_t handle;
     mproc_err err = describe(function, &handle);
@@ -52,7 +53,8 @@ mproc_err mproc__pool_function_number(struct pool_shared *shared, mproc_task *fu
         }
     if (count == POOL_FUNCTIONS) {
         mproc__arena_free(BLOCK_TASK, handle);
-        return mproc__fail(MPROC_ENOMEM, "a pool runs at most %d different functions", POOL_FUNCTIONS);
+        return mproc__fail(MPROC_ENOMEM, "a pool runs at most %d different functions",
+                           POOL_FUNCTIONS);
     }
     shared->function_block[count] = handle;
     atomic_store(&shared->function[count], mproc_plat_region_offset(made));
@@ -61,9 +63,11 @@ mproc_err mproc__pool_function_number(struct pool_shared *shared, mproc_task *fu
     return MPROC_OK;
 }
 
-mproc_err mproc__pool_function_find(struct pool_shared *shared, uint32_t number, mproc_task **function)
+mproc_err mproc__pool_function_find(struct pool_shared *shared, uint32_t number,
+                                    mproc_task **function)
 {
-    const struct pool_function *wanted = mproc_plat_region_at(atomic_load(&shared->function[number]));
+    const struct pool_function *wanted = mproc_plat_region_at(
+        atomic_load(&shared->function[number]));
     const struct mproc_plat_image *own;
     void (*found)(void) = NULL;
     mproc__lock();

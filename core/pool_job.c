@@ -66,7 +66,8 @@ void mproc__job_check(struct pool_shared *shared, struct job *job)
         if ((seen & JOB_PHASE) != JOB_ACTIVE)
             return;
     } while (!atomic_compare_exchange_weak(&job->state, &seen,
-                                           (seen & ~(uint32_t) (JOB_PHASE | JOB_WAITED)) | JOB_COMPLETE));
+                                           (seen & ~(uint32_t) (JOB_PHASE | JOB_WAITED)) |
+                                               JOB_COMPLETE));
     MPROC_FAULT("job.complete");
     if (seen & JOB_WAITED || atomic_load(&job->wake_after) > 0)
         mproc__gate_wake_all(&shared->done);
@@ -220,7 +221,8 @@ static bool run_unit(const struct share *share, uint64_t unit)
     struct job *job = share->job;
     announce(share, unit);
     uint16_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&share->states[unit], &nobody, (uint16_t) (share->index + 1))) {
+    if (!atomic_compare_exchange_strong(&share->states[unit], &nobody,
+                                        (uint16_t) (share->index + 1))) {
         set_item(share, ITEM_DRAWING); /* the others of this draw are nobody's yet */
         return false;
     }
@@ -246,7 +248,8 @@ static bool run_fragment(const struct share *share)
         if (atomic_load_explicit(&fragment->state, memory_order_relaxed) != ready)
             continue;
         announce(share, i | UNIT_FRAGMENT);
-        if (!atomic_compare_exchange_strong(&fragment->state, &ready, FRAGMENT_CLAIMED + share->index)) {
+        if (!atomic_compare_exchange_strong(&fragment->state, &ready,
+                                            FRAGMENT_CLAIMED + share->index)) {
             set_item(share, ITEM_NONE);
             continue;
         }
@@ -325,7 +328,8 @@ static bool draw(struct share *share)
     atomic_store_explicit(&share->seat->drawn_end, 0, memory_order_relaxed);
     set_item(share, ITEM_NONE);
     /* It rises slowly: most long times are those of a worker that was not running. */
-    uint64_t each = (uint64_t) (mproc_plat_now() - begin) / wanted + 1, limit = share->average * 5 / 4 + 50;
+    uint64_t each = (uint64_t) (mproc_plat_now() - begin) / wanted + 1,
+             limit = share->average * 5 / 4 + 50;
     if (share->average == 0 || each < share->average)
         share->average = each;
     else
@@ -333,8 +337,8 @@ static bool draw(struct share *share)
     return true;
 }
 
-void mproc__job_work(struct pool_shared *shared, struct seat *seat, uint32_t seat_index, struct job *job,
-                     mproc_task *task, bool (*pause)(void))
+void mproc__job_work(struct pool_shared *shared, struct seat *seat, uint32_t seat_index,
+                     struct job *job, mproc_task *task, bool (*pause)(void))
 {
     struct share share = {
         .shared = shared,

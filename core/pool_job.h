@@ -49,7 +49,7 @@ struct fragment {
 enum { FRAGMENT_EMPTY, FRAGMENT_READY, FRAGMENT_DONE, FRAGMENT_CLAIMED /* + seat */ };
 
 struct fragments {
-    _Atomic uint64_t next;  /* offset of the next block, 0 */
+    _Atomic uint64_t next; /* offset of the next block, 0 */
     uint64_t next_handle;
     struct fragment fragment[JOB_FRAGMENTS];
 };
@@ -63,15 +63,15 @@ struct job {
     uint8_t level, timed, progressive;
     char line0[POOL_LINE - 32];
 
-    _Atomic uint64_t next;               /* unit to draw */
+    _Atomic uint64_t next; /* unit to draw */
     char line1[POOL_LINE - 8];
 
     _Atomic uint32_t state;
-    _Atomic uint32_t cancelled;          /* units that have not begun are not to */
-    _Atomic uint64_t total;              /* units and fragments */
-    _Atomic uint32_t ready;              /* fragments that nobody has claimed (about) */
-    _Atomic uint32_t lost;               /* how many died DRAWING */
-    _Atomic int32_t wake_after;          /* > 0: the parent sleeps until so many more items are done */
+    _Atomic uint32_t cancelled; /* units that have not begun are not to */
+    _Atomic uint64_t total;     /* units and fragments */
+    _Atomic uint32_t ready;     /* fragments that nobody has claimed (about) */
+    _Atomic uint32_t lost;      /* how many died DRAWING */
+    _Atomic int32_t wake_after; /* > 0: the parent sleeps until so many more items are done */
     _Atomic uint64_t fragment_count;
     char line2[POOL_LINE];
     struct fragments first;
@@ -102,7 +102,7 @@ uint64_t mproc__job_items_done(const struct job *job);
 uint64_t mproc__job_units_done(const struct job *job);
 
 /* The worker's side: runs units until there are none; asks `pause` between units, and leaves if it is true. */
-void mproc__job_work(struct pool_shared *shared, struct seat *seat, uint32_t seat_index, struct job *job,
-                     mproc_task *task, bool (*pause)(void));
+void mproc__job_work(struct pool_shared *shared, struct seat *seat, uint32_t seat_index,
+                     struct job *job, mproc_task *task, bool (*pause)(void));
 
 #endif

@@ -62,7 +62,7 @@ struct map {
     uint64_t frontier, given;
     uint64_t *holes;
     size_t hole_count, hole_capacity;
-    uint32_t burst;               /* items that came during the last sleep */
+    uint32_t burst; /* items that came during the last sleep */
     size_t progress_told;
     bool progress_ended;
 };
@@ -72,7 +72,7 @@ enum kill_reason { KILL_NONE, KILL_TIMEOUT, KILL_CANCEL };
 struct worker_place {
     mproc_process *process; /* NULL: none just now */
     int64_t pid;
-    int64_t start_at;       /* not before */
+    int64_t start_at; /* not before */
     enum kill_reason reason;
     uint64_t target, target_item; /* what was to be ended */
     /* what the collector saw at `since` */
@@ -93,11 +93,11 @@ struct mproc_pool {
     mproc_result *slabs[POOL_SLABS];
     struct map *maps, *retired;
     mproc_result *due, **due_end;
-    size_t pending; /* counted single tasks */
-    unsigned room_waiters;         /* threads that wait until fewer are pending */
-    bool offer_again;              /* a ring was full when a map's reference was to go back into it */
+    size_t pending;        /* counted single tasks */
+    unsigned room_waiters; /* threads that wait until fewer are pending */
+    bool offer_again;      /* a ring was full when a map's reference was to go back into it */
     uint32_t cpus;
-    _Atomic uint32_t gathered;     /* results that were ready since somebody last slept for one */
+    _Atomic uint32_t gathered; /* results that were ready since somebody last slept for one */
     _Atomic int64_t nap_again;
     struct {
         mproc_task *function;
@@ -106,17 +106,17 @@ struct mproc_pool {
     unsigned next_function;
 
     struct thread *watcher, *collector;
-    _Atomic uint32_t ended;        /* no worker runs, nothing is left */
+    _Atomic uint32_t ended; /* no worker runs, nothing is left */
     _Atomic uint32_t broken;
     _Atomic uint32_t collector_stops;
-    _Atomic uint32_t timed;        /* results with time-outs or progress: the collector looks often */
+    _Atomic uint32_t timed; /* results with time-outs or progress: the collector looks often */
     char broken_text[320];
 
     unsigned failed_starts;
     uint32_t initialized_seen;
     size_t deaths_in_period;
     int64_t period_begin;
-    uint32_t numbers;              /* of workers' names */
+    uint32_t numbers; /* of workers' names */
     mproc_pool_statistics statistics;
 };
 
@@ -155,6 +155,7 @@ void mproc__maps_reclaim(mproc_pool *pool, bool all);
 /* Everything that has not begun fails with `err`; under the latch, when no worker runs. */
 void mproc__map_abandon(mproc_pool *pool, struct map *map, mproc_err err);
 mproc_err mproc__map_verdict(struct map *map);
+mproc_err mproc__item_verdict(const struct map *map, uint64_t item, int32_t outcome);
 void mproc__map_collect(struct map *map);
 /* References for the workers to help. Without the latch. */
 void mproc__map_offer(mproc_pool *pool, const struct map *map, size_t copies);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Shares per worker: small enough that none waits long for the last one. */
-enum { SHARES = 16, LARGEST_CHUNK = 1 << 20, BURST = 64, BURST_NS = 300000 };
+enum { SHARES = 16, LARGEST_CHUNK = 1 << 20 };
 
 struct map_request {
     mproc_task *task;
@@ -71,7 +71,8 @@ static mproc_err make_job(mproc_pool *pool, struct map *map, const struct map_re
 {
     uint64_t chunk = chunk_of(pool, request);
     uint64_t units = request->count / chunk + (request->count % chunk != 0);
-    bool outcomes = request->kind == RESULT_IMAP || (request->options && request->options->item_errors);
+    bool outcomes = request->kind == RESULT_IMAP ||
+                    (request->options && request->options->item_errors);
     uint64_t tallies = pool_align(sizeof(struct job));
     uint64_t states = tallies + sizeof(struct tally) * pool->shared->seats;
     uint64_t items = pool_align(states + units * sizeof(uint16_t));
@@ -187,10 +188,13 @@ static mproc_err submit(mproc_pool *pool, const char *name, mproc_result **resul
         return err;
     if (!request->task || !result || (request->count && ((!request->in && request->in_size))))
         return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", name,
-                           !request->task ? "task" : !result ? "result" : "in");
+                           !request->task ? "task"
+                           : !result      ? "result"
+                                          : "in");
     uint64_t most = mproc__arena_limit() / (request->count ? request->count : 1);
     if (request->in_size > most || request->out_size > most)
-        return mproc__fail(MPROC_ENOMEM, "%s: %zu items do not fit into the arena", name, request->count);
+        return mproc__fail(MPROC_ENOMEM, "%s: %zu items do not fit into the arena", name,
+                           request->count);
     struct map *map = calloc(1, sizeof *map);
     if (!map)
         return mproc__fail(MPROC_ENOMEM, "no memory for a map");
@@ -213,20 +217,24 @@ static mproc_err submit(mproc_pool *pool, const char *name, mproc_result **resul
     return MPROC_OK;
 }
 
-mproc_err mproc_pool_map_async(mproc_pool *pool, mproc_result **result, mproc_task *task, const void *in,
-                               size_t in_size, void *out, size_t out_size, size_t count,
-                               const mproc_task_options *options)
+mproc_err mproc_pool_map_async(mproc_pool *pool, mproc_result **result, mproc_task *task,
+                               const void *in, size_t in_size, void *out, size_t out_size,
+                               size_t count, const mproc_task_options *options)
 {
-    struct map_request request = { task, in, in_size, out, out_size, count, RESULT_MAP, true, options };
+    struct map_request request = { task,  in,         in_size, out,    out_size,
+                                   count, RESULT_MAP, true,    options };
     return submit(pool, "mproc_pool_map_async", result, &request);
 }
 
-mproc_err mproc_pool_map(mproc_pool *pool, mproc_task *task, const void *in, size_t in_size, void *out,
-                         size_t out_size, size_t count, const mproc_task_options *options)
+mproc_err mproc_pool_map(mproc_pool *pool, mproc_task *task, const void *in, size_t in_size,
+                         void *out, size_t out_size, size_t count,
+                         const mproc_task_options *options)
 {
     if (!out && out_size && count)
-        return mproc__fail(MPROC_EINVAL, "mproc_pool_map: out is NULL but out_size is %zu", out_size);
-    struct map_request request = { task, in, in_size, out, out_size, count, RESULT_MAP, true, options };
+        return mproc__fail(MPROC_EINVAL, "mproc_pool_map: out is NULL but out_size is %zu",
+                           out_size);
+    struct map_request request = { task,  in,         in_size, out,    out_size,
+                                   count, RESULT_MAP, true,    options };
     mproc_result *result;
     mproc_err err = submit(pool, "mproc_pool_map", &result, &request);
     if (err != MPROC_OK)
@@ -240,7 +248,8 @@ mproc_err mproc_pool_imap(mproc_pool *pool, mproc_result **result, mproc_task *t
                           size_t in_size, size_t out_size, size_t count,
                           const mproc_task_options *options)
 {
-    struct map_request request = { task, in, in_size, NULL, out_size, count, RESULT_IMAP, true, options };
+    struct map_request request = { task,  in,          in_size, NULL,   out_size,
+                                   count, RESULT_IMAP, true,    options };
     return submit(pool, "mproc_pool_imap", result, &request);
 }
 
@@ -248,7 +257,8 @@ mproc_err mproc_pool_imap_unordered(mproc_pool *pool, mproc_result **result, mpr
                                     const void *in, size_t in_size, size_t out_size, size_t count,
                                     const mproc_task_options *options)
 {
-    struct map_request request = { task, in, in_size, NULL, out_size, count, RESULT_IMAP, false, options };
+    struct map_request request = { task,  in,          in_size, NULL,   out_size,
+                                   count, RESULT_IMAP, false,   options };
     return submit(pool, "mproc_pool_imap_unordered", result, &request);
 }
 
@@ -283,7 +293,7 @@ int32_t mproc__outcome_first(const struct job *job, uint64_t *item, uint64_t *fa
     return outcome;
 }
 
-static mproc_err item_verdict(const struct map *map, uint64_t item, int32_t outcome)
+mproc_err mproc__item_verdict(const struct map *map, uint64_t item, int32_t outcome)
 {
     unsigned long long index = item;
     if (outcome == OUTCOME_OK)
@@ -293,12 +303,14 @@ static mproc_err item_verdict(const struct map *map, uint64_t item, int32_t outc
     mproc_err err = (mproc_err) (outcome - OUTCOME_ERR);
     const char *how = map->result.how;
     if (err == MPROC_EWORKERDIED)
-        return mproc__fail(err, "the worker died in item %llu: %s", index, how ? how : "nobody knows how");
+        return mproc__fail(err, "the worker died in item %llu: %s", index,
+                           how ? how : "nobody knows how");
     if (err == MPROC_EBROKEN)
         return mproc__fail(err, "%s", map->result.pool->broken_text);
     if (err == MPROC_ETIMEDOUT)
-        return mproc__fail(err, "item %llu ran longer than its time-out of %lld ms; its worker was killed",
-                           index, (long long) (map->result.wish.timeout / 1000000));
+        return mproc__fail(
+            err, "item %llu ran longer than its time-out of %lld ms; its worker was killed", index,
+            (long long) (map->result.wish.timeout / 1000000));
     return mproc__fail(err, "item %llu was cancelled before it was done", index);
 }
 
@@ -306,7 +318,7 @@ mproc_err mproc__map_verdict(struct map *map)
 {
     uint64_t item, failed;
     int32_t outcome = mproc__outcome_first(map->job, &item, &failed);
-    return failed ? item_verdict(map, item, outcome) : MPROC_OK;
+    return failed ? mproc__item_verdict(map, item, outcome) : MPROC_OK;
 }
 
 mproc_err mproc_result_item(mproc_result *result, size_t index)
@@ -316,9 +328,10 @@ mproc_err mproc_result_item(mproc_result *result, size_t index)
         return mproc__fail(MPROC_EINVAL, "mproc_result_item: no map with an item %zu", index);
     const _Atomic int32_t *outcomes = job_outcomes(result->map->job);
     if (!outcomes)
-        return mproc__fail(MPROC_EINVAL, "mproc_result_item: submit the map with options.item_errors");
+        return mproc__fail(MPROC_EINVAL,
+                           "mproc_result_item: submit the map with options.item_errors");
     int32_t outcome = atomic_load(&outcomes[index]);
-    return outcome ? item_verdict(result->map, index, outcome)
+    return outcome ? mproc__item_verdict(result->map, index, outcome)
                    : mproc__fail(MPROC_ESTATE, "item %zu is not done yet", index);
 }
 
@@ -397,137 +410,4 @@ void mproc__map_abandon(mproc_pool *pool, struct map *map, mproc_err err)
     atomic_fetch_add(&job_tally(job, 0)->units,
                      atomic_load(&job->total) - mproc__job_units_done(job));
     mproc__job_check(pool->shared, job);
-}
-
-/* ---- imap ---- */
-
-struct imap_look {
-    struct map *map;
-    uint64_t found;
-};
-
-static bool add_hole(struct map *map, uint64_t item)
-{
-    if (map->hole_count == map->hole_capacity) {
-        size_t capacity = map->hole_capacity ? map->hole_capacity * 2 : 64;
-        uint64_t *more = realloc(map->holes, capacity * sizeof *more);
-        if (!more)
-            return false;
-        map->holes = more;
-        map->hole_capacity = capacity;
-    }
-    map->holes[map->hole_count++] = item;
-    return true;
-}
-
-/* Items below this may have begun: units are drawn in order. */
-static uint64_t drawn(const struct job *job)
-{
-    uint64_t next = atomic_load_explicit(&job->next, memory_order_acquire);
-    uint64_t phase = atomic_load(&job->state) & JOB_PHASE;
-    return next >= job->units || phase != JOB_ACTIVE ? job->count : next * job->chunk;
-}
-
-/* Each item is looked at once at the frontier; what was not done then is looked at again among the few
- * holes, as many as workers are in items. */
-static bool find_any(struct map *map, uint64_t *found)
-{
-    struct job *job = map->job;
-    _Atomic int32_t *outcomes = job_outcomes(job);
-    uint64_t end = drawn(job);
-    while (map->frontier < end) {
-        uint64_t item = map->frontier;
-        if (atomic_load_explicit(&outcomes[item], memory_order_acquire)) {
-            map->frontier++;
-            *found = item;
-            return true;
-        }
-        if (map->hole_count > 2 * (size_t) job->seats * job->chunk || !add_hole(map, item))
-            break;
-        map->frontier++;
-    }
-    for (size_t i = 0; i < map->hole_count; i++)
-        if (atomic_load_explicit(&outcomes[map->holes[i]], memory_order_acquire)) {
-            *found = map->holes[i];
-            map->holes[i] = map->holes[--map->hole_count];
-            return true;
-        }
-    return false;
-}
-
-static bool imap_ready(void *context)
-{
-    struct imap_look *look = context;
-    struct map *map = look->map;
-    if (!map->ordered)
-        return find_any(map, &look->found);
-    if (!atomic_load_explicit(&job_outcomes(map->job)[map->frontier], memory_order_acquire))
-        return false;
-    look->found = map->frontier++;
-    return true;
-}
-
-/* Where items come fast it sleeps until many have come, but never long. */
-static mproc_err imap_sleep(struct map *map, struct imap_look *look, int64_t deadline, bool *ready)
-{
-    struct gate *gate = &map->result.pool->shared->done;
-    struct job *job = map->job;
-    bool fast = map->burst >= BURST;
-    uint64_t before = map->given;
-    int64_t now = mproc_plat_now();
-    int64_t slice = fast && deadline > now + BURST_NS ? now + BURST_NS : deadline;
-    map->burst = 0;
-    atomic_store(&job->wake_after, fast ? BURST : 1);
-    mproc_err err = mproc__gate_sleep(gate, imap_ready, look, slice, ready);
-    atomic_store(&job->wake_after, 0);
-    if (err == MPROC_ETIMEDOUT && slice != deadline)
-        err = MPROC_OK;
-    (void) before;
-    return err;
-}
-
-static mproc_err imap_await(struct map *map, struct imap_look *look, int64_t deadline)
-{
-    struct look looking = mproc__look_begin(&map->result.pool->shared->done.spin);
-    if (imap_ready(look)) {
-        map->burst++;
-        return MPROC_OK;
-    }
-    if (deadline == 0)
-        return MPROC_ETIMEDOUT;
-    while (mproc__look_again(&looking))
-        if (imap_ready(look)) {
-            mproc__look_helped(&looking);
-            return MPROC_OK;
-        }
-    for (;;) {
-        bool ready = false;
-        mproc_err err = imap_sleep(map, look, deadline, &ready);
-        if (err != MPROC_OK || ready)
-            return err;
-        if (imap_ready(look))
-            return MPROC_OK;
-    }
-}
-
-mproc_err mproc_result_next(mproc_result *result, size_t *index, void *out, mproc_ms timeout)
-{
-    if (!result || result->kind != RESULT_IMAP || result->is_closed)
-        return mproc__fail(MPROC_EINVAL, "mproc_result_next: not the result of an imap");
-    struct map *map = result->map;
-    struct job *job = map->job;
-    if (map->given == job->count)
-        return mproc__fail(MPROC_ENOTFOUND, "the imap has no more results");
-    struct imap_look look = { .map = map };
-    mproc_err err = imap_await(map, &look, mproc__deadline(timeout));
-    if (err != MPROC_OK)
-        return mproc__fail(err, "no further result within %lld ms", (long long) timeout);
-    map->given++;
-    if (index)
-        *index = (size_t) look.found;
-    int32_t outcome = atomic_load_explicit(&job_outcomes(job)[look.found], memory_order_acquire);
-    if (outcome == OUTCOME_OK && out && job->out)
-        memcpy(out, (const char *) mproc_plat_region_at(job->out) + look.found * job->out_size,
-               (size_t) job->out_size);
-    return outcome == OUTCOME_OK ? MPROC_OK : item_verdict(map, look.found, outcome);
 }

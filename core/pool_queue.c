@@ -92,7 +92,8 @@ void mproc__pool_give(struct pool_shared *shared, struct task *task, uint32_t in
     uint64_t state = atomic_load_explicit(&task->state, memory_order_relaxed);
     atomic_store_explicit(&task->state, (uint64_t) task_tag(state) << TASK_TAG_SHIFT | TASK_FREE,
                           memory_order_relaxed);
-    atomic_store_explicit(&task->link, atomic_load_explicit(&shared->free_first, memory_order_relaxed),
+    atomic_store_explicit(&task->link,
+                          atomic_load_explicit(&shared->free_first, memory_order_relaxed),
                           memory_order_relaxed);
     atomic_store_explicit(&shared->free_first, index + 1, memory_order_relaxed);
 }
@@ -105,8 +106,8 @@ void mproc__pool_return(struct pool_shared *shared, struct task *task, uint32_t 
     uint32_t first = atomic_load_explicit(&shared->returned, memory_order_relaxed);
     do {
         atomic_store_explicit(&task->link, first, memory_order_relaxed);
-    } while (!atomic_compare_exchange_weak_explicit(&shared->returned, &first, index + 1, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&shared->returned, &first, index + 1,
+                                                    memory_order_release, memory_order_relaxed));
 }
 
 /* All at once, so that nobody sees a first one that others have taken and given back. */
@@ -130,14 +131,16 @@ void mproc__pool_free_bytes(uint64_t offset)
     uint32_t tag = atomic_load(&block->tag);
     if (tag >> 16 == BLOCK_TASK)
         mproc__arena_free(BLOCK_TASK, (uint64_t) BLOCK_TASK << 56 |
-                                          (uint64_t) (tag & 0xffff) << POSITION_BITS | block_of(offset));
+                                          (uint64_t) (tag & 0xffff) << POSITION_BITS |
+                                          block_of(offset));
 }
 
 /* Bytes of the caller's in shared memory are used where they are. */
 static uint64_t shared_offset(const void *bytes, size_t size)
 {
     uint64_t offset = mproc_plat_region_offset(bytes);
-    if (offset == UINT64_MAX || mproc_plat_region_offset((const char *) bytes + size - 1) != offset + size - 1)
+    if (offset == UINT64_MAX ||
+        mproc_plat_region_offset((const char *) bytes + size - 1) != offset + size - 1)
         return 0;
     return offset;
 }
@@ -201,7 +204,8 @@ void mproc__task_empty(struct task *task)
     task->in = task->out = 0;
 }
 
-void mproc__task_finish(struct pool_shared *shared, struct task *task, uint32_t index, uint64_t running)
+void mproc__task_finish(struct pool_shared *shared, struct task *task, uint32_t index,
+                        uint64_t running)
 {
     uint64_t done = (running & ~(TASK_PHASE | TASK_BITS)) | TASK_DONE;
     uint64_t seen = atomic_exchange(&task->state, done);
@@ -279,7 +283,8 @@ static void list(struct pool_shared *shared, struct ring *ring, uint32_t index)
 bool mproc__pool_push(struct pool_shared *shared, uint32_t level, uint64_t reference)
 {
     struct ring *ring = &shared->rings[level];
-    bool full = ring_is_full(ring) || atomic_load_explicit(&ring->list_first, memory_order_relaxed) != 0;
+    bool full = ring_is_full(ring) ||
+                atomic_load_explicit(&ring->list_first, memory_order_relaxed) != 0;
     if (!full) {
         append(ring, reference);
         return true;
@@ -324,7 +329,8 @@ static void repair(struct pool_shared *shared)
 void mproc__pool_lock(struct pool_shared *shared)
 {
     if (mproc__latch_acquire(&shared->latch, MPROC_PLAT_NEVER) == MPROC_OWNERDEAD) {
-        mproc_log(MPROC_LOG_DEBUG, "a worker died submitting a task; its pool's lists are counted again");
+        mproc_log(MPROC_LOG_DEBUG,
+                  "a worker died submitting a task; its pool's lists are counted again");
         repair(shared);
     }
 }
@@ -362,7 +368,8 @@ static uint64_t copy_entries(struct ring *ring, struct seat *seat, uint64_t head
 {
     const _Atomic uint64_t *entries = entries_of(ring);
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t entry = atomic_load_explicit(&entries[(head + i) % POOL_RING], memory_order_relaxed);
+        uint64_t entry = atomic_load_explicit(&entries[(head + i) % POOL_RING],
+                                              memory_order_relaxed);
         if (entry & REFERENCE_JOB && i > 0)
             return i;
         atomic_store_explicit(&seat->lane[i], entry, memory_order_relaxed);
@@ -412,8 +419,10 @@ uint32_t mproc__pool_fetch(struct pool_shared *shared, struct seat *seat, uint32
             depth = POOL_RING / 2;
         }
         uint64_t share = depth / (2 * (uint64_t) atomic_load_explicit(&shared->workers,
-                                                                      memory_order_relaxed) + 1);
-        uint32_t fetched = fetch_from(ring, seat, share < most ? (share ? (uint32_t) share : 1) : most);
+                                                                      memory_order_relaxed) +
+                                  1);
+        uint32_t fetched = fetch_from(ring, seat,
+                                      share < most ? (share ? (uint32_t) share : 1) : most);
         if (fetched)
             return fetched;
     }

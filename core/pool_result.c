@@ -10,8 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAP_NS = 500000, NAP_AGAIN_NS = 20000000, SHORT_NS = 10000, HALF_NS = 1000000,
-       MARKED_DEPTH = 32 };
+enum {
+    NAP_NS = 500000,
+    NAP_AGAIN_NS = 20000000,
+    SHORT_NS = 10000,
+    HALF_NS = 1000000,
+    MARKED_DEPTH = 32
+};
 
 /* ---- waiting ---- */
 
@@ -31,7 +36,8 @@ mproc_err mproc__pool_await(mproc_pool *pool, bool (*ready)(void *context), void
 bool mproc__result_is_done(const mproc_result *result)
 {
     if (result->kind == RESULT_TASK)
-        return task_phase(atomic_load_explicit(&result->task->state, memory_order_acquire)) == TASK_DONE;
+        return task_phase(atomic_load_explicit(&result->task->state, memory_order_acquire)) ==
+               TASK_DONE;
     return (atomic_load_explicit(&result->map->job->state, memory_order_acquire) & JOB_PHASE) !=
            JOB_ACTIVE;
 }
@@ -61,7 +67,8 @@ static bool look_marking(void *context)
 static bool may_look(const mproc_pool *pool)
 {
     struct pool_shared *shared = pool->shared;
-    uint32_t cpus = pool->cpus, workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
+    uint32_t cpus = pool->cpus,
+             workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
     if (workers < cpus || atomic_load_explicit(&shared->average, memory_order_relaxed) < SHORT_NS)
         return true;
     uint64_t busy = mproc__pool_depth(shared);
@@ -108,14 +115,15 @@ static bool marker_is_done(void *context)
 }
 
 /* Whether the task is queued, and not among the next ones: then half of what waits is done before it. */
-static bool is_deep(const mproc_result *result, const _Atomic uint64_t *entries, uint64_t head, uint64_t depth)
+static bool is_deep(const mproc_result *result, const _Atomic uint64_t *entries, uint64_t head,
+                    uint64_t depth)
 {
     uint64_t state = atomic_load(&result->task->state);
     if (task_phase(state) != TASK_QUEUED)
         return false;
     for (uint64_t i = 0; i < depth / 4; i++)
-        if ((uint32_t) atomic_load_explicit(&entries[(head + i) % POOL_RING], memory_order_relaxed) ==
-            result->index)
+        if ((uint32_t) atomic_load_explicit(&entries[(head + i) % POOL_RING],
+                                            memory_order_relaxed) == result->index)
             return false;
     return true;
 }
@@ -159,7 +167,8 @@ static bool await_half(mproc_result *result, int64_t deadline)
         return false;
     int64_t now = mproc_plat_now();
     if (marker.task && deadline - now > HALF_NS)
-        (void) mproc__gate_sleep(&pool->shared->done, marker_is_done, &marker, now + HALF_NS, &ready);
+        (void) mproc__gate_sleep(&pool->shared->done, marker_is_done, &marker, now + HALF_NS,
+                                 &ready);
     return true;
 }
 
@@ -202,7 +211,8 @@ mproc_result *mproc__result_of(mproc_pool *pool, uint32_t index)
         slab++;
     if (!pool->slabs[slab])
         pool->slabs[slab] = calloc((size_t) POOL_FIRST_SLAB << slab, sizeof **pool->slabs);
-    return pool->slabs[slab] ? pool->slabs[slab] + (index - POOL_FIRST_SLAB * ((1u << slab) - 1)) : NULL;
+    return pool->slabs[slab] ? pool->slabs[slab] + (index - POOL_FIRST_SLAB * ((1u << slab) - 1))
+                             : NULL;
 }
 
 static void release(mproc_pool *pool, mproc_result *result)
@@ -274,7 +284,8 @@ void mproc__pool_drain(mproc_pool *pool)
         struct task *task = mproc__pool_task(shared, index);
         reversed = atomic_load_explicit(&task->finished, memory_order_relaxed);
         mproc_result *result = mproc__result_of(pool, index);
-        if (result && result->kind == RESULT_TASK && result->tag == task_tag(atomic_load(&task->state)))
+        if (result && result->kind == RESULT_TASK &&
+            result->tag == task_tag(atomic_load(&task->state)))
             mproc__result_told(pool, result);
         else
             told_unknown(pool, task, index);
@@ -289,7 +300,8 @@ static mproc_err check(const mproc_result *result, const void *out)
         result->pool->pid == mproc__self()->pid)
         return MPROC_OK;
     if (!result || !out)
-        return mproc__fail(MPROC_EINVAL, "%s is NULL", result ? "the pointer for the answer" : "result");
+        return mproc__fail(MPROC_EINVAL, "%s is NULL",
+                           result ? "the pointer for the answer" : "result");
     if (result->kind == RESULT_CLOSED || result->is_closed)
         return mproc__fail(MPROC_ECLOSED, "this result was closed");
     return mproc__pool_check(result->pool);
@@ -308,7 +320,8 @@ static mproc_err await(mproc_result *result, mproc_ms timeout)
     mproc_err err = MPROC_OK;
     if (mproc__result_is_done(result))
         atomic_store_explicit(&result->pool->gathered,
-                              atomic_load_explicit(&result->pool->gathered, memory_order_relaxed) + 1,
+                              atomic_load_explicit(&result->pool->gathered, memory_order_relaxed) +
+                                  1,
                               memory_order_relaxed);
     else
         err = mproc__result_await(result, mproc__deadline(timeout));
@@ -339,13 +352,15 @@ mproc_err mproc__result_verdict(mproc_result *result)
     case MPROC_ECANCELLED:
         return mproc__fail(err, "the task was cancelled before it was done");
     case MPROC_ETIMEDOUT:
-        return mproc__fail(err, "the task ran longer than its time-out of %lld ms; its worker was killed",
-                           (long long) (result->wish.timeout / 1000000));
+        return mproc__fail(
+            err, "the task ran longer than its time-out of %lld ms; its worker was killed",
+            (long long) (result->wish.timeout / 1000000));
     case MPROC_EBROKEN:
         return mproc__fail(err, "%s", result->pool->broken_text);
     case MPROC_EIMAGE:
-        return mproc__fail(err, "the worker could not find the task's function: its program or library is "
-                                "of another build");
+        return mproc__fail(
+            err, "the worker could not find the task's function: its program or library is "
+                 "of another build");
     default:
         return mproc__fail(err, "the worker that ran the task died: %s",
                            result->how ? result->how : "nobody knows how");
@@ -431,7 +446,8 @@ size_t mproc_result_done(mproc_result *result)
 static bool is_simple(const mproc_result *result)
 {
     return result->kind == RESULT_TASK && !result->wants_telling && mproc__result_is_done(result) &&
-           result->task->owns == 0 && !result->how && !result->wish.timeout && !result->wish.soft_timeout;
+           result->task->owns == 0 && !result->how && !result->wish.timeout &&
+           !result->wish.soft_timeout;
 }
 
 mproc_err mproc_result_close(mproc_result *result)
@@ -452,8 +468,8 @@ mproc_err mproc_result_close(mproc_result *result)
     if (result->kind == RESULT_TASK) {
         /* One that runs comes to the list of finished ones when it is done. */
         if (!result->wants_telling && !mproc__result_is_done(result))
-            result->wants_telling =
-                task_phase(atomic_fetch_or(&result->task->state, TASK_TOLD)) != TASK_DONE;
+            result->wants_telling = task_phase(atomic_fetch_or(&result->task->state, TASK_TOLD)) !=
+                                    TASK_DONE;
         mproc__result_settle(pool, result);
     } else {
         mproc__map_settle(pool, result->map);
@@ -481,7 +497,8 @@ static mproc_err cancel_task(mproc_result *result, bool running)
     if (task_phase(state) == TASK_DONE)
         return mproc__fail(MPROC_ESTATE, "the task is done already");
     if (!running)
-        return mproc__fail(MPROC_ESTATE, "the task runs already; cancel with running = true to kill its worker");
+        return mproc__fail(MPROC_ESTATE,
+                           "the task runs already; cancel with running = true to kill its worker");
     mproc__pool_kill(pool, task_seat(state), KILL_CANCEL, task_reference(result->index, state), 0);
     return MPROC_OK;
 }

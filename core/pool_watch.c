@@ -26,12 +26,14 @@ mproc_err mproc__pool_start_worker(mproc_pool *pool, uint32_t index)
     if (pool->options.process)
         options = *pool->options.process;
     char name[200];
-    snprintf(name, sizeof name, "%.160s-%u", pool->name ? pool->name : "PoolWorker", ++pool->numbers);
+    snprintf(name, sizeof name, "%.160s-%u", pool->name ? pool->name : "PoolWorker",
+             ++pool->numbers);
     options.name = name;
     options.daemon = true;
     options.start_method = pool->options.start_method;
     atomic_store(&seat->phase, SEAT_STARTING);
-    mproc_err err = mproc_process_start(&place->process, mproc__pool_worker, &start, sizeof start, &options);
+    mproc_err err = mproc_process_start(&place->process, mproc__pool_worker, &start, sizeof start,
+                                        &options);
     if (err != MPROC_OK) {
         place->process = NULL;
         atomic_store(&seat->phase, SEAT_EMPTY);
@@ -48,7 +50,8 @@ mproc_err mproc__pool_start_worker(mproc_pool *pool, uint32_t index)
 
 static void break_pool(mproc_pool *pool, const char *why, const char *how)
 {
-    snprintf(pool->broken_text, sizeof pool->broken_text, "the pool is broken: %s (the last one: %s)", why, how);
+    snprintf(pool->broken_text, sizeof pool->broken_text,
+             "the pool is broken: %s (the last one: %s)", why, how);
     mproc_log(MPROC_LOG_ERROR, "%s", pool->broken_text);
     atomic_store(&pool->broken, 1);
     atomic_store(&pool->shared->closing, POOL_TERMINATED);
@@ -60,7 +63,8 @@ static void count_death(mproc_pool *pool, const char *how)
     if (pool->options.max_restarts == 0)
         return;
     int64_t now = mproc_plat_now();
-    int64_t period = (pool->options.restart_period ? pool->options.restart_period : 60000) * INT64_C(1000000);
+    int64_t period = (pool->options.restart_period ? pool->options.restart_period : 60000) *
+                     INT64_C(1000000);
     if (pool->period_begin == 0 || now - pool->period_begin > period) {
         pool->period_begin = now;
         pool->deaths_in_period = 0;
@@ -114,7 +118,8 @@ static void bury(mproc_pool *pool, uint32_t index)
             pool->statistics.recycled++;
     } else if (!terminated && (phase == SEAT_STARTING || phase == SEAT_FAILED)) {
         pool->statistics.died++;
-        place->start_at = count_failed_start(pool, phase == SEAT_FAILED ? "its initializer failed" : how);
+        place->start_at = count_failed_start(pool,
+                                             phase == SEAT_FAILED ? "its initializer failed" : how);
     } else if (!terminated && !asked) {
         mproc_log(MPROC_LOG_INFO, "worker %u of a pool died: %s", (unsigned) index, how);
         count_death(pool, how);
@@ -251,7 +256,8 @@ void mproc__pool_watch(void *context)
         } else if (terminated && mproc_plat_now() >= kill_at) {
             kill_all(pool, true);
         }
-        bool over = watched.count == 0 && due == MPROC_PLAT_NEVER && atomic_load(&shared->closing) != POOL_OPEN;
+        bool over = watched.count == 0 && due == MPROC_PLAT_NEVER &&
+                    atomic_load(&shared->closing) != POOL_OPEN;
         mproc__pool_unlock(shared);
         if (found) {
             mproc__gate_wake_all(&shared->work);
@@ -264,7 +270,8 @@ void mproc__pool_watch(void *context)
         mproc_ms slice = milliseconds_until(terminated ? kill_at : due);
         found = false;
         if (watched.count)
-            found = mproc_process_wait_any(watched.processes, watched.count, &which, slice) == MPROC_OK;
+            found = mproc_process_wait_any(watched.processes, watched.count, &which, slice) ==
+                    MPROC_OK;
         else
             mproc_plat_sleep(slice * 1000000);
     }

@@ -24,7 +24,7 @@ static struct worker {
     size_t state_size;
     uint64_t tasks;
     int64_t born;
-    uint32_t average;  /* nanoseconds of a task, about; 0: not known yet */
+    uint32_t average; /* nanoseconds of a task, about; 0: not known yet */
 } worker;
 
 static mproc_err find_function(uint32_t number, mproc_task **function)
@@ -395,9 +395,11 @@ static mproc_err number_of(mproc_task *function, uint32_t *number)
 mproc_err mproc_worker_submit(mproc_task *function, const void *in, size_t in_size)
 {
     if (!worker.shared)
-        return mproc__fail(MPROC_ESTATE, "mproc_worker_submit is called inside a pool's tasks only");
+        return mproc__fail(MPROC_ESTATE,
+                           "mproc_worker_submit is called inside a pool's tasks only");
     if (!function || (!in && in_size))
-        return mproc__fail(MPROC_EINVAL, "mproc_worker_submit: %s is NULL", function ? "in" : "task");
+        return mproc__fail(MPROC_EINVAL, "mproc_worker_submit: %s is NULL",
+                           function ? "in" : "task");
     struct pool_shared *shared = worker.shared;
     struct task *task;
     uint32_t index;

@@ -52,7 +52,8 @@ mproc_err mproc__thread_start(struct thread **thread, void (*run)(void *context)
         atomic_fetch_sub(&helpers, 1);
         apr_pool_destroy(made->pool);
         free(made);
-        return mproc__fail_system(MPROC_EAGAIN, (int) status, "a thread of a pool cannot be started");
+        return mproc__fail_system(MPROC_EAGAIN, (int) status,
+                                  "a thread of a pool cannot be started");
     }
     *thread = made;
     return MPROC_OK;

@@ -27,14 +27,17 @@ static uint32_t rotate(uint32_t word, int count)
 static void add_block(struct sha256 *hash, const unsigned char *block)
 {
     static const uint32_t constants[64] = {
-        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-        0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-        0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-        0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-        0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-        0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-        0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2 };
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+        0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+        0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+        0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+        0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+        0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+        0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+        0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+        0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+        0xc67178f2
+    };
     uint32_t schedule[64], s[8];
     for (int i = 0; i < 16; i++)
         schedule[i] = (uint32_t) block[i * 4] << 24 | (uint32_t) block[i * 4 + 1] << 16 |
@@ -145,7 +148,8 @@ static bool print_answer(const char *path, const struct answer *answer)
 static void tell_workers(mproc_pool *pool, size_t workers)
 {
     for (size_t i = 0; i < workers; i++)
-        fprintf(stderr, "hashfiles: worker %zu is process %" PRId64 "\n", i, mproc_pool_worker_pid(pool, i));
+        fprintf(stderr, "hashfiles: worker %zu is process %" PRId64 "\n", i,
+                mproc_pool_worker_pid(pool, i));
 }
 
 static bool hash_files(mproc_pool *pool, char **paths, size_t count)
@@ -154,8 +158,8 @@ static bool hash_files(mproc_pool *pool, char **paths, size_t count)
     mproc_task_options again = { .retries = 2 };
     bool all = results != NULL;
     for (size_t i = 0; results && i < count; i++)
-        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], hash_file, paths[i], strlen(paths[i]) + 1,
-                                          sizeof(struct answer), &again));
+        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], hash_file, paths[i],
+                                          strlen(paths[i]) + 1, sizeof(struct answer), &again));
     for (size_t i = 0; results && i < count; i++) {
         struct answer answer;
         if (mproc_result_get(results[i], &answer, sizeof answer, MPROC_FOREVER) == MPROC_OK) {

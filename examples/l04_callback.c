@@ -27,7 +27,8 @@ int main(void)
     mproc_pool *pool;
     MPROC_MUST(mproc_pool_create(&pool, 3, NULL));
     for (int i = 0; i < 6; i++)
-        MPROC_MUST(mproc_pool_apply_async(pool, NULL, add_hundred, &i, sizeof i, sizeof i, &options));
+        MPROC_MUST(
+            mproc_pool_apply_async(pool, NULL, add_hundred, &i, sizeof i, sizeof i, &options));
     MPROC_MUST(mproc_pool_close(pool));
     MPROC_MUST(mproc_pool_join(pool, MPROC_FOREVER));
     MPROC_MUST(mproc_pool_destroy(pool)); /* after the last callback */

@@ -26,7 +26,9 @@ static void colour(double steps, unsigned char *pixel)
 {
     static const double phases[CHANNELS] = { 3.0, 3.7, 4.4 };
     for (int i = 0; i < CHANNELS; i++)
-        pixel[i] = steps >= LIMIT ? 0 : (unsigned char) (127.5 * (1 + cos(phases[i] + 0.35 * sqrt(steps))));
+        pixel[i] = steps >= LIMIT
+                       ? 0
+                       : (unsigned char) (127.5 * (1 + cos(phases[i] + 0.35 * sqrt(steps))));
 }
 
 static double escape(double re, double im)
@@ -46,7 +48,8 @@ static void render(const struct line *line, unsigned char *pixels)
 {
     double scale = 3.0 / line->width;
     for (int i = 0; i < line->width; i++)
-        colour(escape(-2.2 + i * scale, (line->number - line->height / 2.0) * scale), pixels + (size_t) i * CHANNELS);
+        colour(escape(-2.2 + i * scale, (line->number - line->height / 2.0) * scale),
+               pixels + (size_t) i * CHANNELS);
 }
 
 static int render_line(const void *in, void *out)
@@ -102,7 +105,8 @@ int main(int argc, char **argv)
     } else {
         mproc_pool *pool;
         MPROC_MUST(mproc_pool_create(&pool, (size_t) workers, NULL));
-        MPROC_MUST(mproc_pool_map(pool, render_line, lines, sizeof *lines, pixels, row, (size_t) height, &options));
+        MPROC_MUST(mproc_pool_map(pool, render_line, lines, sizeof *lines, pixels, row,
+                                  (size_t) height, &options));
         MPROC_MUST(mproc_pool_destroy(pool));
     }
     free(lines);

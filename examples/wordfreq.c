@@ -156,8 +156,8 @@ static bool count_files(const struct plan *plan, uint32_t first, uint32_t end, s
 static bool deliver(const struct sums *sums)
 {
     const struct words *words = &sums->words;
-    struct result *result = mproc_task_output(sizeof(struct result) + words->distinct * sizeof(uint64_t) +
-                                              words->text_size);
+    struct result *result = mproc_task_output(
+        sizeof(struct result) + words->distinct * sizeof(uint64_t) + words->text_size);
     if (!result)
         return false;
     result->text_files = sums->text_files;
@@ -222,7 +222,8 @@ static void tell_deaths(mproc_pool *pool)
     mproc_pool_statistics statistics;
     MPROC_MUST(mproc_pool_get_statistics(pool, &statistics));
     if (statistics.died)
-        fprintf(stderr, "wordfreq: %" PRIu64 " workers died: what they had begun was counted again\n",
+        fprintf(stderr,
+                "wordfreq: %" PRIu64 " workers died: what they had begun was counted again\n",
                 statistics.died);
 }
 
@@ -242,7 +243,8 @@ static void count_with_workers(const struct options *options, mproc_memory block
     for (uint32_t i = 0; i < shares; i++) {
         struct share share = { block, (uint32_t) ((uint64_t) files * i / shares),
                                (uint32_t) ((uint64_t) files * (i + 1) / shares) };
-        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], count_share, &share, sizeof share, 0, &again));
+        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], count_share, &share, sizeof share, 0,
+                                          &again));
     }
     for (uint32_t i = 0; i < shares; i++) {
         mproc_err err;
@@ -352,7 +354,8 @@ int main(int argc, char **argv)
     struct sums sums = { 0 };
     if (options.workers > 0)
         count_with_workers(&options, plan, &sums);
-    else if (!count_files(mproc_pointer(plan), 0, ((struct plan *) mproc_pointer(plan))->file_count, &sums, pool))
+    else if (!count_files(mproc_pointer(plan), 0, ((struct plan *) mproc_pointer(plan))->file_count,
+                          &sums, pool))
         return 1;
     print_sums(&sums, options.all);
     words_free(&sums.words);

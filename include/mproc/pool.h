@@ -41,38 +41,38 @@ typedef int mproc_task(const void *in, void *out);
 
 /* What a stuck task looks like: see mproc_pool_options.on_stuck. */
 typedef struct mproc_stuck {
-    size_t worker;          /* its id, as mproc_worker_id() gives it there */
+    size_t worker; /* its id, as mproc_worker_id() gives it there */
     int64_t pid;
-    mproc_task *task;       /* the function it is in */
-    size_t index;           /* of the item, in a map; 0 otherwise */
-    mproc_ms running;       /* for how long */
-    const char *text;       /* one sentence with all of it */
+    mproc_task *task; /* the function it is in */
+    size_t index;     /* of the item, in a map; 0 otherwise */
+    mproc_ms running; /* for how long */
+    const char *text; /* one sentence with all of it */
 } mproc_stuck;
 typedef void mproc_stuck_callback(void *context, const mproc_stuck *stuck);
 
 /* All zero is the default of everything. */
 typedef struct mproc_pool_options {
-    mproc_target *initializer;         /* runs first in every worker; other than 0 means it cannot work */
-    const void *argument;              /* the initializer's argument bytes, copied */
+    mproc_target *initializer; /* runs first in every worker; other than 0 means it cannot work */
+    const void *argument;      /* the initializer's argument bytes, copied */
     size_t argument_size;
-    size_t max_tasks_per_child;        /* a worker is replaced after so many tasks (chunks); 0: never */
-    uint64_t max_memory_per_child;     /* ... when it has used more bytes of its own; 0: never */
-    mproc_ms max_age_of_child;         /* ... when it is older, after a task; 0: never */
-    mproc_start_method start_method;   /* MPROC_START_DEFAULT: the process-wide choice */
-    size_t max_workers;                /* what mproc_pool_resize may ask for; 0: 64, or more if created so */
-    size_t max_pending;                /* tasks under way before apply_async waits; 0: no bound */
-    mproc_ms submit_timeout;           /* how long it waits then; 0: for ever */
-    size_t max_restarts;               /* deaths within restart_period that break the pool; 0: no limit */
-    mproc_ms restart_period;           /* 0: one minute */
-    size_t max_failed_starts;          /* workers in a row that cannot initialize; 0: 5 */
-    unsigned poison_limit;             /* deaths after which a task is set aside despite retries; 0: 3 */
-    bool nested;                       /* workers may start processes and pools of their own */
-    const char *name;                  /* of the workers: "NAME-1"; NULL: "PoolWorker-1" */
+    size_t max_tasks_per_child;    /* a worker is replaced after so many tasks (chunks); 0: never */
+    uint64_t max_memory_per_child; /* ... when it has used more bytes of its own; 0: never */
+    mproc_ms max_age_of_child;     /* ... when it is older, after a task; 0: never */
+    mproc_start_method start_method; /* MPROC_START_DEFAULT: the process-wide choice */
+    size_t max_workers;       /* what mproc_pool_resize may ask for; 0: 64, or more if created so */
+    size_t max_pending;       /* tasks under way before apply_async waits; 0: no bound */
+    mproc_ms submit_timeout;  /* how long it waits then; 0: for ever */
+    size_t max_restarts;      /* deaths within restart_period that break the pool; 0: no limit */
+    mproc_ms restart_period;  /* 0: one minute */
+    size_t max_failed_starts; /* workers in a row that cannot initialize; 0: 5 */
+    unsigned poison_limit;    /* deaths after which a task is set aside despite retries; 0: 3 */
+    bool nested;              /* workers may start processes and pools of their own */
+    const char *name;         /* of the workers: "NAME-1"; NULL: "PoolWorker-1" */
     const mproc_process_options *process; /* limits, CPUs, environment, streams of the workers */
-    mproc_ms stuck_after;              /* on_stuck is told of tasks that run longer; 0: nobody is */
-    mproc_stuck_callback *on_stuck;    /* NULL: a warning is logged. Runs in a thread of the parent */
+    mproc_ms stuck_after;           /* on_stuck is told of tasks that run longer; 0: nobody is */
+    mproc_stuck_callback *on_stuck; /* NULL: a warning is logged. Runs in a thread of the parent */
     void *stuck_context;
-    void *reserved[8];                 /* must be zero */
+    void *reserved[8]; /* must be zero */
 } mproc_pool_options;
 
 /* Creates a pool of `workers` processes (0: as many as CPUs this process may use). They are daemons:
@@ -114,24 +114,24 @@ enum { MPROC_POOL_LOWEST = -2, MPROC_POOL_HIGHEST = 2 };
 
 /* All zero is the default of everything. */
 typedef struct mproc_task_options {
-    mproc_callback *callback;              /* for a map: once, with the whole array of results */
+    mproc_callback *callback; /* for a map: once, with the whole array of results */
     mproc_error_callback *error_callback;
-    void *context;                         /* of all callbacks */
-    mproc_progress *progress;              /* maps only; mproc_progress_bar is one */
-    size_t chunksize;                      /* maps only: items a worker draws at a time; 0: map chooses,
+    void *context;            /* of all callbacks */
+    mproc_progress *progress; /* maps only; mproc_progress_bar is one */
+    size_t chunksize;         /* maps only: items a worker draws at a time; 0: map chooses,
                                               imap draws one */
-    int priority;                          /* MPROC_POOL_LOWEST to _HIGHEST; higher ones start first */
-    unsigned retries;                      /* how often it is begun again after its worker died */
-    mproc_ms timeout;                      /* its worker is killed then: MPROC_ETIMEDOUT; per item; 0: none */
-    mproc_ms soft_timeout;                 /* mproc_task_should_stop() is true from then on; 0: never */
-    bool item_errors;                      /* maps only: keep each item's outcome for mproc_result_item */
-    void *reserved[8];                     /* must be zero */
+    int priority;             /* MPROC_POOL_LOWEST to _HIGHEST; higher ones start first */
+    unsigned retries;         /* how often it is begun again after its worker died */
+    mproc_ms timeout;         /* its worker is killed then: MPROC_ETIMEDOUT; per item; 0: none */
+    mproc_ms soft_timeout;    /* mproc_task_should_stop() is true from then on; 0: never */
+    bool item_errors;         /* maps only: keep each item's outcome for mproc_result_item */
+    void *reserved[8];        /* must be zero */
 } mproc_task_options;
 
 /* Runs task(in, out) in a worker and waits. Errors: those of mproc_result_get, and MPROC_ECLOSED. */
-MPROC_API MPROC_MUST_USE mproc_err mproc_pool_apply(mproc_pool *pool, mproc_task *task, const void *in,
-                                                    size_t in_size, void *out, size_t out_size,
-                                                    mproc_ms timeout);
+MPROC_API MPROC_MUST_USE mproc_err mproc_pool_apply(mproc_pool *pool, mproc_task *task,
+                                                    const void *in, size_t in_size, void *out,
+                                                    size_t out_size, mproc_ms timeout);
 
 /* The same without waiting; *result (may be NULL: nobody asks) is to be closed. From any thread of the
  * process that created the pool. MPROC_ECLOSED, MPROC_EBROKEN, MPROC_ENOMEM, MPROC_ETIMEDOUT (too many
@@ -145,16 +145,18 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_apply_async(mproc_pool *pool, mpro
  * 0. Arrays in shared memory are used in place. Waits until all are done; the first item that failed
  * decides the error, as in Python, but all others were done. Several arguments (Python: starmap) are a
  * struct. */
-MPROC_API MPROC_MUST_USE mproc_err mproc_pool_map(mproc_pool *pool, mproc_task *task, const void *in,
-                                                  size_t in_size, void *out, size_t out_size,
-                                                  size_t count, const mproc_task_options *options);
+MPROC_API MPROC_MUST_USE mproc_err mproc_pool_map(mproc_pool *pool, mproc_task *task,
+                                                  const void *in, size_t in_size, void *out,
+                                                  size_t out_size, size_t count,
+                                                  const mproc_task_options *options);
 #define mproc_pool_starmap mproc_pool_map
 
 /* The same without waiting. `out` must stay until the result is closed: an array in shared memory is
  * filled in place, any other by the first wait or get that finds it done; NULL: see mproc_result_data. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_map_async(mproc_pool *pool, mproc_result **result,
-                                                        mproc_task *task, const void *in, size_t in_size,
-                                                        void *out, size_t out_size, size_t count,
+                                                        mproc_task *task, const void *in,
+                                                        size_t in_size, void *out, size_t out_size,
+                                                        size_t count,
                                                         const mproc_task_options *options);
 #define mproc_pool_starmap_async mproc_pool_map_async
 
@@ -163,18 +165,17 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap(mproc_pool *pool, mproc_resul
                                                    mproc_task *task, const void *in, size_t in_size,
                                                    size_t out_size, size_t count,
                                                    const mproc_task_options *options);
-MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap_unordered(mproc_pool *pool, mproc_result **result,
-                                                             mproc_task *task, const void *in,
-                                                             size_t in_size, size_t out_size, size_t count,
-                                                             const mproc_task_options *options);
+MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap_unordered(
+    mproc_pool *pool, mproc_result **result, mproc_task *task, const void *in, size_t in_size,
+    size_t out_size, size_t count, const mproc_task_options *options);
 
 /* Runs task once on every worker, each time with the same argument, and stores worker i's result at
  * out[i]; *count is the capacity of `out` in results and becomes how many workers there were. A worker
  * that dies in it is replaced, and its successor runs it. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_run_everywhere(mproc_pool *pool, mproc_task *task,
-                                                             const void *in, size_t in_size, void *out,
-                                                             size_t out_size, size_t *count,
-                                                             mproc_ms timeout);
+                                                             const void *in, size_t in_size,
+                                                             void *out, size_t out_size,
+                                                             size_t *count, mproc_ms timeout);
 
 /* ---- results ---- */
 
@@ -259,7 +260,8 @@ MPROC_API bool mproc_task_should_stop(void);
  * that replace `out`. A second call replaces the first. NULL if there is no memory, or in a map. */
 MPROC_API void *mproc_task_output(size_t size);
 /* Submits a task to this worker's own pool; nobody gets its result. For work that finds more work. */
-MPROC_API MPROC_MUST_USE mproc_err mproc_worker_submit(mproc_task *task, const void *in, size_t in_size);
+MPROC_API MPROC_MUST_USE mproc_err mproc_worker_submit(mproc_task *task, const void *in,
+                                                       size_t in_size);
 
 #ifdef __cplusplus
 }

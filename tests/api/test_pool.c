@@ -50,7 +50,8 @@ static void many_results_come_whatever_their_order(void)
     mproc_pool *pool = create(2);
     static mproc_result *results[COUNT];
     for (int i = 0; i < COUNT; i++)
-        CHECK_OK(mproc_pool_apply_async(pool, &results[i], square, &i, sizeof i, sizeof(int), NULL));
+        CHECK_OK(
+            mproc_pool_apply_async(pool, &results[i], square, &i, sizeof i, sizeof(int), NULL));
     for (int i = COUNT - 1; i >= 0; i--) {
         int result = -1;
         CHECK_OK(mproc_result_get(results[i], &result, sizeof result, 60000));
@@ -66,7 +67,8 @@ static void a_task_that_fails_says_what_it_returned(void)
     int number = 3, result = 0;
     mproc_result *failed;
     bool successful = true;
-    CHECK_OK(mproc_pool_apply_async(pool, &failed, fail_odd, &number, sizeof number, sizeof result, NULL));
+    CHECK_OK(mproc_pool_apply_async(pool, &failed, fail_odd, &number, sizeof number, sizeof result,
+                                    NULL));
     CHECK_FAILS(mproc_result_get(failed, &result, sizeof result, 60000), MPROC_ETASK);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "10"));
     CU_ASSERT_EQUAL(mproc_result_code(failed), 10);
@@ -106,8 +108,9 @@ static void imap_gives_results_in_order_and_unordered_all_of_them(void)
         in[i] = i;
     for (int unordered = 0; unordered < 2; unordered++) {
         mproc_result *results;
-        CHECK_OK((unordered ? mproc_pool_imap_unordered : mproc_pool_imap)(pool, &results, square, in, sizeof *in,
-                                                                       sizeof(int), COUNT, NULL));
+        CHECK_OK((unordered ? mproc_pool_imap_unordered
+                            : mproc_pool_imap)(pool, &results, square, in, sizeof *in, sizeof(int),
+                                               COUNT, NULL));
         static bool seen[COUNT];
         memset(seen, 0, sizeof seen);
         for (int i = 0; i < COUNT; i++) {

@@ -54,11 +54,13 @@ static void end(mproc_pool *pool)
     CHECK_OK(mproc_pool_destroy(pool));
 }
 
-static mproc_result *submit(mproc_pool *pool, int how, int number, const mproc_task_options *options)
+static mproc_result *submit(mproc_pool *pool, int how, int number,
+                            const mproc_task_options *options)
 {
     struct order order = { how, number };
     mproc_result *result = NULL;
-    CHECK_OK(mproc_pool_apply_async(pool, &result, obey, &order, sizeof order, sizeof(int), options));
+    CHECK_OK(
+        mproc_pool_apply_async(pool, &result, obey, &order, sizeof order, sizeof(int), options));
     return result;
 }
 
@@ -98,13 +100,13 @@ static void only_the_begun_task_of_a_dead_worker_fails(void)
 static void the_error_tells_how_it_died(void)
 {
     mproc_pool *pool = create_with(1, NULL);
-    CHECK_FAILS(mproc_pool_apply(pool, obey, &(struct order){ EXIT, 0 }, sizeof(struct order), &(int){ 0 },
-                                 sizeof(int), 60000),
+    CHECK_FAILS(mproc_pool_apply(pool, obey, &(struct order){ EXIT, 0 }, sizeof(struct order),
+                                 &(int){ 0 }, sizeof(int), 60000),
                 MPROC_EWORKERDIED);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "exit code 3"));
     if (!system_is_windows()) {
-        CHECK_FAILS(mproc_pool_apply(pool, obey, &(struct order){ KILL, 0 }, sizeof(struct order), &(int){ 0 },
-                                     sizeof(int), 60000),
+        CHECK_FAILS(mproc_pool_apply(pool, obey, &(struct order){ KILL, 0 }, sizeof(struct order),
+                                     &(int){ 0 }, sizeof(int), 60000),
                     MPROC_EWORKERDIED);
         CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "signal 9"));
     }
@@ -136,7 +138,8 @@ static void a_task_with_retries_is_begun_again(void)
     _Atomic int *counter = shared_ints(&tries.block, 1);
     mproc_task_options options = { .retries = 2 };
     mproc_result *result;
-    CHECK_OK(mproc_pool_apply_async(pool, &result, die_at_first, &tries, sizeof tries, sizeof(int), &options));
+    CHECK_OK(mproc_pool_apply_async(pool, &result, die_at_first, &tries, sizeof tries, sizeof(int),
+                                    &options));
     check_value(result, 2);
     CU_ASSERT_EQUAL(*counter, 3);
     mproc_pool_statistics statistics;
@@ -155,7 +158,8 @@ static void a_task_that_kills_again_and_again_is_set_aside(void)
     _Atomic int *counter = shared_ints(&tries.block, 1);
     mproc_task_options options = { .retries = 1000 };
     mproc_result *result;
-    CHECK_OK(mproc_pool_apply_async(pool, &result, die_at_first, &tries, sizeof tries, sizeof(int), &options));
+    CHECK_OK(mproc_pool_apply_async(pool, &result, die_at_first, &tries, sizeof tries, sizeof(int),
+                                    &options));
     check_died(result);
     CU_ASSERT_EQUAL(*counter, 4);
     check_value(submit(pool, OK, 1, NULL), 2);
@@ -188,8 +192,8 @@ static void a_map_loses_only_the_items_that_kill(void)
             orders[i] = (struct order){ i % 250 == 100 ? KILL : i % 500 == 3 ? CRASH : OK, i + 1 };
         mproc_task_options options = { .chunksize = chunks[c], .item_errors = true };
         mproc_result *result;
-        CHECK_OK(mproc_pool_map_async(pool, &result, obey_counting, orders, sizeof *orders, out, sizeof *out, COUNT,
-                                      &options));
+        CHECK_OK(mproc_pool_map_async(pool, &result, obey_counting, orders, sizeof *orders, out,
+                                      sizeof *out, COUNT, &options));
         CHECK_FAILS(mproc_result_get(result, NULL, 0, 60000), MPROC_EWORKERDIED);
         CU_ASSERT_EQUAL(mproc_result_done(result), COUNT);
         int wrong = 0;
@@ -226,7 +230,8 @@ static void a_map_with_retries_succeeds_in_the_end(void)
         in[i] = counters;
     int out[COUNT], wrong = 0;
     mproc_task_options options = { .retries = 1, .chunksize = 16 };
-    CHECK_OK(mproc_pool_map(pool, die_at_first_in_place, in, sizeof *in, out, sizeof *out, COUNT, &options));
+    CHECK_OK(mproc_pool_map(pool, die_at_first_in_place, in, sizeof *in, out, sizeof *out, COUNT,
+                            &options));
     for (int i = 0; i < COUNT; i++)
         wrong += tries[i] != (i % 30 == 7 ? 2 : 1) || out[i] != tries[i] - 1;
     CU_ASSERT_EQUAL(wrong, 0);
@@ -243,8 +248,9 @@ static void an_imap_gives_the_error_of_the_item_that_killed(void)
         orders[i] = (struct order){ i % 40 == 20 ? ABORT : OK, i };
     for (int unordered = 0; unordered < 2; unordered++) {
         mproc_result *results;
-        CHECK_OK((unordered ? mproc_pool_imap_unordered : mproc_pool_imap)(
-            pool, &results, obey, orders, sizeof *orders, sizeof(int), COUNT, NULL));
+        CHECK_OK((unordered ? mproc_pool_imap_unordered
+                            : mproc_pool_imap)(pool, &results, obey, orders, sizeof *orders,
+                                               sizeof(int), COUNT, NULL));
         int died = 0;
         for (int i = 0; i < COUNT; i++) {
             size_t index = 0;
@@ -287,9 +293,11 @@ static void a_pool_whose_workers_cannot_initialize_says_so(void)
         mproc_pool *pool = create_with(2, &options);
         struct order order = { OK, 1 };
         int value;
-        mproc_err err = mproc_pool_apply(pool, obey, &order, sizeof order, &value, sizeof value, 60000);
+        mproc_err err = mproc_pool_apply(pool, obey, &order, sizeof order, &value, sizeof value,
+                                         60000);
         CHECK_FAILS(err, MPROC_EBROKEN);
-        CHECK_FAILS(mproc_pool_apply(pool, obey, &order, sizeof order, &value, sizeof value, 60000), MPROC_EBROKEN);
+        CHECK_FAILS(mproc_pool_apply(pool, obey, &order, sizeof order, &value, sizeof value, 60000),
+                    MPROC_EBROKEN);
         CHECK_OK(mproc_pool_join(pool, 60000));
         CHECK_OK(mproc_pool_destroy(pool));
     }
@@ -302,8 +310,8 @@ static void too_many_deaths_break_a_pool_that_has_a_limit(void)
     struct order order = { KILL, 1 };
     int value, died = 0;
     mproc_err err;
-    while ((err = mproc_pool_apply(pool, obey, &order, sizeof order, &value, sizeof value, 60000)) ==
-               MPROC_EWORKERDIED &&
+    while ((err = mproc_pool_apply(pool, obey, &order, sizeof order, &value, sizeof value,
+                                   60000)) == MPROC_EWORKERDIED &&
            died < 100)
         died++;
     CU_ASSERT_EQUAL(err, MPROC_EBROKEN);
@@ -371,7 +379,8 @@ static int be_interrupted(void *argument)
     CHILD_CHECK(become_group());
     CHILD_OK(mproc_pool_create(&pool, 3, NULL));
     for (int i = 0; i < 3; i++)
-        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_and_hang, &interrupted->block, sizeof(mproc_memory), 0, NULL));
+        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_and_hang, &interrupted->block,
+                                        sizeof(mproc_memory), 0, NULL));
     CHILD_CHECK(wait_until(mproc_pointer(interrupted->block), 3));
     interrupt_group();
     return hang_for_ever(NULL);
@@ -447,7 +456,8 @@ static void a_worker_killed_for_memory_fails_only_its_task(void)
     }
     mproc_pool *pool = create_with(2, NULL);
     mproc_result *greedy, *results[20];
-    CHECK_OK(mproc_pool_apply_async(pool, &greedy, take_all_memory, folder, sizeof folder, 0, NULL));
+    CHECK_OK(
+        mproc_pool_apply_async(pool, &greedy, take_all_memory, folder, sizeof folder, 0, NULL));
     for (int i = 0; i < 20; i++)
         results[i] = submit(pool, OK, i, NULL);
     mproc_err err = mproc_result_get(greedy, NULL, 0, 60000);
@@ -491,9 +501,11 @@ static void run_with_fault(const char *point, int pass)
     for (int i = 0; i < COUNT; i++)
         in[i] = block;
     mproc_result *map, *results[COUNT];
-    CHECK_OK(mproc_pool_map_async(pool, &map, count_run, in, sizeof *in, out, sizeof *out, COUNT, &options));
+    CHECK_OK(mproc_pool_map_async(pool, &map, count_run, in, sizeof *in, out, sizeof *out, COUNT,
+                                  &options));
     for (int i = 0; i < COUNT; i++)
-        CHECK_OK(mproc_pool_apply_async(pool, &results[i], count_run, &block, sizeof block, sizeof(int), &options));
+        CHECK_OK(mproc_pool_apply_async(pool, &results[i], count_run, &block, sizeof block,
+                                        sizeof(int), &options));
     for (int i = 0; i < COUNT; i++) {
         int value = 0;
         CHECK_OK(mproc_result_get(results[i], &value, sizeof value, 60000));
@@ -535,7 +547,8 @@ static void submit_with_fault(const char *point, int pass)
     shared_ints(&block, 1);
     mproc_result *results[4];
     for (int i = 0; i < 4; i++)
-        CHECK_OK(mproc_pool_apply_async(pool, &results[i], submit_some, &block, sizeof block, 0, NULL));
+        CHECK_OK(
+            mproc_pool_apply_async(pool, &results[i], submit_some, &block, sizeof block, 0, NULL));
     int died = 0;
     for (int i = 0; i < 4; i++) {
         mproc_err err = mproc_result_get(results[i], NULL, 0, 60000);
@@ -554,8 +567,9 @@ static void submit_with_fault(const char *point, int pass)
 static void a_death_while_a_task_submits_leaves_the_pool_working(void)
 {
 #ifdef MPROC_FAULT_POINTS
-    static const char *const points[] = { "pool.record_taken", "pool.entry_written", "pool.tail_moved",
-                                          "latch.before_release", "latch.before_wake" };
+    static const char *const points[] = { "pool.record_taken", "pool.entry_written",
+                                          "pool.tail_moved", "latch.before_release",
+                                          "latch.before_wake" };
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
         submit_with_fault(points[i], 20);
 #else
@@ -566,12 +580,19 @@ static void a_death_while_a_task_submits_leaves_the_pool_working(void)
 static void a_death_at_any_step_loses_nothing(void)
 {
 #ifdef MPROC_FAULT_POINTS
-    static const char *const points[] = {
-        "pool.lane_filled", "pool.head_moved", "pool.current_set", "pool.running", "pool.task_returned",
-        "pool.done", "pool.told", "pool.counted", "job.announced", "job.drawing", "job.drawn", "job.claiming",
-        "job.claimed", "job.fragment_claimed", "job.item", "job.item_done", "job.unit_done",
-        "job.fragment_done", "job.counted", "job.complete", "job.leaving", "gate.epoch_read", "gate.announced",
-        "gate.awake", "gate.under_way", "gate.waking_all" };
+    static const char *const points[] = { "pool.lane_filled",   "pool.head_moved",
+                                          "pool.current_set",   "pool.running",
+                                          "pool.task_returned", "pool.done",
+                                          "pool.told",          "pool.counted",
+                                          "job.announced",      "job.drawing",
+                                          "job.drawn",          "job.claiming",
+                                          "job.claimed",        "job.fragment_claimed",
+                                          "job.item",           "job.item_done",
+                                          "job.unit_done",      "job.fragment_done",
+                                          "job.counted",        "job.complete",
+                                          "job.leaving",        "gate.epoch_read",
+                                          "gate.announced",     "gate.awake",
+                                          "gate.under_way",     "gate.waking_all" };
     int passes = system_is_windows() ? 1 : 2;
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
         for (int pass = 1; pass <= passes; pass++)

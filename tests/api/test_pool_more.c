@@ -59,7 +59,8 @@ static mproc_result *submit_door(mproc_pool *pool, mproc_memory block, int numbe
 {
     struct door door = { block, number };
     mproc_result *result = NULL;
-    CHECK_OK(mproc_pool_apply_async(pool, &result, pass_door, &door, sizeof door, sizeof(int), options));
+    CHECK_OK(
+        mproc_pool_apply_async(pool, &result, pass_door, &door, sizeof door, sizeof(int), options));
     return result;
 }
 
@@ -106,7 +107,9 @@ static void callbacks_run_in_the_parent(void)
 {
     mproc_pool *pool = create_with(2, NULL);
     struct called called = { .pid = mproc_pid() };
-    mproc_task_options options = { .callback = add_up, .error_callback = count_error, .context = &called };
+    mproc_task_options options = { .callback = add_up,
+                                   .error_callback = count_error,
+                                   .context = &called };
     int sum = 0;
     for (int i = 0; i < 200; i++) {
         sum += i * i;
@@ -145,9 +148,12 @@ static void a_maps_callback_gets_the_array_and_progress_ends_at_its_end(void)
         in[i] = i;
         sum += i * i;
     }
-    mproc_task_options options = { .callback = check_array, .context = &called, .progress = note_progress };
+    mproc_task_options options = { .callback = check_array,
+                                   .context = &called,
+                                   .progress = note_progress };
     mproc_result *result;
-    CHECK_OK(mproc_pool_map_async(pool, &result, square, in, sizeof *in, NULL, sizeof(int), 100, &options));
+    CHECK_OK(mproc_pool_map_async(pool, &result, square, in, sizeof *in, NULL, sizeof(int), 100,
+                                  &options));
     CU_ASSERT_TRUE(wait_until(&called.count, 1));
     CU_ASSERT_EQUAL(called.sum, sum);
     CU_ASSERT_EQUAL(called.errors, 1);
@@ -169,7 +175,8 @@ static void every_map_of_many_has_its_callback(void)
     mproc_task_options options = { .callback = check_array, .context = &called };
     mproc_result *results[30];
     for (int i = 0; i < 30; i++)
-        CHECK_OK(mproc_pool_map_async(pool, &results[i], square, in, sizeof *in, NULL, sizeof(int), 20, &options));
+        CHECK_OK(mproc_pool_map_async(pool, &results[i], square, in, sizeof *in, NULL, sizeof(int),
+                                      20, &options));
     for (int i = 0; i < 30; i++)
         CHECK_OK(mproc_result_wait(results[i], 60000));
     CU_ASSERT_TRUE(wait_until(&called.count, 30));
@@ -220,7 +227,8 @@ static void an_items_timeout_is_its_own(void)
         in[i] = i, out[i] = -1;
     mproc_task_options options = { .timeout = 50, .chunksize = 10, .item_errors = true };
     mproc_result *result;
-    CHECK_OK(mproc_pool_map_async(pool, &result, hang_at_five, in, sizeof *in, out, sizeof *out, 40, &options));
+    CHECK_OK(mproc_pool_map_async(pool, &result, hang_at_five, in, sizeof *in, out, sizeof *out, 40,
+                                  &options));
     CHECK_FAILS(mproc_result_get(result, NULL, 0, 60000), MPROC_ETIMEDOUT);
     for (int i = 0; i < 40; i++) {
         mproc_err err = mproc_result_item(result, (size_t) i);
@@ -245,7 +253,8 @@ static void a_soft_timeout_asks_the_task_to_stop(void)
     mproc_pool *pool = create_with(1, NULL);
     mproc_task_options options = { .soft_timeout = 20 };
     mproc_result *result;
-    CHECK_OK(mproc_pool_apply_async(pool, &result, stop_when_asked, NULL, 0, sizeof(int), &options));
+    CHECK_OK(
+        mproc_pool_apply_async(pool, &result, stop_when_asked, NULL, 0, sizeof(int), &options));
     check_door(result, 77);
     int out[3] = { 0 };
     CHECK_OK(mproc_pool_map(pool, stop_when_asked, NULL, 0, out, sizeof *out, 3, &options));
@@ -262,7 +271,8 @@ static void a_queued_task_can_be_cancelled_and_a_running_one_killed(void)
     _Atomic int *ints = shared_ints(&block, 10);
     mproc_result *running = submit_door(pool, block, 1, NULL);
     CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 1));
-    mproc_result *queued = submit_door(pool, block, 2, NULL), *last = submit_door(pool, block, 3, NULL);
+    mproc_result *queued = submit_door(pool, block, 2, NULL),
+                 *last = submit_door(pool, block, 3, NULL);
     CHECK_OK(mproc_result_cancel(queued, false));
     CHECK_FAILS(mproc_result_get(queued, NULL, 0, MPROC_NOWAIT), MPROC_ECANCELLED);
     CHECK_FAILS(mproc_result_cancel(queued, false), MPROC_ESTATE);
@@ -289,7 +299,8 @@ static void a_cancelled_map_ends_without_its_other_items(void)
         doors[i] = (struct door){ block, i };
     mproc_task_options options = { .chunksize = 1 };
     mproc_result *result;
-    CHECK_OK(mproc_pool_map_async(pool, &result, pass_door, doors, sizeof *doors, NULL, 0, COUNT, &options));
+    CHECK_OK(mproc_pool_map_async(pool, &result, pass_door, doors, sizeof *doors, NULL, 0, COUNT,
+                                  &options));
     CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 2));
     CHECK_OK(mproc_result_cancel(result, false));
     atomic_store(&ints[OPEN], 1);
@@ -322,7 +333,8 @@ static void higher_priorities_begin_first(void)
     for (int i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(ints[FIRST + 1 + i], 2 - i);
     mproc_task_options wrong = { .priority = 3 };
-    CHECK_FAILS(mproc_pool_apply_async(pool, NULL, square, &(int){ 1 }, sizeof(int), sizeof(int), &wrong),
+    CHECK_FAILS(mproc_pool_apply_async(pool, NULL, square, &(int){ 1 }, sizeof(int), sizeof(int),
+                                       &wrong),
                 MPROC_EINVAL);
     end(pool);
     CHECK_OK(mproc_free(block));
@@ -342,7 +354,8 @@ static void a_higher_task_does_not_wait_for_a_whole_map(void)
     mproc_result *map, *single;
     mproc_task_options low = { .priority = -1, .chunksize = 1 }, high = { .priority = 1 };
     CHECK_OK(mproc_pool_map_async(pool, &map, short_work, NULL, 0, NULL, 0, 500, &low));
-    CHECK_OK(mproc_pool_apply_async(pool, &single, square, &(int){ 3 }, sizeof(int), sizeof(int), &high));
+    CHECK_OK(mproc_pool_apply_async(pool, &single, square, &(int){ 3 }, sizeof(int), sizeof(int),
+                                    &high));
     check_door(single, 9);
     CU_ASSERT_TRUE(mproc_result_done(map) < 500);
     CHECK_OK(mproc_result_get(map, NULL, 0, 60000));
@@ -359,7 +372,8 @@ static void long_tasks_do_not_wait_behind_each_other(void)
     for (int round = 0; round < 20; round++) {
         mproc_result *shorts[300], *longs[2];
         for (int i = 0; i < 300; i++)
-            CHECK_OK(mproc_pool_apply_async(pool, &shorts[i], square, &i, sizeof i, sizeof i, NULL));
+            CHECK_OK(
+                mproc_pool_apply_async(pool, &shorts[i], square, &i, sizeof i, sizeof i, NULL));
         for (int i = 0; i < 2; i++)
             longs[i] = submit_door(pool, block, i, NULL);
         CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 2));
@@ -389,7 +403,8 @@ static void no_more_tasks_are_under_way_than_allowed(void)
     for (int i = 0; i < 3; i++)
         results[i] = submit_door(pool, block, i, NULL);
     struct door door = { block, 9 };
-    CHECK_FAILS(mproc_pool_apply_async(pool, &fourth, pass_door, &door, sizeof door, sizeof(int), NULL),
+    CHECK_FAILS(mproc_pool_apply_async(pool, &fourth, pass_door, &door, sizeof door, sizeof(int),
+                                       NULL),
                 MPROC_ETIMEDOUT);
     atomic_store(&ints[OPEN], 1);
     for (int i = 0; i < 3; i++)
@@ -422,7 +437,8 @@ static void every_worker_runs_it_once_and_keeps_its_state(void)
     for (int round = 1; round <= 3; round++) {
         size_t count = 3;
         memset(answers, -1, sizeof answers);
-        CHECK_OK(mproc_pool_run_everywhere(pool, tell_worker, NULL, 0, answers, sizeof *answers, &count, 60000));
+        CHECK_OK(mproc_pool_run_everywhere(pool, tell_worker, NULL, 0, answers, sizeof *answers,
+                                           &count, 60000));
         CU_ASSERT_EQUAL(count, 3);
         for (int i = 0; i < 3; i++) {
             CU_ASSERT_EQUAL(answers[i][0], i);
@@ -478,7 +494,8 @@ static int use_memory(const void *in, void *out)
 
 static void workers_are_replaced_when_they_have_grown_or_aged(void)
 {
-    mproc_pool_options grown = { .max_memory_per_child = 48 << 20 }, aged = { .max_age_of_child = 1 };
+    mproc_pool_options grown = { .max_memory_per_child = 48 << 20 },
+                       aged = { .max_age_of_child = 1 };
     int64_t pids[2];
     mproc_pool *pool = create_with(1, &grown);
     for (int i = 0; i < 2; i++)
@@ -533,7 +550,8 @@ static void submit_from_thread(void *context)
     struct submitter *submitter = context;
     for (int i = 0; i < 500; i++) {
         int value = -1;
-        if (mproc_pool_apply(submitter->pool, square, &i, sizeof i, &value, sizeof value, 60000) != MPROC_OK ||
+        if (mproc_pool_apply(submitter->pool, square, &i, sizeof i, &value, sizeof value, 60000) !=
+                MPROC_OK ||
             value != i * i)
             submitter->wrong++;
     }
@@ -594,7 +612,8 @@ static int sum_of_squares(const void *in, void *out)
         numbers[i] = *(const int *) in + i;
     if (mproc_pool_create(&pool, 2, NULL) != MPROC_OK)
         return 1;
-    if (mproc_pool_map(pool, square, numbers, sizeof *numbers, squares, sizeof *squares, 10, NULL) != MPROC_OK)
+    if (mproc_pool_map(pool, square, numbers, sizeof *numbers, squares, sizeof *squares, 10,
+                       NULL) != MPROC_OK)
         return 2;
     *(int *) out = 0;
     for (int i = 0; i < 10; i++)
@@ -607,7 +626,8 @@ static void a_worker_may_have_a_pool_of_its_own(void)
     mproc_pool_options options = { .nested = true };
     mproc_pool *pool = create_with(2, &options);
     int numbers[4] = { 0, 10, 20, 30 }, sums[4], wrong = 0;
-    CHECK_OK(mproc_pool_map(pool, sum_of_squares, numbers, sizeof *numbers, sums, sizeof *sums, 4, NULL));
+    CHECK_OK(mproc_pool_map(pool, sum_of_squares, numbers, sizeof *numbers, sums, sizeof *sums, 4,
+                            NULL));
     for (int i = 0; i < 4; i++) {
         int sum = 0;
         for (int j = 0; j < 10; j++)
@@ -617,7 +637,8 @@ static void a_worker_may_have_a_pool_of_its_own(void)
     CU_ASSERT_EQUAL(wrong, 0);
     end(pool);
     pool = create_with(1, NULL);
-    mproc_err err = mproc_pool_apply(pool, sum_of_squares, numbers, sizeof *numbers, sums, sizeof *sums, 60000);
+    mproc_err err = mproc_pool_apply(pool, sum_of_squares, numbers, sizeof *numbers, sums,
+                                     sizeof *sums, 60000);
     CHECK_FAILS(err, MPROC_ETASK);
     end(pool);
 }
@@ -641,7 +662,8 @@ static void a_result_has_any_length_and_is_not_copied(void)
     mproc_pool *pool = create_with(2, NULL);
     for (int i = 0; i < 4; i++) {
         mproc_result *result;
-        CHECK_OK(mproc_pool_apply_async(pool, &result, write_long, &sizes[i], sizeof *sizes, 0, NULL));
+        CHECK_OK(
+            mproc_pool_apply_async(pool, &result, write_long, &sizes[i], sizeof *sizes, 0, NULL));
         CHECK_OK(mproc_result_get(result, NULL, 0, 60000));
         CU_ASSERT_EQUAL(mproc_result_size(result), sizes[i]);
         const char *data = mproc_result_data(result);
@@ -701,7 +723,9 @@ static void note_stuck(void *context, const mproc_stuck *stuck)
 static void a_stuck_task_is_named(void)
 {
     struct stuck_seen seen = { .count = 0 };
-    mproc_pool_options options = { .stuck_after = 30, .on_stuck = note_stuck, .stuck_context = &seen };
+    mproc_pool_options options = { .stuck_after = 30,
+                                   .on_stuck = note_stuck,
+                                   .stuck_context = &seen };
     mproc_pool *pool = create_with(1, &options);
     mproc_result *result;
     CHECK_OK(mproc_pool_apply_async(pool, &result, hang, NULL, 0, 0, NULL));
@@ -770,7 +794,8 @@ static void wrong_calls_are_refused(void)
     CHECK_OK(mproc_pool_map(pool, square, NULL, 4, NULL, 4, 0, NULL));
     CHECK_OK(mproc_pool_close(pool));
     CHECK_FAILS(mproc_pool_apply_async(pool, &result, square, &value, 4, 4, NULL), MPROC_ECLOSED);
-    CHECK_FAILS(mproc_pool_map_async(pool, &result, square, &value, 4, NULL, 4, 1, NULL), MPROC_ECLOSED);
+    CHECK_FAILS(mproc_pool_map_async(pool, &result, square, &value, 4, NULL, 4, 1, NULL),
+                MPROC_ECLOSED);
     CHECK_OK(mproc_pool_join(pool, 60000));
     CHECK_OK(mproc_pool_destroy(pool));
 }
@@ -800,10 +825,12 @@ static void terminate_ends_at_once_what_hangs(void)
 MPROC_SUITE(pool_more, MPROC_TEST(callbacks_run_in_the_parent),
             MPROC_TEST(a_maps_callback_gets_the_array_and_progress_ends_at_its_end),
             MPROC_TEST(every_map_of_many_has_its_callback),
-            MPROC_TEST(a_task_over_its_timeout_is_killed_and_only_it), MPROC_TEST(an_items_timeout_is_its_own),
+            MPROC_TEST(a_task_over_its_timeout_is_killed_and_only_it),
+            MPROC_TEST(an_items_timeout_is_its_own),
             MPROC_TEST(a_soft_timeout_asks_the_task_to_stop),
             MPROC_TEST(a_queued_task_can_be_cancelled_and_a_running_one_killed),
-            MPROC_TEST(a_cancelled_map_ends_without_its_other_items), MPROC_TEST(higher_priorities_begin_first),
+            MPROC_TEST(a_cancelled_map_ends_without_its_other_items),
+            MPROC_TEST(higher_priorities_begin_first),
             MPROC_TEST(a_higher_task_does_not_wait_for_a_whole_map),
             MPROC_TEST(long_tasks_do_not_wait_behind_each_other),
             MPROC_TEST(no_more_tasks_are_under_way_than_allowed),
@@ -812,6 +839,7 @@ MPROC_SUITE(pool_more, MPROC_TEST(callbacks_run_in_the_parent),
             MPROC_TEST(workers_are_replaced_when_they_have_grown_or_aged),
             MPROC_TEST(a_pool_grows_and_shrinks_while_it_runs), MPROC_TEST(any_thread_may_submit),
             MPROC_TEST(a_task_may_submit_tasks), MPROC_TEST(a_worker_may_have_a_pool_of_its_own),
-            MPROC_TEST(a_result_has_any_length_and_is_not_copied), MPROC_TEST(arguments_of_any_length_arrive),
-            MPROC_TEST(a_stuck_task_is_named), MPROC_TEST(an_initializer_prepares_every_worker),
-            MPROC_TEST(wrong_calls_are_refused), MPROC_TEST(terminate_ends_at_once_what_hangs))
+            MPROC_TEST(a_result_has_any_length_and_is_not_copied),
+            MPROC_TEST(arguments_of_any_length_arrive), MPROC_TEST(a_stuck_task_is_named),
+            MPROC_TEST(an_initializer_prepares_every_worker), MPROC_TEST(wrong_calls_are_refused),
+            MPROC_TEST(terminate_ends_at_once_what_hangs))

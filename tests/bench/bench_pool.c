@@ -26,7 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ROUNDS = 49, WORKERS = 2, MAP_COUNT = 10000000, STREAM = 1000000, WINDOW = 512, BUSY = 3000 };
+enum {
+    MAX_ROUNDS = 49,
+    WORKERS = 2,
+    MAP_COUNT = 10000000,
+    STREAM = 1000000,
+    WINDOW = 512,
+    BUSY = 3000
+};
 
 static const char *filter = "";
 
@@ -39,7 +46,8 @@ static double now(void)
 
 static void *shared_memory(size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED)
         abort();
     return memory;
@@ -121,14 +129,14 @@ static void gate_wake(struct peer_gate *gate)
     }
 }
 
-#define GATE_WAIT(gate, ready)                                                                        \
-    while (!(ready)) {                                                                                \
-        uint32_t epoch_ = atomic_load(&(gate)->epoch);                                                \
-        atomic_fetch_add(&(gate)->sleepers, 1);                                                       \
-        bool ready_ = (ready);                                                                        \
-        if (!ready_)                                                                                  \
-            syscall(SYS_futex, &(gate)->epoch, FUTEX_WAIT, epoch_, NULL, NULL, 0);                    \
-        atomic_fetch_sub(&(gate)->sleepers, 1);                                                       \
+#define GATE_WAIT(gate, ready)                                                                     \
+    while (!(ready)) {                                                                             \
+        uint32_t epoch_ = atomic_load(&(gate)->epoch);                                             \
+        atomic_fetch_add(&(gate)->sleepers, 1);                                                    \
+        bool ready_ = (ready);                                                                     \
+        if (!ready_)                                                                               \
+            syscall(SYS_futex, &(gate)->epoch, FUTEX_WAIT, epoch_, NULL, NULL, 0);                 \
+        atomic_fetch_sub(&(gate)->sleepers, 1);                                                    \
     }
 
 static void peer_lock(_Atomic uint32_t *lock)
@@ -136,7 +144,8 @@ static void peer_lock(_Atomic uint32_t *lock)
     for (int i = 0; i < 50; i++) {
         uint32_t nobody = 0;
         if (atomic_load_explicit(lock, memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_strong_explicit(lock, &nobody, 1, memory_order_acquire, memory_order_relaxed))
+            atomic_compare_exchange_strong_explicit(lock, &nobody, 1, memory_order_acquire,
+                                                    memory_order_relaxed))
             return;
         __builtin_ia32_pause();
     }
@@ -396,7 +405,8 @@ static mproc_pool *pool_of(size_t workers)
     return pool;
 }
 
-static double map_rate(size_t chunksize, size_t count, mproc_task *task, const void *in, size_t in_size)
+static double map_rate(size_t chunksize, size_t count, mproc_task *task, const void *in,
+                       size_t in_size)
 {
     mproc_memory block;
     MPROC_MUST(mproc_alloc(&block, count * sizeof(int64_t)));
@@ -404,7 +414,8 @@ static double map_rate(size_t chunksize, size_t count, mproc_task *task, const v
     mproc_pool *pool = pool_of(WORKERS);
     mproc_task_options options = { .chunksize = chunksize };
     double start = now();
-    MPROC_MUST(mproc_pool_map(pool, task, in, in_size, mproc_pointer(block), sizeof(int64_t), count, &options));
+    MPROC_MUST(mproc_pool_map(pool, task, in, in_size, mproc_pointer(block), sizeof(int64_t), count,
+                              &options));
     double rate = (double) count / (now() - start);
     MPROC_MUST(mproc_pool_destroy(pool));
     MPROC_MUST(mproc_free(block));
@@ -436,8 +447,8 @@ static double busy_one_by_one(void)
     mproc_pool *pool = pool_of(WORKERS);
     double start = now();
     for (int i = 0; i < BUSY; i++)
-        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], work, &busy_steps, sizeof busy_steps, sizeof(int64_t),
-                                          NULL));
+        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], work, &busy_steps, sizeof busy_steps,
+                                          sizeof(int64_t), NULL));
     for (int i = 0; i < BUSY; i++) {
         MPROC_MUST(mproc_result_get(results[i], NULL, 0, MPROC_FOREVER));
         MPROC_MUST(mproc_result_close(results[i]));
@@ -455,8 +466,8 @@ static double apply_async(void)
     double start = now();
     for (int64_t sent = 0, got = 0; got < STREAM;) { /* as the ring's parent does */
         for (; sent < STREAM && sent - got < WINDOW; sent++)
-            MPROC_MUST(mproc_pool_apply_async(pool, &results[sent % WINDOW], copy, &sent, sizeof sent, sizeof sent,
-                                              NULL));
+            MPROC_MUST(mproc_pool_apply_async(pool, &results[sent % WINDOW], copy, &sent,
+                                              sizeof sent, sizeof sent, NULL));
         int64_t target = sent == STREAM ? STREAM : sent - WINDOW / 2;
         MPROC_MUST(mproc_result_wait(results[(target - 1) % WINDOW], MPROC_FOREVER));
         for (; got < target; got++) {
@@ -479,7 +490,8 @@ static double imap_unordered(void)
     mproc_pool *pool = pool_of(WORKERS);
     mproc_result *result;
     double start = now();
-    MPROC_MUST(mproc_pool_imap_unordered(pool, &result, copy, in, sizeof *in, sizeof *in, STREAM, NULL));
+    MPROC_MUST(
+        mproc_pool_imap_unordered(pool, &result, copy, in, sizeof *in, sizeof *in, STREAM, NULL));
     while (mproc_result_next(result, NULL, &value, MPROC_FOREVER) == MPROC_OK)
         sum += value;
     double rate = STREAM / (now() - start);
@@ -496,7 +508,8 @@ static double apply_one(void)
     int64_t value = 1;
     double start = now();
     for (int i = 0; i < COUNT; i++)
-        MPROC_MUST(mproc_pool_apply(pool, copy, &value, sizeof value, &value, sizeof value, MPROC_FOREVER));
+        MPROC_MUST(mproc_pool_apply(pool, copy, &value, sizeof value, &value, sizeof value,
+                                    MPROC_FOREVER));
     double rate = COUNT / (now() - start);
     MPROC_MUST(mproc_pool_destroy(pool));
     return rate;
@@ -608,7 +621,8 @@ static double storm(int kills)
     static int64_t out[PER_MAP];
     while (now() - start < 1) {
         mproc_result *result;
-        MPROC_MUST(mproc_pool_map_async(pool, &result, work, in, sizeof *in, out, sizeof *out, PER_MAP, &options));
+        MPROC_MUST(mproc_pool_map_async(pool, &result, work, in, sizeof *in, out, sizeof *out,
+                                        PER_MAP, &options));
         while (mproc_result_wait(result, 1) == MPROC_ETIMEDOUT)
             for (int i = 0; i < WORKERS; i++)
                 pids[i] = mproc_pool_worker_pid(pool, (size_t) i);
@@ -654,8 +668,27 @@ static bool wanted(const char *name)
     return false;
 }
 
-enum name { COUNTER_ONE, MAP_ONE, OPENMP, COUNTER_64, MAP_DEFAULT, RING, APPLY_ASYNC, IMAP, APR, OPENMP_BUSY,
-            MAP_BUSY, SINGLE_BUSY, ROUND_TRIP, APPLY, PROCESSES, CREATE, CALM, STORMY, CASES };
+enum name {
+    COUNTER_ONE,
+    MAP_ONE,
+    OPENMP,
+    COUNTER_64,
+    MAP_DEFAULT,
+    RING,
+    APPLY_ASYNC,
+    IMAP,
+    APR,
+    OPENMP_BUSY,
+    MAP_BUSY,
+    SINGLE_BUSY,
+    ROUND_TRIP,
+    APPLY,
+    PROCESSES,
+    CREATE,
+    CALM,
+    STORMY,
+    CASES
+};
 static struct {
     const char *name;
     double (*once)(void);
@@ -704,7 +737,8 @@ static void row(const char *what, enum name ours, enum name peer, double goal)
         ratios[i] = cases[peer].rounds[i] > 0 ? cases[ours].rounds[i] / cases[peer].rounds[i] : 0;
     double ratio = median_of(ratios);
     if (ratio > 0)
-        printf("%-62s %8.2f  (goal >= %.2f)%s\n", what, ratio, goal, ratio >= goal ? "" : "  MISSED");
+        printf("%-62s %8.2f  (goal >= %.2f)%s\n", what, ratio, goal,
+               ratio >= goal ? "" : "  MISSED");
 }
 
 static double python_rate(const char *name)
@@ -728,7 +762,8 @@ static void python_row(const char *what, enum name ours, const char *theirs, dou
 {
     double peer = python_rate(theirs), value = median_of(cases[ours].rounds);
     if (peer > 0 && value > 0)
-        printf("%-62s %8.2f  (goal >= %.2f)%s\n", what, value / peer, goal, value / peer >= goal ? "" : "  MISSED");
+        printf("%-62s %8.2f  (goal >= %.2f)%s\n", what, value / peer, goal,
+               value / peer >= goal ? "" : "  MISSED");
 }
 
 static void idle(void)
@@ -739,10 +774,13 @@ static void idle(void)
     getrusage(RUSAGE_SELF, &before);
     sleep(2);
     getrusage(RUSAGE_SELF, &after);
-    double used = (double) (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
-                  (double) (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) * 1e-6;
-    printf("%-62s %8.5f  (goal <= 0.001)%s\n", "CPUs that the parent of an idle pool uses", used / 2,
-           used / 2 <= 0.001 ? "" : "  MISSED");
+    double used = (double) (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec -
+                            before.ru_stime.tv_sec) +
+                  (double) (after.ru_utime.tv_usec - before.ru_utime.tv_usec +
+                            after.ru_stime.tv_usec - before.ru_stime.tv_usec) *
+                      1e-6;
+    printf("%-62s %8.5f  (goal <= 0.001)%s\n", "CPUs that the parent of an idle pool uses",
+           used / 2, used / 2 <= 0.001 ? "" : "  MISSED");
     MPROC_MUST(mproc_pool_destroy(pool));
 }
 

@@ -85,8 +85,8 @@ static int storm_of_singles(struct storm *storm, mproc_memory block, int *died)
     clear(block);
     for (int i = 0; i < SINGLES; i++) {
         struct errand errand = { block, i };
-        if (mproc_pool_apply_async(storm->pool, &results[i], run_errand, &errand, sizeof errand, sizeof(int), NULL) !=
-            MPROC_OK)
+        if (mproc_pool_apply_async(storm->pool, &results[i], run_errand, &errand, sizeof errand,
+                                   sizeof(int), NULL) != MPROC_OK)
             return 1000;
     }
     const struct marks *marks = mproc_pointer(block);
@@ -99,15 +99,16 @@ static int storm_of_singles(struct storm *storm, mproc_memory block, int *died)
     return wrong;
 }
 
-static int storm_of_items(struct storm *storm, mproc_memory block, const struct errand *errands, int *died)
+static int storm_of_items(struct storm *storm, mproc_memory block, const struct errand *errands,
+                          int *died)
 {
     static int out[ITEMS];
     mproc_task_options options = { .chunksize = CHUNK, .item_errors = true };
     mproc_result *result;
     int wrong = 0;
     clear(block);
-    if (mproc_pool_map_async(storm->pool, &result, run_errand, errands, sizeof *errands, out, sizeof *out, ITEMS,
-                             &options) != MPROC_OK ||
+    if (mproc_pool_map_async(storm->pool, &result, run_errand, errands, sizeof *errands, out,
+                             sizeof *out, ITEMS, &options) != MPROC_OK ||
         mproc_result_wait(result, 60000) != MPROC_OK)
         return 1000;
     const struct marks *marks = mproc_pointer(block);
@@ -117,13 +118,14 @@ static int storm_of_items(struct storm *storm, mproc_memory block, const struct 
     return wrong + (mproc_result_close(result) != MPROC_OK);
 }
 
-static int storm_of_imap(struct storm *storm, mproc_memory block, const struct errand *errands, int *died)
+static int storm_of_imap(struct storm *storm, mproc_memory block, const struct errand *errands,
+                         int *died)
 {
     mproc_result *result;
     int wrong = 0;
     clear(block);
-    if (mproc_pool_imap_unordered(storm->pool, &result, run_errand, errands, sizeof *errands, sizeof(int), ITEMS,
-                                  NULL) != MPROC_OK)
+    if (mproc_pool_imap_unordered(storm->pool, &result, run_errand, errands, sizeof *errands,
+                                  sizeof(int), ITEMS, NULL) != MPROC_OK)
         return 1000;
     const struct marks *marks = mproc_pointer(block);
     for (int i = 0; i < ITEMS; i++) {
@@ -193,8 +195,8 @@ static void with_retries_nothing_fails_at_all(void)
     int wrong = 0;
     while (!atomic_load(&storm.stop)) {
         memset(out, 0, sizeof out);
-        wrong += mproc_pool_map(storm.pool, run_errand, errands, sizeof *errands, out, sizeof *out, ITEMS, &again) !=
-                 MPROC_OK;
+        wrong += mproc_pool_map(storm.pool, run_errand, errands, sizeof *errands, out, sizeof *out,
+                                ITEMS, &again) != MPROC_OK;
         for (int i = 0; i < ITEMS; i++)
             wrong += out[i] != i * 2 + 1;
         if (wrong)
