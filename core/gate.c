@@ -62,16 +62,26 @@ static bool look_for(struct gate *gate, bool (*ready)(void *context), void *cont
     return false;
 }
 
+mproc_err mproc__gate_step(struct gate *gate, bool (*ready)(void *context), void *context, int64_t deadline,
+                           bool *was_ready)
+{
+    int64_t now = deadline == 0 ? 0 : mproc_plat_now();
+    if (now >= deadline) {
+        *was_ready = ready(context);
+        return *was_ready ? MPROC_OK : MPROC_ETIMEDOUT;
+    }
+    int64_t until = deadline - now > GATE_SLICE ? now + GATE_SLICE : deadline;
+    *was_ready = mproc__gate_sleep(gate, ready, context, until);
+    return MPROC_OK;
+}
+
 static mproc_err wait_for(struct gate *gate, bool (*ready)(void *context), void *context, int64_t deadline)
 {
-    for (;;) {
-        int64_t now = deadline == 0 ? 0 : mproc_plat_now();
-        if (now >= deadline)
-            return ready(context) ? MPROC_OK : MPROC_ETIMEDOUT;
-        int64_t until = deadline - now > GATE_SLICE ? now + GATE_SLICE : deadline;
-        if (mproc__gate_sleep(gate, ready, context, until) || ready(context))
-            return MPROC_OK;
-    }
+    bool was_ready = false;
+    mproc_err err = MPROC_OK;
+    while (err == MPROC_OK && !was_ready && !(was_ready = ready(context)))
+        err = mproc__gate_step(gate, ready, context, deadline, &was_ready);
+    return err;
 }
 
 mproc_err mproc__gate_wait(struct gate *gate, bool (*ready)(void *context), void *context,

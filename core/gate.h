@@ -39,7 +39,11 @@ mproc_err mproc__gate_wait(struct gate *gate, bool (*ready)(void *context), void
  * milliseconds after it if anybody waits, and before a time-out; then ready() is asked again. */
 mproc_err mproc__gate_watch(struct gate *gate, struct sentry *sentry, bool (*ready)(void *context),
                             void (*sweep)(void *context), void *context, int64_t deadline);
-/* One step of it for callers with a loop of their own: announces, asks ready() once more (true: was it) and
+/* One step of it, for callers with a loop of their own: looks, and sleeps until something happens or a slice is
+ * over. MPROC_ETIMEDOUT: the deadline has passed, and it is not ready. */
+mproc_err mproc__gate_step(struct gate *gate, bool (*ready)(void *context), void *context, int64_t deadline,
+                           bool *was_ready);
+/* The sleep alone, for callers with a loop of their own: announces, asks ready() once more (true: was it) and
  * else sleeps, no longer than `until`. */
 bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context, int64_t until);
 

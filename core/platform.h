@@ -47,6 +47,12 @@ mproc_err mproc_plat_set_environment(const char *name, const char *value);
 void mproc_plat_handle_close(mproc_plat_handle handle);
 /* Whether the byte at `address` belongs to this process's memory. For debugging: may be slow. */
 bool mproc_plat_address_mapped(const void *address);
+/* Bytes of memory that this process alone uses, about. */
+uint64_t mproc_plat_memory_used(void);
+/* From now on Ctrl-C (SIGINT, CTRL_C_EVENT) does nothing to this process. */
+void mproc_plat_ignore_interrupt(void);
+/* Whether this process's stream 0, 1 or 2 is a terminal. */
+bool mproc_plat_is_terminal(int stream);
 /* Ends this process at once: no atexit handlers, no flushing. */
 MPROC_NORETURN void mproc_plat_exit_now(int exit_code);
 

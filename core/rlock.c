@@ -5,7 +5,7 @@
 
 #include "describe.h"
 #include "registry.h"
-#include "thread.h"
+#include "thread_number.h"
 
 mproc_err mproc_rlock_create(mproc_rlock *lock)
 {

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "runtime.h"
 #include "self.h"
+#include "thread.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,7 @@ MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
     mproc__template_forked();
     mproc__children_forked();
     mproc__finalizers_forked();
+    mproc__threads_forked();
     if (grandparent != MPROC_PLAT_NONE)
         mproc_plat_handle_close(grandparent);
     mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline);
@@ -158,7 +160,7 @@ MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc
 {
     plan->record = mproc__arena_near(BLOCK_RECORD, plan->record_handle);
     int threads = mproc_plat_thread_count();
-    warn_of_threads(threads);
+    warn_of_threads(threads - mproc__helper_threads());
     mproc__template_lock();
     mproc__lock();
     mproc__log_lock();

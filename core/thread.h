@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Telling the threads of a process apart. */
+/* Threads that mproc itself needs, by APR. */
 #ifndef MPROC_CORE_THREAD_H
 #define MPROC_CORE_THREAD_H
 
-#include "compiler.h"
+#include "error.h"
 
-#include <stdint.h>
+struct thread;
 
-extern MPROC_THREAD_LOCAL uint32_t mproc__thread_own;
-uint32_t mproc__thread_name(void);
-
-/* A number that this thread alone has in its process; never 0. */
-static inline uint32_t mproc__thread_number(void)
-{
-    return mproc__thread_own ? mproc__thread_own : mproc__thread_name();
-}
+/* Starts a thread that runs run(context); to be joined. MPROC_EAGAIN, MPROC_ENOMEM. */
+mproc_err mproc__thread_start(struct thread **thread, void (*run)(void *context), void *context);
+void mproc__thread_join(struct thread *thread);
+/* How many of them run in this process: they hold no lock of the host program's over a fork. */
+int mproc__helper_threads(void);
+/* In a forked child: there are none. */
+void mproc__threads_forked(void);
 
 #endif

@@ -5,7 +5,7 @@
 #include "fault.h"
 #include "log.h"
 #include "self.h"
-#include "thread.h"
+#include "thread_number.h"
 
 #include <apr_file_info.h>
 #include <apr_general.h>

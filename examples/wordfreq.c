@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* needs: apr, wordfreq_count.c */
-/* Counts the words of all text files under a folder with many processes.
+/* Counts the words of all text files under a folder with a pool of processes.
  *
- * The list of files lies in shared memory. Workers draw one file after the other and count into
- * tables of their own; at the end each leaves its counts in a block of shared memory, and the
- * parent adds them up. A worker that dies before that takes its counts with it: the files it had
- * drawn go back to the list and another worker takes its place, so the sums are always right. */
+ * The list of files lies in shared memory. A task counts the words of some files of it into a table of
+ * its own and gives the counts as its result, which the parent adds up. A worker that dies takes nothing
+ * with it: the pool lets another one begin its task again, so the sums are always right. */
 #include "wordfreq_count.h"
 
 #include <mproc.h>
@@ -17,12 +16,11 @@
 #include <apr_tables.h>
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WORKERS = 256, MAX_DEATHS = 100, TOP = 20, PROGRESS_MS = 100, PROGRESS_WIDTH = 40 };
+enum { MAX_WORKERS = 256, MAX_DEATHS = 100, TOP = 20, LOOK_MS = 100, SHARES = 16 /* per worker */ };
 
 struct options {
     const char *folder;
@@ -30,24 +28,12 @@ struct options {
     bool all;
     bool list;
     bool verbose;
-    mproc_process_options process;
-};
-
-struct file {
-    _Atomic uint32_t worker; /* who has drawn it; 0: nobody yet */
-    uint64_t path;           /* where its path begins, from the begin of the plan */
-};
-
-struct seat {
-    _Atomic uint64_t result;   /* the handle of the worker's result; 0: not delivered yet */
-    _Atomic uint32_t finished; /* files, for the progress bar */
+    mproc_start_method start_method;
 };
 
 struct plan { /* in shared memory; the paths lie behind the files */
-    _Atomic uint32_t next;
     uint32_t file_count;
-    struct seat seats[MAX_WORKERS + 1]; /* by number of worker, from 1 */
-    struct file files[];
+    uint64_t paths[]; /* where each begins, from the begin of the plan */
 };
 
 struct result { /* in shared memory; the words lie behind the counts, in the same order */
@@ -56,9 +42,9 @@ struct result { /* in shared memory; the words lie behind the counts, in the sam
     uint64_t counts[];
 };
 
-struct job {
+struct share { /* what a task is told */
     mproc_memory plan;
-    uint32_t worker;
+    uint32_t first, end;
 };
 
 struct sums {
@@ -128,44 +114,32 @@ static void print_text_files(const apr_array_header_t *files, apr_pool_t *pool)
 
 static mproc_memory make_plan(const apr_array_header_t *files)
 {
-    size_t size = sizeof(struct plan) + (size_t) files->nelts * sizeof(struct file);
+    size_t size = sizeof(struct plan) + (size_t) files->nelts * sizeof(uint64_t);
     size_t path = size;
     for (int i = 0; i < files->nelts; i++)
         size += strlen(APR_ARRAY_IDX(files, i, const char *)) + 1;
 
-    mproc_memory block; /* zeroed: no file is drawn, no result is there */
+    mproc_memory block;
     MPROC_MUST(mproc_alloc(&block, size));
     struct plan *plan = mproc_pointer(block);
     plan->file_count = (uint32_t) files->nelts;
     for (int i = 0; i < files->nelts; i++) {
         const char *text = APR_ARRAY_IDX(files, i, const char *);
-        plan->files[i].path = path;
+        plan->paths[i] = path;
         memcpy((char *) plan + path, text, strlen(text) + 1);
         path += strlen(text) + 1;
     }
     return block;
 }
 
-/* ---- a worker ---- */
-
-static struct file *draw_file(struct plan *plan, uint32_t worker)
-{
-    for (;;) {
-        uint32_t index = atomic_fetch_add(&plan->next, 1);
-        if (index >= plan->file_count)
-            return NULL;
-        uint32_t nobody = 0; /* after a death the list is gone through again */
-        if (atomic_compare_exchange_strong(&plan->files[index].worker, &nobody, worker))
-            return &plan->files[index];
-    }
-}
+/* ---- a task ---- */
 
 /* A file that cannot be read is left out; false if there is no memory. */
-static bool count_files(struct plan *plan, uint32_t worker, struct sums *sums, apr_pool_t *pool)
+static bool count_files(const struct plan *plan, uint32_t first, uint32_t end, struct sums *sums,
+                        apr_pool_t *pool)
 {
-    struct file *file;
-    while ((file = draw_file(plan, worker)) != NULL) {
-        const char *path = (const char *) plan + file->path;
+    for (uint32_t i = first; i < end; i++) {
+        const char *path = (const char *) plan + plan->paths[i];
         bool is_text = false;
         apr_status_t status = words_add_file(&sums->words, path, &is_text, pool);
         if (status == APR_ENOMEM)
@@ -174,20 +148,20 @@ static bool count_files(struct plan *plan, uint32_t worker, struct sums *sums, a
             complain(path, status);
         else if (is_text)
             sums->text_files++;
-        atomic_fetch_add(&plan->seats[worker].finished, 1);
         apr_pool_clear(pool);
     }
     return true;
 }
 
-static void deliver(struct plan *plan, uint32_t worker, const struct sums *sums)
+static bool deliver(const struct sums *sums)
 {
     const struct words *words = &sums->words;
-    mproc_memory block;
-    MPROC_MUST(mproc_alloc(&block, sizeof(struct result) + words->distinct * sizeof(uint64_t) +
-                                       words->text_size));
-    struct result *result = mproc_pointer(block);
+    struct result *result = mproc_task_output(
+        sizeof(struct result) + words->distinct * sizeof(uint64_t) + words->text_size);
+    if (!result)
+        return false;
     result->text_files = sums->text_files;
+    result->distinct = 0;
     char *text = (char *) &result->counts[words->distinct];
     for (size_t i = 0; i < words->capacity; i++) {
         const struct word *word = &words->slots[i];
@@ -198,67 +172,40 @@ static void deliver(struct plan *plan, uint32_t worker, const struct sums *sums)
         text += length;
         result->counts[result->distinct++] = word->count;
     }
-    atomic_store(&plan->seats[worker].result, block.id); /* all of it is there, or nothing */
+    return true;
 }
 
-static int work(void *arg)
+static int count_share(const void *in, void *out)
 {
-    const struct job *job = arg;
-    struct plan *plan = mproc_pointer(job->plan);
+    const struct share *share = in;
     struct sums sums = { 0 };
     apr_pool_t *pool;
-    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS ||
-        !count_files(plan, job->worker, &sums, pool))
+    (void) out; /* the result has a length of its own */
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return 1;
-    deliver(plan, job->worker, &sums);
+    bool counted = count_files(mproc_pointer(share->plan), share->first, share->end, &sums, pool) &&
+                   deliver(&sums);
     words_free(&sums.words);
+    apr_pool_destroy(pool);
     apr_terminate();
-    return 0;
+    return counted ? 0 : 1;
 }
 
 /* ---- the parent ---- */
 
-static bool is_terminal(apr_pool_t *pool)
+static void tell_workers(mproc_pool *pool, int workers)
 {
-    apr_file_t *file;
-    apr_finfo_t information;
-    return apr_file_open_stderr(&file, pool) == APR_SUCCESS &&
-           apr_file_info_get(&information, APR_FINFO_TYPE, file) == APR_SUCCESS &&
-           information.filetype == APR_CHR;
+    static int64_t known[MAX_WORKERS];
+    for (int i = 0; i < workers; i++) {
+        int64_t pid = mproc_pool_worker_pid(pool, (size_t) i);
+        if (pid && pid != known[i])
+            fprintf(stderr, "wordfreq: worker %d is process %" PRId64 "\n", i, pid);
+        known[i] = pid;
+    }
 }
 
-static void show_progress(const struct plan *plan)
+static void add_result(const struct result *result, struct sums *sums)
 {
-    uint32_t finished = 0;
-    for (int i = 1; i <= MAX_WORKERS; i++)
-        finished += atomic_load(&plan->seats[i].finished);
-    char bar[PROGRESS_WIDTH + 1];
-    size_t filled = plan->file_count ? (size_t) finished * PROGRESS_WIDTH / plan->file_count : 0;
-    memset(bar, '.', PROGRESS_WIDTH);
-    memset(bar, '#', filled < PROGRESS_WIDTH ? filled : PROGRESS_WIDTH);
-    bar[PROGRESS_WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %" PRIu32 "/%" PRIu32 " files", bar, finished, plan->file_count);
-    fflush(stderr);
-}
-
-static mproc_process *start_worker(const struct options *options, const struct job *job)
-{
-    mproc_process *process;
-    int64_t pid;
-    MPROC_MUST(mproc_process_start(&process, work, job, sizeof *job, &options->process));
-    MPROC_MUST(mproc_process_pid(process, &pid));
-    if (options->verbose)
-        fprintf(stderr, "wordfreq: worker %" PRIu32 " is process %" PRId64 "\n", job->worker, pid);
-    return process;
-}
-
-/* Adds what a worker that has ended has delivered; false if it has not. */
-static bool collect(struct plan *plan, uint32_t worker, struct sums *sums)
-{
-    mproc_memory block = { atomic_load(&plan->seats[worker].result) };
-    if (block.id == 0)
-        return false;
-    const struct result *result = mproc_pointer(block);
     const char *word = (const char *) &result->counts[result->distinct];
     for (uint64_t i = 0; i < result->distinct; i++) {
         if (words_add(&sums->words, word, result->counts[i]) != APR_SUCCESS) {
@@ -268,71 +215,51 @@ static bool collect(struct plan *plan, uint32_t worker, struct sums *sums)
         word += strlen(word) + 1;
     }
     sums->text_files += result->text_files;
-    MPROC_MUST(mproc_free(block));
-    return true;
 }
 
-/* Puts the files that a dead worker had drawn back on the list; how many they are. */
-static uint32_t release_files(struct plan *plan, uint32_t worker)
+static void tell_deaths(mproc_pool *pool)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < plan->file_count; i++) {
-        if (atomic_load(&plan->files[i].worker) == worker) {
-            atomic_store(&plan->files[i].worker, 0);
-            count++;
-        }
-    }
-    atomic_store(&plan->seats[worker].finished, 0);
-    atomic_store(&plan->next, 0);
-    return count;
+    mproc_pool_statistics statistics;
+    MPROC_MUST(mproc_pool_get_statistics(pool, &statistics));
+    if (statistics.died)
+        fprintf(stderr,
+                "wordfreq: %" PRIu64 " workers died: what they had begun was counted again\n",
+                statistics.died);
 }
 
-static void report_death(mproc_process *process, uint32_t worker, uint32_t files)
+static void count_with_workers(const struct options *options, mproc_memory block, struct sums *sums)
 {
-    static int deaths;
-    char how[80];
-    MPROC_MUST(mproc_process_describe(process, how, sizeof how));
-    fprintf(stderr,
-            "wordfreq: worker %" PRIu32 " died: %s; its %" PRIu32 " files are counted again\n",
-            worker, how, files);
-    if (++deaths == MAX_DEATHS) {
-        fputs("wordfreq: too many workers died\n", stderr);
-        exit(1);
+    uint32_t files = ((const struct plan *) mproc_pointer(block))->file_count;
+    uint32_t shares = (uint32_t) options->workers * SHARES;
+    mproc_pool_options pool_options = { .start_method = options->start_method,
+                                        .poison_limit = MAX_DEATHS,
+                                        .max_failed_starts = MAX_DEATHS };
+    mproc_task_options again = { .retries = MAX_DEATHS };
+    mproc_pool *pool;
+    mproc_result *results[MAX_WORKERS * SHARES];
+    MPROC_MUST(mproc_pool_create(&pool, (size_t) options->workers, &pool_options));
+    if (options->verbose)
+        tell_workers(pool, options->workers);
+    for (uint32_t i = 0; i < shares; i++) {
+        struct share share = { block, (uint32_t) ((uint64_t) files * i / shares),
+                               (uint32_t) ((uint64_t) files * (i + 1) / shares) };
+        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], count_share, &share, sizeof share, 0,
+                                          &again));
     }
-}
-
-static void count_with_workers(const struct options *options, mproc_memory block, struct sums *sums,
-                               bool progress)
-{
-    struct plan *plan = mproc_pointer(block);
-    mproc_process *processes[MAX_WORKERS];
-    struct job jobs[MAX_WORKERS];
-    size_t running = (size_t) options->workers;
-    for (size_t i = 0; i < running; i++) {
-        jobs[i] = (struct job){ .plan = block, .worker = (uint32_t) i + 1 };
-        processes[i] = start_worker(options, &jobs[i]);
-    }
-    while (running > 0) {
-        if (progress)
-            show_progress(plan);
-        size_t i;
-        mproc_err err = mproc_process_wait_any(processes, running, &i, PROGRESS_MS);
-        if (err == MPROC_ETIMEDOUT)
-            continue;
+    for (uint32_t i = 0; i < shares; i++) {
+        mproc_err err;
+        while ((err = mproc_result_get(results[i], NULL, 0, LOOK_MS)) == MPROC_ETIMEDOUT)
+            if (options->verbose)
+                tell_workers(pool, options->workers);
         MPROC_MUST(err);
-        mproc_process *ended = processes[i];
-        if (collect(plan, jobs[i].worker, sums)) {
-            running--;
-            processes[i] = processes[running];
-            jobs[i] = jobs[running];
-        } else {
-            report_death(ended, jobs[i].worker, release_files(plan, jobs[i].worker));
-            processes[i] = start_worker(options, &jobs[i]);
-        }
-        MPROC_MUST(mproc_process_close(ended));
+        add_result(mproc_result_data(results[i]), sums);
+        MPROC_MUST(mproc_result_close(results[i]));
+        mproc_progress_bar(NULL, i + 1, shares);
     }
-    if (progress)
-        fprintf(stderr, "\r%*s\r", PROGRESS_WIDTH + 30, "");
+    tell_deaths(pool);
+    MPROC_MUST(mproc_pool_close(pool));
+    MPROC_MUST(mproc_pool_join(pool, MPROC_FOREVER));
+    MPROC_MUST(mproc_pool_destroy(pool));
 }
 
 /* ---- the answer ---- */
@@ -386,7 +313,7 @@ static bool read_options(int argc, const char *const *argv, struct options *opti
         else if (strcmp(argv[i], "-j") == 0 && value[0] >= '0' && value[0] <= '9')
             options->workers = atoi(argv[++i]);
         else if (strcmp(argv[i], "--start-method") == 0 &&
-                 read_start_method(value, &options->process.start_method))
+                 read_start_method(value, &options->start_method))
             i++;
         else if (argv[i][0] != '-' && !options->folder)
             options->folder = argv[i];
@@ -422,13 +349,13 @@ int main(int argc, char **argv)
         return 0;
     }
     mproc_memory plan = make_plan(files);
-    bool progress = is_terminal(pool);
     apr_pool_clear(pool);
 
     struct sums sums = { 0 };
     if (options.workers > 0)
-        count_with_workers(&options, plan, &sums, progress);
-    else if (!count_files(mproc_pointer(plan), 1, &sums, pool))
+        count_with_workers(&options, plan, &sums);
+    else if (!count_files(mproc_pointer(plan), 0, ((struct plan *) mproc_pointer(plan))->file_count,
+                          &sums, pool))
         return 1;
     print_sums(&sums, options.all);
     words_free(&sums.words);

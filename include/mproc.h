@@ -22,6 +22,7 @@
 #include "mproc/object.h"
 #include "mproc/pickle.h"
 #include "mproc/pipe.h"
+#include "mproc/pool.h"
 #include "mproc/process.h"
 #include "mproc/queue.h"
 #include "mproc/rwlock.h"

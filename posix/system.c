@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -151,4 +153,34 @@ void mproc_plat_sleep(int64_t nanoseconds)
     struct timespec left = { nanoseconds / NANOSECONDS, nanoseconds % NANOSECONDS };
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
+}
+
+/* What is resident and shared with nobody; where the system does not tell, the most that ever was. */
+uint64_t mproc_plat_memory_used(void)
+{
+    unsigned long long size, resident, shared;
+    FILE *file = fopen("/proc/self/statm", "re");
+    bool told = file && fscanf(file, "%llu %llu %llu", &size, &resident, &shared) == 3;
+    if (file)
+        fclose(file);
+    if (told)
+        return (resident - shared) * (uint64_t) sysconf(_SC_PAGESIZE);
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 0;
+#ifdef __APPLE__
+    return (uint64_t) usage.ru_maxrss;
+#else
+    return (uint64_t) usage.ru_maxrss * 1024;
+#endif
+}
+
+void mproc_plat_ignore_interrupt(void)
+{
+    signal(SIGINT, SIG_IGN);
+}
+
+bool mproc_plat_is_terminal(int stream)
+{
+    return isatty(stream) == 1;
 }

@@ -3,6 +3,7 @@
 #include "win32.h"
 
 #include <bcrypt.h>
+#include <psapi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,4 +147,24 @@ const mproc_start_method *mproc_plat_start_methods(size_t *count)
     static const mproc_start_method methods[] = { MPROC_START_SPAWN };
     *count = 1;
     return methods;
+}
+
+uint64_t mproc_plat_memory_used(void)
+{
+    /* PagefileUsage is what PrivateUsage is on Windows; Wine has only the former. */
+    PROCESS_MEMORY_COUNTERS counters = { .cb = sizeof counters };
+    return GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters) ? counters.PagefileUsage : 0;
+}
+
+void mproc_plat_ignore_interrupt(void)
+{
+    SetConsoleCtrlHandler(NULL, TRUE);
+}
+
+bool mproc_plat_is_terminal(int stream)
+{
+    HANDLE handle = GetStdHandle(stream == 0 ? STD_INPUT_HANDLE
+                                 : stream == 1 ? STD_OUTPUT_HANDLE : STD_ERROR_HANDLE);
+    DWORD mode;
+    return GetConsoleMode(handle, &mode) != 0;
 }

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The boundary: clock, random numbers, texts, environment, addresses. */
 #include "contract.h"
+#include "system.h"
 
 /* In a child: what is asked of it is the value of MPROC_BOOT. */
 static int child(const char *boot)
 {
     if (strcmp(boot, "exit 7") == 0)
         mproc_plat_exit_now(7);
+    if (strcmp(boot, "interrupt") == 0) {
+        mproc_plat_ignore_interrupt();
+        if (become_group())
+            interrupt_group();
+        return 5;
+    }
     return 1;
 }
 
@@ -118,6 +125,24 @@ static void the_start_methods_begin_with_the_default(void)
     CU_ASSERT_TRUE(spawn);
 }
 
+static void memory_used_grows_with_what_is_touched(void)
+{
+    enum { SIZE = 64 << 20 };
+    uint64_t before = mproc_plat_memory_used();
+    volatile char *bytes = malloc(SIZE);
+    CU_ASSERT_PTR_NOT_NULL_FATAL((const void *) (uintptr_t) bytes);
+    for (size_t i = 0; i < SIZE; i += 4096)
+        bytes[i] = 1;
+    CU_ASSERT_TRUE(mproc_plat_memory_used() >= before + SIZE / 2);
+    free((void *) (uintptr_t) bytes);
+}
+
+static void an_ignored_interrupt_does_nothing(void)
+{
+    struct mproc_plat_process process = spawn_child("interrupt", MPROC_PLAT_NONE);
+    CU_ASSERT_EQUAL(reap_child(&process), 5);
+}
+
 MPROC_CONTRACT_SUITE(system, child, MPROC_TEST(the_clock_never_goes_back),
                      MPROC_TEST(a_sleep_is_never_too_short),
                      MPROC_TEST(random_bytes_differ_and_fill_the_buffer),
@@ -125,5 +150,7 @@ MPROC_CONTRACT_SUITE(system, child, MPROC_TEST(the_clock_never_goes_back),
                      MPROC_TEST(an_end_by_a_signal_has_words),
                      MPROC_TEST(the_environment_can_be_set_replaced_and_removed),
                      MPROC_TEST(mapped_addresses_are_told_from_others),
+                     MPROC_TEST(memory_used_grows_with_what_is_touched),
+                     MPROC_TEST(an_ignored_interrupt_does_nothing),
                      MPROC_TEST(an_exit_now_ends_with_its_code),
                      MPROC_TEST(the_start_methods_begin_with_the_default))

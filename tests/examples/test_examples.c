@@ -955,6 +955,155 @@ static void q6_full_and_empty_at_the_right_time(void)
     CU_ASSERT_TRUE(has_lines(&output, lines, 10));
 }
 
+/* ---- pools ---- */
+
+static int line_of(const struct output *output, const char *beginning)
+{
+    for (int i = 0; i < output->line_count; i++)
+        if (strncmp(output->lines[i], beginning, strlen(beginning)) == 0)
+            return i;
+    return -1;
+}
+
+static void l1_four_of_five_tasks_begin_at_once(void)
+{
+    struct output output = run("l01_five_tasks", NULL);
+    int first_end = output.line_count;
+    for (int i = output.line_count; i-- > 0;)
+        if (strstr(output.lines[i], " ends after "))
+            first_end = i;
+    for (int i = 0; i < 4; i++) {
+        int begin = line_of(&output, apr_psprintf(pool, "task %d begins", i));
+        CU_ASSERT_TRUE(begin > 0 && begin < first_end);
+    }
+    CU_ASSERT_TRUE(line_of(&output, "task 4 begins") > first_end);
+    CU_ASSERT_EQUAL(output.line_count, 12);
+    CU_ASSERT_STRING_EQUAL(output.lines[11], "all done");
+}
+
+static void l2_tasks_overlap(void)
+{
+    struct output output = run("l02_overlapping_tasks", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 20);
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(strncmp(output.lines[i], "begin ", 6), 0);
+}
+
+static void l3_apply_is_strictly_one_after_the_other(void)
+{
+    struct output output = run("l03_one_after_the_other", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 20);
+    for (int i = 0; i < 20; i++)
+        CU_ASSERT_STRING_EQUAL(output.lines[i], apr_psprintf(pool, "%s %d", i % 2 ? "end" : "begin", i / 2));
+}
+
+static void l4_the_callback_runs_in_the_parent(void)
+{
+    struct output output = run("l04_callback", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 6);
+    for (int i = 0; i < 6; i++)
+        CU_ASSERT_TRUE(line_of(&output, apr_psprintf(pool, "in the parent: %d", 100 + i)) >= 0);
+}
+
+static void l5_a_pool_may_be_larger_than_the_machine(void)
+{
+    struct output output = run("l05_large_pool", NULL);
+    int most = 0;
+    CU_ASSERT_EQUAL(sscanf(output.text, "at most %d at once", &most), 1);
+    CU_ASSERT_TRUE(most > 2 && most <= 20);
+}
+
+static void l6_join_and_submission_have_their_time(void)
+{
+    struct output output = run("l06_rules_of_ending", NULL);
+    static const char *const beginnings[] = { "join before close: MPROC_ESTATE: ", "close: MPROC_OK",
+                                              "a task after close: MPROC_ECLOSED: ",
+                                              "join with a time-out: MPROC_ETIMEDOUT: ", "terminate: MPROC_OK",
+                                              "join: MPROC_OK", "the task: MPROC_ECANCELLED: ",
+                                              "destroy: MPROC_OK" };
+    CU_ASSERT_EQUAL(output.line_count, 8);
+    for (int i = 0; i < 8; i++)
+        CU_ASSERT_EQUAL(strncmp(output.lines[i], beginnings[i], strlen(beginnings[i])), 0);
+}
+
+static const char *bytes_of(const char *path, apr_size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    char *bytes = apr_palloc(pool, 4 << 20);
+    *size = file ? fread(bytes, 1, 4 << 20, file) : 0;
+    if (file)
+        fclose(file);
+    return bytes;
+}
+
+static void a_pool_renders_what_one_process_renders(void)
+{
+    make_text_folder();
+    const char *one = apr_pstrcat(pool, folder, "/one", NULL), *many = apr_pstrcat(pool, folder, "/many", NULL);
+    CU_ASSERT_EQUAL(run("mandelbrot", one, "300", "200", "0", NULL).exit_code, 0);
+    CU_ASSERT_EQUAL(run("mandelbrot", many, "300", "200", "3", NULL).exit_code, 0);
+    apr_size_t one_size, many_size;
+    const char *one_bytes = bytes_of(one, &one_size), *many_bytes = bytes_of(many, &many_size);
+    CU_ASSERT_TRUE(one_size > 1000 && one_size == many_size && memcmp(one_bytes, many_bytes, one_size) == 0);
+    remove_tree(folder);
+}
+
+static void hashfiles_prints_what_is_known(void)
+{
+    make_text_folder();
+    char *million = malloc(1000000);
+    memset(million, 'a', 1000000);
+    write_file("abc", "abc", 3);
+    write_file("long", "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56);
+    write_file("million", million, 1000000);
+    free(million);
+    const char *names[] = { "abc", "empty", "long", "million" };
+    static const char *const digests[] = { "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                                           "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                                           "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+                                           "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0" };
+    for (int i = 0; i < 4; i++)
+        names[i] = apr_pstrcat(pool, folder, "/", names[i], NULL);
+    struct output output = run("hashfiles", names[0], names[1], names[2], names[3], NULL);
+    CU_ASSERT_EQUAL(output.line_count, 4);
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_STRING_EQUAL(output.lines[i], apr_pstrcat(pool, digests[i], "  ", names[i], NULL));
+    const char *missing[] = { example("hashfiles"), apr_pstrcat(pool, folder, "/is-not-there", NULL), NULL };
+    CU_ASSERT_EQUAL(run_arguments(missing, false).exit_code, 1);
+    remove_tree(folder);
+}
+
+static void hashfiles_goes_on_when_a_worker_is_killed(void)
+{
+    make_text_folder();
+    const char *arguments[MAX_ARGUMENTS + 4] = { example("hashfiles"), "-v", "-j", "2" };
+    for (int i = 0; i < 8; i++) {
+        const char *name = apr_psprintf(pool, "many%d.txt", i);
+        write_many_words(name, 8 << 20, (uint32_t) i);
+        arguments[4 + i] = apr_pstrcat(pool, folder, "/", name, NULL);
+    }
+    const char *quiet[MAX_ARGUMENTS + 4] = { arguments[0] };
+    memcpy(quiet + 1, arguments + 4, 8 * sizeof *quiet);
+    const char *expected = run_arguments(quiet, false).text;
+    apr_proc_t process;
+    CU_ASSERT_TRUE_FATAL(start(&process, arguments, false, true));
+    char line[512];
+    int killed = 0, worker;
+    int64_t pid;
+    while (apr_file_gets(line, sizeof line, process.err) == APR_SUCCESS)
+        if (sscanf(line, "hashfiles: worker %d is process %" SCNd64, &worker, &pid) == 2 && worker == 0) {
+            kill_hard(pid);
+            killed++;
+        }
+    const char *hashed = read_all(process.out);
+    CU_ASSERT_EQUAL(wait_for(&process), 0);
+    apr_file_close(process.out);
+    apr_file_close(process.err);
+    CU_ASSERT_EQUAL(killed, 1);
+    check_same(hashed, expected);
+    remove_tree(folder);
+}
+
 MPROC_SUITE(examples, MPROC_TEST(c01_both_sides_hear_each_other),
             MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(pickled_prints_what_python_would),
@@ -981,6 +1130,14 @@ MPROC_SUITE(examples, MPROC_TEST(c01_both_sides_hear_each_other),
             MPROC_TEST(q3_ten_processes_make_a_chain_and_one_item_is_left),
             MPROC_TEST(q4_a_mixed_list_keeps_its_types), MPROC_TEST(q5_both_messages_arrive),
             MPROC_TEST(q6_full_and_empty_at_the_right_time),
+            MPROC_TEST(l1_four_of_five_tasks_begin_at_once), MPROC_TEST(l2_tasks_overlap),
+            MPROC_TEST(l3_apply_is_strictly_one_after_the_other),
+            MPROC_TEST(l4_the_callback_runs_in_the_parent),
+            MPROC_TEST(l5_a_pool_may_be_larger_than_the_machine),
+            MPROC_TEST(l6_join_and_submission_have_their_time),
+            MPROC_TEST(a_pool_renders_what_one_process_renders),
+            MPROC_TEST(hashfiles_prints_what_is_known),
+            MPROC_TEST(hashfiles_goes_on_when_a_worker_is_killed),
             MPROC_TEST(wordfreq_lists_exactly_the_text_files),
             MPROC_TEST(wordfreq_counts_what_a_sort_counts),
             MPROC_TEST(wordfreq_shows_the_twenty_most_frequent),

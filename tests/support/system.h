@@ -36,6 +36,10 @@ int list_descriptors(int *numbers, int capacity);
 /* Runs a program (no shell), waits, and gives its exit code; what it printed to stdout in `output`.
  * Environment additions are set in this process before. -1 if it cannot be started. */
 int run_program(const char *path, const char *argument, char *output, size_t size);
+/* Makes this process the leader of a group of its own; false on systems without groups. */
+bool become_group(void);
+/* What Ctrl-C does to a foreground group: SIGINT to every process of this one's. */
+void interrupt_group(void);
 /* Ends this process the hard ways; `how`: "abort", "crash", "_exit7". */
 void end_hard(const char *how);
 /* SIGTERM does nothing in this process from now on. */

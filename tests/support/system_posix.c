@@ -374,3 +374,13 @@ intptr_t native_stream(int stream)
 {
     return stream;
 }
+
+bool become_group(void)
+{
+    return setpgid(0, 0) == 0;
+}
+
+void interrupt_group(void)
+{
+    kill(0, SIGINT);
+}

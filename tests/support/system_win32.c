@@ -299,3 +299,12 @@ intptr_t native_stream(int stream)
     static const DWORD names[] = { STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE };
     return (intptr_t) GetStdHandle(names[stream]);
 }
+
+bool become_group(void)
+{
+    return false;
+}
+
+void interrupt_group(void)
+{
+}
