@@ -10,7 +10,7 @@ function(check lists)
   file(GLOB files RELATIVE "${SOURCE}" ${patterns})
   foreach(file IN LISTS files)
     get_filename_component(name "${file}" NAME_WE)
-    string(REGEX REPLACE "^(test|bench)_" "" name "${name}")
+    string(REGEX REPLACE "^(test|bench|fuzz)_" "(\\0)?" name "${name}") # fuzz_x or x
     if(NOT text MATCHES "[^A-Za-z0-9_]${name}[^A-Za-z0-9_]")
       message(SEND_ERROR "${file} is not in ${lists}")
     endif()

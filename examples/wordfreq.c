@@ -60,6 +60,15 @@ static void complain(const char *what, apr_status_t status)
 
 /* ---- the files ---- */
 
+/* A link to a file counts as that file under another path, as on systems that do not show links; links to
+ * folders are not followed, as they may lead in circles. */
+static bool leads_to_file(const char *path, apr_pool_t *pool)
+{
+    apr_finfo_t target;
+    apr_status_t status = apr_stat(&target, path, APR_FINFO_TYPE, pool);
+    return (status == APR_SUCCESS || APR_STATUS_IS_INCOMPLETE(status)) && target.filetype == APR_REG;
+}
+
 static apr_status_t list_files(apr_array_header_t *files, const char *folder, apr_pool_t *pool)
 {
     apr_dir_t *directory;
@@ -78,7 +87,8 @@ static apr_status_t list_files(apr_array_header_t *files, const char *folder, ap
         const char *path = apr_pstrcat(pool, folder, "/", entry.name, NULL);
         if (entry.filetype == APR_DIR)
             (void) list_files(files, path, pool); /* the others still count */
-        else if (entry.filetype == APR_REG)
+        else if (entry.filetype == APR_REG ||
+                 (entry.filetype == APR_LNK && leads_to_file(path, pool)))
             APR_ARRAY_PUSH(files, const char *) = path;
     }
     apr_dir_close(directory);
