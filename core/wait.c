@@ -3,14 +3,19 @@
 #include "mproc/wait.h"
 
 #include "connection.h"
+#include "arena.h"
 #include "runtime.h"
 #include "wait_source.h"
+#include "waitable.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /* How soon a thing that another thread is using is asked again. */
 #define RETRY INT64_C(10000000)
+/* How often queues and pipes are looked at beside handles; and, alone, the other ends of pipes. */
+#define LOOK_SLICE INT64_C(5000000)
+#define DEATH_SLICE INT64_C(20000000)
 
 mproc_err mproc__wait_add(struct wait_set *set, mproc_plat_handle handle, bool direct)
 {
@@ -103,14 +108,51 @@ static mproc_err ask_process(uint64_t id, void *object, struct wait_set *set, bo
     return err == MPROC_OK ? mproc__wait_add(set, sentinel, false) : err;
 }
 
+/* ---- queues and pipes ---- */
+
+static mproc_err add_gate(struct wait_set *set, struct gate *gate, uint64_t id)
+{
+    if (!gate)
+        return mproc__object_error(id);
+    if (set->gate_count == set->gate_capacity) {
+        size_t capacity = set->gate_capacity ? set->gate_capacity * 2 : 16;
+        struct gate **more = realloc(set->gates, capacity * sizeof(struct gate *));
+        if (!more)
+            return mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu things", capacity);
+        set->gates = more;
+        set->gate_capacity = capacity;
+    }
+    set->gates[set->gate_count++] = gate;
+    return MPROC_OK;
+}
+
+static mproc_err ask_queue(uint64_t id, void *object, struct wait_set *set, bool *ready)
+{
+    (void) object;
+    struct gate *gate = mproc__queue_gate(id);
+    *ready = gate && mproc__queue_readable(id);
+    return *ready ? MPROC_OK : add_gate(set, gate, id);
+}
+
+static mproc_err ask_pipe(uint64_t id, void *object, struct wait_set *set, bool *ready)
+{
+    (void) object;
+    struct gate *gate = mproc__pipe_gate(id);
+    *ready = gate && mproc__pipe_readable(id);
+    return *ready ? MPROC_OK : add_gate(set, gate, id);
+}
+
 static const struct wait_source none = { enter_plain, ask_none, leave_plain };
 static const struct wait_source native = { enter_plain, ask_native, leave_plain };
 static const struct wait_source socket_source = { enter_plain, ask_socket, leave_plain };
 static const struct wait_source process = { enter_plain, ask_process, leave_plain };
+static const struct wait_source queue = { enter_plain, ask_queue, leave_plain };
+static const struct wait_source pipe_source = { enter_plain, ask_pipe, leave_plain };
 
 /* By mproc_wait_kind. */
 static const struct wait_source *const sources[] = {
     &none, &native, &socket_source, &mproc__connection_source, &mproc__listener_source, &process,
+    &queue, &pipe_source,
 };
 
 /* ---- rounds ---- */
@@ -162,12 +204,45 @@ static mproc_err await_set(mproc_wait_item *items, const struct wait_set *set, i
     return err;
 }
 
+struct several {
+    const mproc_wait_item *items;
+    size_t count;
+};
+
+static bool any_readable(void *context)
+{
+    const struct several *several = context;
+    for (size_t i = 0; i < several->count; i++) {
+        const mproc_wait_item *item = &several->items[i];
+        if ((item->kind == MPROC_WAIT_QUEUE && mproc__queue_readable(item->id)) ||
+            (item->kind == MPROC_WAIT_PIPE && mproc__pipe_readable(item->id)))
+            return true;
+    }
+    return false;
+}
+
+/* Queues and pipes only: sleeps at their gates. Beside handles they shorten the wait for those. */
+static mproc_err await_all(mproc_wait_item *items, size_t count, const struct wait_set *set, int64_t until,
+                           size_t *count_ready)
+{
+    int64_t now = set->gate_count && until ? mproc_plat_now() : 0;
+    if (set->gate_count == 0 || until <= now)
+        return await_set(items, set, until, count_ready);
+    int64_t slice = now + (set->count ? LOOK_SLICE : DEATH_SLICE);
+    until = slice < until ? slice : until;
+    if (set->count)
+        return await_set(items, set, until, count_ready);
+    struct several several = { items, count };
+    mproc__gates_sleep(set->gates, set->gate_count, any_readable, &several, until);
+    return MPROC_OK;
+}
+
 static void clear(struct wait_set *set)
 {
     for (size_t i = 0; i < set->count; i++)
         if (set->entries[i].socket != MPROC_PLAT_NONE)
             mproc_plat_await_socket_end(set->entries[i].socket, set->entries[i].handle);
-    set->count = 0;
+    set->count = set->gate_count = 0;
     set->until = MPROC_PLAT_NEVER;
 }
 
@@ -182,7 +257,7 @@ static mproc_err wait_until_ready(mproc_wait_item *items, size_t count, void **o
         if (err != MPROC_OK)
             break;
         int64_t until = *count_ready > 0 || late ? 0 : deadline;
-        err = await_set(items, &set, set.until < until ? set.until : until, count_ready);
+        err = await_all(items, count, &set, set.until < until ? set.until : until, count_ready);
         if (err == MPROC_ETIMEDOUT)
             err = MPROC_OK;
         if (err != MPROC_OK || *count_ready > 0)
@@ -198,6 +273,7 @@ static mproc_err wait_until_ready(mproc_wait_item *items, size_t count, void **o
     }
     clear(&set);
     free(set.entries);
+    free(set.gates);
     return err;
 }
 

@@ -3,6 +3,7 @@
 #ifndef MPROC_CORE_WAIT_SOURCE_H
 #define MPROC_CORE_WAIT_SOURCE_H
 
+#include "gate.h"
 #include "mproc/wait.h"
 #include "platform.h"
 
@@ -16,6 +17,8 @@ struct wait_set {
     } *entries;
     size_t count;
     size_t capacity;
+    struct gate **gates;          /* of queues and pipes */
+    size_t gate_count, gate_capacity;
     size_t item; /* that is being asked */
     int64_t until; /* ask again then at the latest */
 };

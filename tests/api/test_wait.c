@@ -211,7 +211,83 @@ static void files_and_connections_go_to_another_process(void)
     remove_folder(folder);
 }
 
-MPROC_SUITE(wait,
+/* ---- queues and pipes ---- */
+
+struct channels {
+    mproc_queue queue;
+    mproc_pipe pipe;
+};
+
+static int put_after_a_while(void *argument)
+{
+    const struct channels *channels = argument;
+    int number = 42;
+    for (int i = 0; i < 20; i++)
+        sleep_briefly();
+    CHILD_OK(mproc_queue_put(channels->queue, &number, LONG_TIME));
+    return 0;
+}
+
+static int send_after_a_while(void *argument)
+{
+    const struct channels *channels = argument;
+    for (int i = 0; i < 20; i++)
+        sleep_briefly();
+    CHILD_OK(mproc_pipe_send(channels->pipe, "x", 1, LONG_TIME));
+    return 0;
+}
+
+static void queues_and_pipes_become_ready(void)
+{
+    struct channels channels;
+    mproc_pipe own;
+    size_t ready, size;
+    int number;
+    char byte;
+    CHECK_OK(mproc_queue_create(&channels.queue, sizeof(int), 0));
+    CHECK_OK(mproc_pipe_create(&own, &channels.pipe, false));
+    mproc_wait_item items[] = { mproc_wait_queue(channels.queue), mproc_wait_pipe(own) };
+    CHECK_FAILS(mproc_wait(items, 2, &ready, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_wait(items, 2, &ready, 20), MPROC_ETIMEDOUT);
+    mproc_process *child = start_child(put_after_a_while, &channels, sizeof channels, NULL);
+    CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && items[0].ready && !items[1].ready);
+    CHECK_OK(mproc_queue_get(channels.queue, &number, MPROC_NOWAIT));
+    CU_ASSERT_EQUAL(end_child(child), 0);
+    child = start_child(send_after_a_while, &channels, sizeof channels, NULL);
+    CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && !items[0].ready && items[1].ready);
+    CHECK_OK(mproc_pipe_recv(own, &byte, 1, &size, MPROC_NOWAIT));
+    CU_ASSERT_EQUAL(end_child(child), 0);
+    CHECK_OK(mproc_queue_close(channels.queue));
+    CHECK_OK(mproc_wait(items, 2, &ready, MPROC_NOWAIT)); /* closed: get would not wait */
+    CHECK_OK(mproc_queue_destroy(channels.queue));
+    CHECK_FAILS(mproc_wait(items, 2, &ready, MPROC_NOWAIT), MPROC_EBADHANDLE);
+    CHECK_OK(mproc_pipe_close(channels.pipe));
+    CHECK_OK(mproc_pipe_close(own));
+}
+
+static void a_queue_is_waited_for_beside_a_process(void)
+{
+    struct channels channels;
+    size_t ready;
+    CHECK_OK(mproc_queue_create(&channels.queue, sizeof(int), 0));
+    mproc_process *hanging = start_child(hang_for_ever, NULL, 0, NULL);
+    mproc_wait_item items[] = { mproc_wait_process(hanging), mproc_wait_queue(channels.queue) };
+    mproc_process *child = start_child(put_after_a_while, &channels, sizeof channels, NULL);
+    CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && !items[0].ready && items[1].ready);
+    CU_ASSERT_EQUAL(end_child(child), 0);
+    items[1].kind = MPROC_WAIT_NONE;
+    CHECK_OK(mproc_process_kill(hanging));
+    CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(items[0].ready);
+    end_child(hanging);
+    CHECK_OK(mproc_queue_destroy(channels.queue));
+}
+
+MPROC_SUITE(wait, MPROC_TEST(queues_and_pipes_become_ready),
+            MPROC_TEST(a_queue_is_waited_for_beside_a_process),
     MPROC_TEST(nothing_ready_is_a_time_out),
     MPROC_TEST(listeners_connections_and_processes_become_ready),
     MPROC_TEST(a_hundred_connections_are_waited_for),
