@@ -370,6 +370,8 @@ mproc_err mproc_pool_destroy(mproc_pool *pool)
     mproc_err err = mproc__pool_check(pool);
     if (err != MPROC_OK)
         return err;
+    if (mproc__pool_is_collector(pool))
+        return mproc__fail(MPROC_ESTATE, "a pool cannot be destroyed in a callback of its own");
     if (!atomic_load(&pool->ended)) {
         err = mproc_pool_terminate(pool);
         if (err == MPROC_OK)

@@ -177,5 +177,7 @@ void mproc__pool_kill(mproc_pool *pool, uint32_t seat, enum kill_reason reason, 
 /* Makes sure that it runs. Under the latch. */
 mproc_err mproc__pool_need_collector(mproc_pool *pool);
 void mproc__pool_collect(void *pool);
+/* Whether the calling thread is it: it cannot wait for its own end. */
+bool mproc__pool_is_collector(const mproc_pool *pool);
 
 #endif
