@@ -24,7 +24,7 @@ struct task_wish {
 
 struct mproc_result {
     struct mproc_pool *pool;
-    enum result_kind kind;
+    _Atomic uint32_t kind; /* enum result_kind; a close without the latch writes it */
     bool is_closed;     /* by its owner: released as soon as nobody needs it */
     bool wants_telling; /* the task stands on the list of finished ones in the end */
     bool told;          /* it has been taken from there */
