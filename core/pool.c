@@ -169,15 +169,34 @@ static void free_pool(mproc_pool *pool)
     free(pool);
 }
 
+/* Of a pool whose workers have ended. */
+static void end_threads(mproc_pool *pool)
+{
+    if (pool->watcher)
+        mproc__thread_join(pool->watcher);
+    pool->watcher = NULL;
+    if (pool->collector) {
+        atomic_store(&pool->collector_stops, 1);
+        mproc__gate_wake_all(&pool->shared->events);
+        mproc__thread_join(pool->collector);
+    }
+    pool->collector = NULL;
+}
+
 /* At the end of the process: its workers are daemons, and nobody starts others while they end. */
 static void end_pools(void *context)
 {
     (void) context;
-    for (mproc_pool *pool = pools.first; pool; pool = pool->next)
-        if (pool->pid == mproc__self()->pid && !atomic_load(&pool->ended)) {
+    for (mproc_pool *pool = pools.first; pool; pool = pool->next) {
+        if (pool->pid != mproc__self()->pid)
+            continue;
+        if (!atomic_load(&pool->ended)) {
             (void) !mproc_pool_terminate(pool);
             (void) !mproc_pool_join(pool, MPROC_FOREVER);
         }
+        if (!mproc__pool_is_collector(pool)) /* a callback may end the process */
+            end_threads(pool);
+    }
 }
 
 static mproc_err enlist(mproc_pool *pool)
@@ -370,6 +389,8 @@ mproc_err mproc_pool_destroy(mproc_pool *pool)
     mproc_err err = mproc__pool_check(pool);
     if (err != MPROC_OK)
         return err;
+    if (mproc__pool_is_collector(pool))
+        return mproc__fail(MPROC_ESTATE, "a pool cannot be destroyed in a callback of its own");
     if (!atomic_load(&pool->ended)) {
         err = mproc_pool_terminate(pool);
         if (err == MPROC_OK)
@@ -377,12 +398,7 @@ mproc_err mproc_pool_destroy(mproc_pool *pool)
         if (err != MPROC_OK)
             return err;
     }
-    mproc__thread_join(pool->watcher);
-    if (pool->collector) {
-        atomic_store(&pool->collector_stops, 1);
-        mproc__gate_wake_all(&pool->shared->events);
-        mproc__thread_join(pool->collector);
-    }
+    end_threads(pool);
     delist(pool);
     free_pool(pool);
     return MPROC_OK;

@@ -2,12 +2,20 @@
 /* The collector: a thread of the parent for callbacks, progress, time-outs and stuck tasks. */
 #include "pool_local.h"
 
+#include "compiler.h"
 #include "log.h"
 
 #include <stdio.h>
 
 #define LOOK_NS INT64_C(5000000)
 #define PROGRESS_NS INT64_C(100000000)
+
+static MPROC_THREAD_LOCAL const mproc_pool *collecting;
+
+bool mproc__pool_is_collector(const mproc_pool *pool)
+{
+    return collecting == pool;
+}
 
 mproc_err mproc__pool_need_collector(mproc_pool *pool)
 {
@@ -245,6 +253,7 @@ void mproc__pool_collect(void *context)
 {
     mproc_pool *pool = context;
     int64_t progress_at = 0;
+    collecting = pool;
     for (;;) {
         bool stops = atomic_load(&pool->collector_stops) != 0;
         while (deliver_next(pool) || deliver_map(pool))

@@ -24,7 +24,7 @@ struct task_wish {
 
 struct mproc_result {
     struct mproc_pool *pool;
-    enum result_kind kind;
+    _Atomic uint32_t kind; /* enum result_kind; a close without the latch writes it */
     bool is_closed;     /* by its owner: released as soon as nobody needs it */
     bool wants_telling; /* the task stands on the list of finished ones in the end */
     bool told;          /* it has been taken from there */
@@ -177,5 +177,7 @@ void mproc__pool_kill(mproc_pool *pool, uint32_t seat, enum kill_reason reason, 
 /* Makes sure that it runs. Under the latch. */
 mproc_err mproc__pool_need_collector(mproc_pool *pool);
 void mproc__pool_collect(void *pool);
+/* Whether the calling thread is it: it cannot wait for its own end. */
+bool mproc__pool_is_collector(const mproc_pool *pool);
 
 #endif

@@ -137,6 +137,15 @@ static mproc_err fill_map(mproc_pool *pool, struct map *map, const struct map_re
     return err;
 }
 
+/* Maps that were closed while they ran, and are done now. */
+static void settle_closed(mproc_pool *pool)
+{
+    for (struct map *map = pool->maps, *next; map; map = next) {
+        next = map->next;
+        mproc__map_settle(pool, map);
+    }
+}
+
 static mproc_err enlist(mproc_pool *pool, struct map *map, mproc_task *task)
 {
     struct pool_shared *shared = pool->shared;
@@ -156,6 +165,7 @@ static mproc_err enlist(mproc_pool *pool, struct map *map, mproc_task *task)
     if ((job->timed || wish->progress) && atomic_fetch_add(&pool->timed, 1) == 0)
         mproc__gate_wake_all(&shared->events);
     atomic_store(&job->state, (job->units ? JOB_ACTIVE : JOB_COMPLETE) | (told ? JOB_TOLD : 0));
+    settle_closed(pool);
     mproc__maps_reclaim(pool, false);
     map->next = pool->maps;
     pool->maps = map;

@@ -459,7 +459,7 @@ mproc_err mproc_result_close(mproc_result *result)
         return err;
     mproc_pool *pool = result->pool;
     if (is_simple(result)) {
-        result->kind = RESULT_CLOSED;
+        atomic_store_explicit(&result->kind, RESULT_CLOSED, memory_order_relaxed);
         mproc__pool_return(pool->shared, result->task, result->index);
         return MPROC_OK;
     }

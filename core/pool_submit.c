@@ -95,7 +95,7 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
     task->code = 0;
     task->err = MPROC_OK;
     made->pool = pool;
-    made->kind = RESULT_TASK;
+    atomic_store_explicit(&made->kind, RESULT_TASK, memory_order_relaxed);
     made->is_closed = wanted->nobody_asks;
     made->counted = pool->options.max_pending != 0;
     made->wants_telling = wanted->nobody_asks || called || made->counted;

@@ -98,7 +98,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_join(mproc_pool *pool, mproc_ms ti
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_shutdown(mproc_pool *pool, mproc_ms grace);
 
 /* Terminates if need be, waits, and releases the pool and its results, which may no longer be used.
- * Python: the end of a with block. NULL is ignored. */
+ * Python: the end of a with block. NULL is ignored. MPROC_ESTATE in a callback of the pool. */
 MPROC_API mproc_err mproc_pool_destroy(mproc_pool *pool);
 
 /* ---- tasks ---- */

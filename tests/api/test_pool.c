@@ -3,6 +3,7 @@
 #include "suite.h"
 #include "system.h"
 
+#include "arena.h"
 #include "platform.h"
 
 static int square(const void *in, void *out)
@@ -129,8 +130,97 @@ static void imap_gives_results_in_order_and_unordered_all_of_them(void)
     end(pool);
 }
 
+static void maps_closed_while_they_run_leave_nothing(void)
+{
+    mproc_pool *pool = create(2);
+    int in[100];
+    for (int i = 0; i < 100; i++)
+        in[i] = i;
+    uint64_t used = 0;
+    for (int i = 0; i < 200; i++) {
+        mproc_result *result;
+        CHECK_OK(mproc_pool_map_async(pool, &result, square, in, sizeof *in, NULL, sizeof(int), 100, NULL));
+        if (i % 10 == 9)
+            CHECK_OK(mproc_result_wait(result, 60000));
+        CHECK_OK(mproc_result_close(result));
+        if (i == 99)
+            used = mproc__arena_used();
+    }
+    /* at most a few that have not been settled yet */
+    CU_ASSERT_TRUE(mproc__arena_used() < used + 40 * 20000);
+    end(pool);
+}
+
+/* ---- ends ---- */
+
+static int forget_pool(void *argument)
+{
+    mproc_pool *pool;
+    int number = 3, result = 0;
+    (void) argument;
+    CHILD_OK(mproc_pool_create(&pool, 2, NULL));
+    CHILD_OK(mproc_pool_apply(pool, square, &number, sizeof number, &result, sizeof result, 60000));
+    CHILD_CHECK(result == 9);
+    return 0;
+}
+
+static void a_forgotten_pool_ends_with_its_process(void)
+{
+    CU_ASSERT_EQUAL(run_child(forget_pool, NULL, 0, NULL), 0);
+}
+
+static int tell_and_hang(const void *in, void *out)
+{
+    _Atomic int *ints = mproc_pointer(*(const mproc_memory *) in);
+    (void) out;
+    atomic_store(&ints[1 + mproc_worker_id()], (int) mproc_pid());
+    atomic_fetch_add(&ints[0], 1);
+    return hang_for_ever(NULL);
+}
+
+static int be_killed_with_a_pool(void *argument)
+{
+    mproc_memory *block = argument;
+    mproc_pool *pool;
+    CHILD_OK(mproc_pool_create(&pool, 2, NULL));
+    for (int i = 0; i < 2; i++)
+        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_and_hang, block, sizeof *block, 0, NULL));
+    CHILD_CHECK(wait_until(mproc_pointer(*block), 2));
+    kill_hard(mproc_pid());
+    return hang_for_ever(NULL);
+}
+
+static void workers_end_when_their_parent_is_killed(void)
+{
+    mproc_memory block;
+    _Atomic int *ints = shared_ints(&block, 3);
+    CU_ASSERT_NOT_EQUAL(run_child(be_killed_with_a_pool, &block, sizeof block, NULL), 0);
+    for (int i = 1; i <= 2; i++) {
+        CU_ASSERT_TRUE(ints[i] > 0);
+        CU_ASSERT_TRUE(pid_ends_within(ints[i], 30000));
+    }
+    CHECK_OK(mproc_free(block));
+}
+
+static void many_pools_leave_nothing(void)
+{
+    uint64_t used = mproc__arena_used();
+    for (int i = 0; i < 30; i++) {
+        mproc_pool *pool = create(1 + (size_t) i % 3);
+        int number = i, result = 0;
+        if (i % 2)
+            CHECK_OK(mproc_pool_apply(pool, square, &number, sizeof number, &result, sizeof result, 60000));
+        CU_ASSERT_EQUAL(result, i % 2 ? i * i : 0);
+        end(pool);
+    }
+    CU_ASSERT_EQUAL(mproc__arena_used(), used);
+}
+
 MPROC_SUITE(pool, MPROC_TEST(apply_runs_a_task_in_another_process),
             MPROC_TEST(many_results_come_whatever_their_order),
             MPROC_TEST(a_task_that_fails_says_what_it_returned),
             MPROC_TEST(map_fills_an_array_in_order),
-            MPROC_TEST(imap_gives_results_in_order_and_unordered_all_of_them))
+            MPROC_TEST(imap_gives_results_in_order_and_unordered_all_of_them),
+            MPROC_TEST(maps_closed_while_they_run_leave_nothing),
+            MPROC_TEST(a_forgotten_pool_ends_with_its_process),
+            MPROC_TEST(workers_end_when_their_parent_is_killed), MPROC_TEST(many_pools_leave_nothing))

@@ -123,6 +123,32 @@ static void callbacks_run_in_the_parent(void)
     end(pool);
 }
 
+struct destroyer {
+    mproc_pool *pool;
+    mproc_err err;
+    _Atomic int count;
+};
+
+static void destroy_in_callback(void *context, const void *out, size_t size)
+{
+    struct destroyer *destroyer = context;
+    (void) out;
+    (void) size;
+    destroyer->err = mproc_pool_destroy(destroyer->pool);
+    atomic_fetch_add(&destroyer->count, 1);
+}
+
+static void a_pool_is_not_destroyed_in_its_callback(void)
+{
+    struct destroyer destroyer = { .pool = create_with(1, NULL) };
+    mproc_task_options options = { .callback = destroy_in_callback, .context = &destroyer };
+    CHECK_OK(mproc_pool_apply_async(destroyer.pool, NULL, square, &(int){ 2 }, sizeof(int), sizeof(int),
+                                    &options));
+    CU_ASSERT_TRUE(wait_until(&destroyer.count, 1));
+    CU_ASSERT_EQUAL(destroyer.err, MPROC_ESTATE);
+    end(destroyer.pool);
+}
+
 static void check_array(void *context, const void *out, size_t size)
 {
     struct called *called = context;
@@ -823,6 +849,7 @@ static void terminate_ends_at_once_what_hangs(void)
 }
 
 MPROC_SUITE(pool_more, MPROC_TEST(callbacks_run_in_the_parent),
+            MPROC_TEST(a_pool_is_not_destroyed_in_its_callback),
             MPROC_TEST(a_maps_callback_gets_the_array_and_progress_ends_at_its_end),
             MPROC_TEST(every_map_of_many_has_its_callback),
             MPROC_TEST(a_task_over_its_timeout_is_killed_and_only_it),
