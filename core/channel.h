@@ -95,6 +95,11 @@ static inline uint32_t mproc__position_of(uint64_t word)
 /* Prepares a channel in zeroed memory. `item_size` UINT64_MAX: any. */
 mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uint64_t max_items,
                                 uint64_t max_bytes);
+/* What waits at it is said to wait for this handle. */
+static inline void mproc__channel_name(struct channel *channel, uint64_t handle)
+{
+    channel->filled.object = channel->emptied.object = channel->all_done.object = handle;
+}
 /* Frees all it refers to. Nobody uses it. */
 void mproc__channel_destroy(struct channel *channel);
 

@@ -54,7 +54,7 @@ const char *mproc__object_kind(uint64_t handle)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (handle >> 56 == (uint64_t) kinds[i].type)
             return kinds[i].name;
-    return "object";
+    return handle >> 56 == BLOCK_QUEUE ? "queue" : handle >> 56 == BLOCK_PIPE ? "pipe" : "object";
 }
 
 struct waiters {

@@ -48,6 +48,8 @@ static mproc_err create_end(uint64_t *handle, bool sends, bool receives)
         err = mproc__channel_create(inbound_of(end), UINT64_MAX, 0, PIPE_BYTES);
     if (err != MPROC_OK)
         mproc__arena_free(BLOCK_PIPE, *handle);
+    else if (receives)
+        mproc__channel_name(inbound_of(end), *handle);
     return err;
 }
 

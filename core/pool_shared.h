@@ -26,6 +26,7 @@
 #include "arena.h"
 #include "gate.h"
 #include "mproc/pool.h"
+#include "trace.h"
 
 enum {
     POOL_LINE = 64,
@@ -272,7 +273,10 @@ mproc_err mproc__pool_function_find(struct pool_shared *shared, uint32_t number,
 /* Every task and every item of a map begins and ends here. */
 static inline int pool_call(mproc_task *task, const void *in, void *out)
 {
-    return task(in, out);
+    mproc__trace('B', "pool", "task", (uint64_t) mproc_task_index());
+    int code = task(in, out);
+    mproc__trace('E', "pool", "task", 0);
+    return code;
 }
 
 struct pool_worker_start {

@@ -6,6 +6,7 @@
 #include "loans.h"
 #include "runtime.h"
 #include "waitable.h"
+#include "trace.h"
 
 static inline struct channel *channel_of(mproc_queue queue)
 {
@@ -59,7 +60,7 @@ mproc_err mproc_queue_create_with(mproc_queue *queue, const mproc_queue_options 
     if (err != MPROC_OK)
         mproc__arena_free(BLOCK_QUEUE, handle);
     else
-        queue->id = handle;
+        mproc__channel_name(mproc__channel_in(mproc__object(BLOCK_QUEUE, handle)), queue->id = handle);
     return err;
 }
 
@@ -106,7 +107,10 @@ mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout)
     if (channel->item_size == UINT64_MAX)
         return wrong_size(channel, "mproc_queue_put");
     mproc_err err = mproc__channel_put(channel, item, channel->item_size, mproc__deadline(timeout));
-    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+    if (err != MPROC_OK)
+        return describe(err, "full", timeout, 0, 0);
+    mproc__trace('i', "queue", "put", queue.id);
+    return MPROC_OK;
 }
 
 mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
@@ -121,7 +125,10 @@ mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
     uint64_t size;
     mproc_err err = mproc__channel_get(channel, item, channel->item_size, &size, timeout < 0,
                                        mproc__deadline(timeout));
-    return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
+    if (err != MPROC_OK)
+        return describe(err, "empty", timeout, 0, 0);
+    mproc__trace('i', "queue", "get", queue.id);
+    return MPROC_OK;
 }
 
 mproc_err mproc_queue_put_bytes(mproc_queue queue, const void *bytes, size_t size, mproc_ms timeout)
@@ -134,7 +141,10 @@ mproc_err mproc_queue_put_bytes(mproc_queue queue, const void *bytes, size_t siz
     if (channel->item_size != UINT64_MAX && channel->item_size != size)
         return wrong_size(channel, "mproc_queue_put_bytes");
     mproc_err err = mproc__channel_put(channel, size ? bytes : "", size, mproc__deadline(timeout));
-    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+    if (err != MPROC_OK)
+        return describe(err, "full", timeout, 0, 0);
+    mproc__trace('i', "queue", "put", queue.id);
+    return MPROC_OK;
 }
 
 mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity, size_t *size,
@@ -151,7 +161,10 @@ mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity
                                        mproc__deadline(timeout));
     if (err == MPROC_OK || err == MPROC_EMSGSIZE)
         *size = (size_t) length;
-    return err == MPROC_OK ? err : describe(err, "empty", timeout, length, capacity);
+    if (err != MPROC_OK)
+        return describe(err, "empty", timeout, length, capacity);
+    mproc__trace('i', "queue", "get", queue.id);
+    return MPROC_OK;
 }
 
 /* What the *_many calls ask of their arguments. */

@@ -19,6 +19,7 @@
 #include "mproc/lock.h"
 #include "mproc/log.h"
 #include "mproc/memory.h"
+#include "mproc/message.h"
 #include "mproc/object.h"
 #include "mproc/pickle.h"
 #include "mproc/pipe.h"
