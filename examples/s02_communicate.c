@@ -12,9 +12,9 @@ int main(void)
     const char *shell = windows_shell ? windows_shell : "sh";
     static const char input[] = "echo first answer&& echo second answer&& exit 4\n";
 
-    mproc_popen_options options = { .standard_input = { MPROC_STREAM_PIPE },
-                                    .standard_output = { MPROC_STREAM_PIPE },
-                                    .standard_error = { MPROC_STREAM_PIPE },
+    mproc_popen_options options = { .standard_input = { .kind = MPROC_STREAM_PIPE },
+                                    .standard_output = { .kind = MPROC_STREAM_PIPE },
+                                    .standard_error = { .kind = MPROC_STREAM_PIPE },
                                     .text = true };
     mproc_popen *child;
     mproc_completed completed;
