@@ -142,8 +142,13 @@ struct mproc_plat_named {
 };
 /* platform_types.h says how new names begin (MPROC_PLAT_NAMED_PREFIX) and whether a segment stays when nobody
  * has it mapped (MPROC_PLAT_NAMED_STAYS). Names as Python's shared_memory has them: no slashes.
- * Creates and maps a zeroed segment whose memory is there. MPROC_EEXIST, MPROC_ENOMEM, MPROC_EINVAL. */
-mproc_err mproc_plat_named_create(const char *name, size_t size, struct mproc_plat_named *named);
+ * Creates and maps a zeroed segment whose memory is there. MPROC_EEXIST, MPROC_ENOMEM, MPROC_EINVAL.
+ * Where segments stay, calls announce(identity, context) when the segment has an identity: on Linux before its
+ * name is there, so that who dies at any time has announced what it leaves; elsewhere at once afterwards. An
+ * error of announce() is the call's, and nothing is left. It may be called and the call fail. */
+typedef mproc_err mproc_plat_named_announce(const uint64_t identity[2], void *context);
+mproc_err mproc_plat_named_create(const char *name, size_t size, mproc_plat_named_announce *announce,
+                                  void *context, struct mproc_plat_named *named);
 /* MPROC_ENOTFOUND, MPROC_EPERM. */
 mproc_err mproc_plat_named_attach(const char *name, struct mproc_plat_named *named);
 void mproc_plat_named_close(struct mproc_plat_named *named);

@@ -59,6 +59,13 @@ mproc_err mproc__object_create(enum block_type type, uint64_t size, uint64_t *ha
     return err;
 }
 
+mproc_err mproc__object_list(uint64_t handle)
+{
+    return change(handle, 0, handle, true)
+               ? MPROC_OK
+               : mproc__fail(MPROC_ENOMEM, "the family's list of objects has no place left; destroy some");
+}
+
 mproc_err mproc__object_destroy(enum block_type type, uint64_t handle)
 {
     if (handle == 0)

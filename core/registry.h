@@ -8,6 +8,8 @@
 
 /* Creates a zeroed object in the arena and lists it. MPROC_ENOINIT, MPROC_ENOMEM. */
 mproc_err mproc__object_create(enum block_type type, uint64_t size, uint64_t *handle);
+/* Lists a block that is complete: visitors come from now on. MPROC_ENOMEM. */
+mproc_err mproc__object_list(uint64_t handle);
 /* MPROC_OK for 0. MPROC_EBADHANDLE. */
 mproc_err mproc__object_destroy(enum block_type type, uint64_t handle);
 /* Calls visit for every listed object. */

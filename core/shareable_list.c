@@ -203,8 +203,10 @@ static bool offsets_are_right(const mproc_shareable_list *list, size_t size)
     if (list->offsets[0] != 0)
         return false;
     for (size_t i = 0; i < list->length; i++) {
+        if (list->offsets[i + 1] < list->offsets[i])
+            return false;
         int64_t room = list->offsets[i + 1] - list->offsets[i];
-        if (list->offsets[i + 1] < 0 || room < WORD || room % WORD != 0)
+        if (room < WORD || room % WORD != 0)
             return false;
     }
     uint64_t rest = size - list->data;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SharedMemory: named segments, and a record in the arena for each one that the family created and nobody has
- * unlinked. Killed between creating and recording: the segment is left behind. Killed between unlinking and
- * destroying the record: whoever sweeps finds that the name is gone, or another's. */
+ * unlinked. Killed before the record is listed: the segment has no name yet, and goes with its creator (only
+ * where mproc_plat_named_create() cannot hide it is it left behind). Killed after that, before it has its name,
+ * or between unlinking and destroying the record: whoever sweeps finds no such name, or another's. */
 #include "shared_memory.h"
 
 #include "fault.h"
@@ -41,6 +42,44 @@ static mproc_err check_name(const char *name)
 
 /* ---- creating ---- */
 
+static void forget_record(uint64_t handle)
+{
+    if (handle && mproc__object(BLOCK_SEGMENT, handle) && mproc__object_destroy(BLOCK_SEGMENT, handle) == MPROC_OK)
+        atomic_fetch_sub(&mproc__family()->segments, 1);
+}
+
+/* Listed when it is complete: others look at all that are listed. */
+static mproc_err record(const uint64_t identity[2], void *context)
+{
+    mproc_shared_memory *memory = context;
+    uint64_t handle;
+    if (!mproc__is_initialized())
+        return MPROC_OK;
+    mproc_err err = mproc__arena_alloc(BLOCK_SEGMENT, sizeof(struct segment_record), &handle);
+    if (err != MPROC_OK)
+        return err;
+    MPROC_FAULT("shared_memory.recording");
+    struct segment_record *record = mproc__object(BLOCK_SEGMENT, handle);
+    memcpy(record->identity, identity, sizeof record->identity);
+    memcpy(record->name, memory->name, sizeof record->name);
+    record->creator = mproc__self_token();
+    /* Counted first: one too many costs a look, one too few a segment. */
+    atomic_fetch_add(&mproc__family()->segments, 1);
+    memory->record = handle;
+    err = mproc__object_list(handle);
+    MPROC_FAULT("shared_memory.recorded");
+    return err;
+}
+
+static mproc_err create_named(mproc_shared_memory *memory, size_t size)
+{
+    mproc_err err = mproc_plat_named_create(memory->name, size, record, memory, &memory->named);
+    if (err != MPROC_OK)
+        forget_record(memory->record);
+    MPROC_FAULT("shared_memory.created");
+    return err;
+}
+
 static mproc_err create_new(mproc_shared_memory *memory, size_t size)
 {
     mproc_err err = MPROC_EEXIST;
@@ -50,31 +89,9 @@ static mproc_err create_new(mproc_shared_memory *memory, size_t size)
         if (err != MPROC_OK)
             return err;
         snprintf(memory->name, sizeof memory->name, MPROC_PLAT_NAMED_PREFIX "%08lx", (unsigned long) number);
-        err = mproc_plat_named_create(memory->name, size, &memory->named);
+        err = create_named(memory, size);
     }
     return err;
-}
-
-static mproc_err record(mproc_shared_memory *memory)
-{
-    if (!mproc__is_initialized() || !MPROC_PLAT_NAMED_STAYS)
-        return MPROC_OK;
-    MPROC_FAULT("shared_memory.created");
-    mproc_err err = mproc__object_create(BLOCK_SEGMENT, sizeof(struct segment_record), &memory->record);
-    if (err != MPROC_OK)
-        return err;
-    struct segment_record *record = mproc__object(BLOCK_SEGMENT, memory->record);
-    memcpy(record->identity, memory->named.identity, sizeof record->identity);
-    memcpy(record->name, memory->name, sizeof record->name);
-    record->creator = mproc__self_token();
-    atomic_fetch_add(&mproc__family()->segments, 1);
-    return MPROC_OK;
-}
-
-static void forget_record(uint64_t handle)
-{
-    if (handle && mproc__object(BLOCK_SEGMENT, handle) && mproc__object_destroy(BLOCK_SEGMENT, handle) == MPROC_OK)
-        atomic_fetch_sub(&mproc__family()->segments, 1);
 }
 
 mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *name, size_t size)
@@ -88,19 +105,9 @@ mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *n
     mproc_shared_memory *made = calloc(1, sizeof *made);
     if (!made)
         return mproc__fail(MPROC_ENOMEM, "no memory for a shared memory object");
-    if (name) {
+    if (name)
         memcpy(made->name, name, strlen(name));
-        err = mproc_plat_named_create(name, size, &made->named);
-    } else {
-        err = create_new(made, size);
-    }
-    if (err == MPROC_OK) {
-        err = record(made);
-        if (err != MPROC_OK) {
-            (void) !mproc_plat_named_unlink(made->name, made->named.identity);
-            mproc_plat_named_close(&made->named);
-        }
-    }
+    err = name ? create_named(made, size) : create_new(made, size);
     if (err != MPROC_OK) {
         free(made);
         return err;
@@ -206,15 +213,25 @@ struct cleaning {
 static void clean(uint64_t handle, void *context)
 {
     const struct cleaning *cleaning = context;
-    struct segment_record *record = mproc__object(BLOCK_SEGMENT, handle);
+    const struct segment_record *record = mproc__object(BLOCK_SEGMENT, handle);
     if (!record)
         return;
-    bool crashed = atomic_load(&record->left) == 0 &&
-                   (cleaning->crashed ? record->creator == cleaning->crashed : !mproc__token_alive(record->creator));
+    /* A copy, for another may destroy it meanwhile: then the second look finds that it is gone. */
+    process_token creator = record->creator;
+    bool left = atomic_load(&record->left) != 0;
+    uint64_t identity[2];
+    char name[NAME_SIZE];
+    memcpy(identity, record->identity, sizeof identity);
+    memcpy(name, record->name, sizeof name);
+    name[NAME_SIZE - 1] = '\0';
+    atomic_thread_fence(memory_order_acquire);
+    if (!mproc__object(BLOCK_SEGMENT, handle))
+        return;
+    bool crashed = !left && (cleaning->crashed ? creator == cleaning->crashed : !mproc__token_alive(creator));
     if (!crashed && !cleaning->all)
         return;
-    mproc_log(MPROC_LOG_WARNING, "shared memory \"%s\" was left behind and is unlinked now", record->name);
-    (void) !mproc_plat_named_unlink(record->name, record->identity);
+    if (mproc_plat_named_unlink(name, identity) == MPROC_OK)
+        mproc_log(MPROC_LOG_WARNING, "shared memory \"%s\" was left behind and is unlinked now", name);
     forget_record(handle);
 }
 

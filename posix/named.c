@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 300 };
-
 static mproc_err fail(const char *what, const char *name)
 {
     int code = errno;
@@ -25,7 +23,7 @@ static mproc_err fail(const char *what, const char *name)
 
 static int open_named(const char *name, int flags)
 {
-    char path[PATH_SIZE];
+    char path[MPROC__NAMED_PATH_SIZE];
     snprintf(path, sizeof path, "/%s", name);
     return shm_open(path, flags, S_IRUSR | S_IWUSR);
 }
@@ -45,48 +43,73 @@ static bool reserve(int descriptor, size_t size)
 #endif
 }
 
-/* Maps what is open, and closes it in any case. */
 static mproc_err map(int descriptor, const char *name, struct mproc_plat_named *named)
 {
     struct stat status;
     void *address = MAP_FAILED;
     if (fstat(descriptor, &status) == 0)
         address = mmap(NULL, (size_t) status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-    mproc_err err = address == MAP_FAILED ? fail("mapped", name) : MPROC_OK;
-    close(descriptor);
-    if (err != MPROC_OK)
-        return err;
+    if (address == MAP_FAILED)
+        return fail("mapped", name);
     *named = (struct mproc_plat_named){ address, (size_t) status.st_size, MPROC_PLAT_NONE,
                                         { (uint64_t) status.st_dev, (uint64_t) status.st_ino } };
     return MPROC_OK;
 }
 
-mproc_err mproc_plat_named_create(const char *name, size_t size, struct mproc_plat_named *named)
+static void unlink_path(const char *name)
+{
+    char path[MPROC__NAMED_PATH_SIZE];
+    snprintf(path, sizeof path, "/%s", name);
+    shm_unlink(path);
+}
+
+/* Everything between opening and closing; on error nothing is mapped. */
+static mproc_err complete(int descriptor, bool hidden, const char *name, size_t size,
+                          mproc_plat_named_announce *announce, void *context, struct mproc_plat_named *named)
+{
+    struct mproc_plat_named made;
+    if (!reserve(descriptor, size))
+        return fail("given its size", name);
+    mproc_err err = map(descriptor, name, &made);
+    if (err != MPROC_OK)
+        return err;
+    if (announce)
+        err = announce(made.identity, context);
+    if (err == MPROC_OK && hidden && !mproc__named_show(descriptor, name))
+        err = fail("created", name);
+    if (err == MPROC_OK)
+        *named = made;
+    else
+        munmap(made.address, made.size);
+    return err;
+}
+
+mproc_err mproc_plat_named_create(const char *name, size_t size, mproc_plat_named_announce *announce,
+                                  void *context, struct mproc_plat_named *named)
 {
     if (size > INT64_MAX)
         return mproc__fail(MPROC_ENOMEM, "%zu bytes fit into no shared memory", size);
-    int descriptor = open_named(name, O_RDWR | O_CREAT | O_EXCL);
+    int descriptor = mproc__named_open_hidden(name);
+    bool hidden = descriptor >= 0;
+    if (!hidden)
+        descriptor = open_named(name, O_RDWR | O_CREAT | O_EXCL);
     if (descriptor < 0)
         return fail("created", name);
-    mproc_err err;
-    if (reserve(descriptor, size)) {
-        err = map(descriptor, name, named);
-    } else {
-        err = fail("given its size", name);
-        close(descriptor);
-    }
-    if (err != MPROC_OK) {
-        char path[PATH_SIZE];
-        snprintf(path, sizeof path, "/%s", name);
-        shm_unlink(path);
-    }
+    mproc_err err = complete(descriptor, hidden, name, size, announce, context, named);
+    close(descriptor);
+    if (err != MPROC_OK && !hidden)
+        unlink_path(name);
     return err;
 }
 
 mproc_err mproc_plat_named_attach(const char *name, struct mproc_plat_named *named)
 {
     int descriptor = open_named(name, O_RDWR);
-    return descriptor < 0 ? fail("opened", name) : map(descriptor, name, named);
+    if (descriptor < 0)
+        return fail("opened", name);
+    mproc_err err = map(descriptor, name, named);
+    close(descriptor);
+    return err;
 }
 
 void mproc_plat_named_close(struct mproc_plat_named *named)
@@ -97,7 +120,7 @@ void mproc_plat_named_close(struct mproc_plat_named *named)
 
 mproc_err mproc_plat_named_unlink(const char *name, const uint64_t identity[2])
 {
-    char path[PATH_SIZE];
+    char path[MPROC__NAMED_PATH_SIZE];
     struct stat status;
     int descriptor = open_named(name, O_RDONLY);
     if (descriptor < 0)

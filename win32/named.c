@@ -32,8 +32,11 @@ static mproc_err map(HANDLE mapping, const char *name, size_t size, struct mproc
     return MPROC_OK;
 }
 
-mproc_err mproc_plat_named_create(const char *name, size_t size, struct mproc_plat_named *named)
+mproc_err mproc_plat_named_create(const char *name, size_t size, mproc_plat_named_announce *announce,
+                                  void *context, struct mproc_plat_named *named)
 {
+    (void) announce; /* it goes with its last user */
+    (void) context;
     wchar_t *wide;
     mproc_err err = mproc__wide(name, &wide);
     if (err != MPROC_OK)

@@ -162,6 +162,17 @@ static void damage_is_an_error_and_never_a_crash(void)
     end(list);
 }
 
+static void offsets_whose_difference_overflows_are_refused(void)
+{
+    mproc_shareable values[] = { mproc_shareable_int(1), mproc_shareable_int(2) };
+    mproc_shareable_list *list = make(values, 2), *other;
+    mproc_shared_memory *memory = mproc_shareable_list_memory(list);
+    int64_t lowest = INT64_MIN;
+    memcpy((char *) mproc_shared_memory_pointer(memory) + 8 + 2 * 8, &lowest, sizeof lowest);
+    CHECK_FAILS(mproc_shareable_list_attach(&other, mproc_shared_memory_name(memory)), MPROC_EPROTO);
+    end(list);
+}
+
 static void a_segment_that_is_too_short_is_refused(void)
 {
     mproc_shared_memory *memory;
@@ -178,4 +189,5 @@ static void a_segment_that_is_too_short_is_refused(void)
 MPROC_SUITE(shareable_list, MPROC_TEST(the_bytes_are_pythons),
             MPROC_TEST(values_are_read_and_replaced_by_any_kind), MPROC_TEST(what_does_not_fit_changes_nothing),
             MPROC_TEST(items_are_counted_and_found_as_python_does), MPROC_TEST(an_empty_list_is_a_list),
-            MPROC_TEST(damage_is_an_error_and_never_a_crash), MPROC_TEST(a_segment_that_is_too_short_is_refused))
+            MPROC_TEST(damage_is_an_error_and_never_a_crash),
+            MPROC_TEST(offsets_whose_difference_overflows_are_refused), MPROC_TEST(a_segment_that_is_too_short_is_refused))

@@ -3,7 +3,7 @@
 #include "suite.h"
 #include "system.h"
 
-#include "platform.h"
+#include "arena.h"
 
 static char new_name[64];
 
@@ -98,7 +98,7 @@ static void more_than_there_is_is_refused_and_leaves_no_name(void)
 
 struct names {
     char name[64];
-    mproc_event ready;
+    mproc_event ready, go;
 };
 
 static int write_into_it(void *argument)
@@ -183,7 +183,7 @@ static int replace_and_die(void *argument)
     CHILD_OK(mproc_plat_named_attach(names->name, &named));
     CHILD_OK(mproc_plat_named_unlink(names->name, named.identity));
     mproc_plat_named_close(&named);
-    CHILD_OK(mproc_plat_named_create(names->name, 50, &named));
+    CHILD_OK(mproc_plat_named_create(names->name, 50, NULL, NULL, &named));
     kill_hard(mproc_pid());
     return 0;
 }
@@ -202,6 +202,80 @@ static void anothers_segment_of_the_same_name_is_not_touched(void)
     CU_ASSERT_EQUAL(mproc_shared_memory_size(memory), 50);
     CHECK_OK(mproc_shared_memory_unlink(memory));
     CHECK_OK(mproc_shared_memory_close(memory));
+}
+
+/* ---- killed, or standing still, in the middle ---- */
+
+static int create_and_unlink(void *argument)
+{
+    const struct names *names = argument;
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_shared_memory_create(&memory, names->name[0] ? names->name : NULL, 100));
+    CHILD_OK(mproc_shared_memory_unlink(memory));
+    return 0;
+}
+
+static void who_is_killed_creating_or_unlinking_leaves_nothing(void)
+{
+    if (system_is_windows()) {
+        skip("on Windows a segment goes with the last process that has it mapped");
+        return;
+    }
+    static const char *const points[] = { "shared_memory.recording", "shared_memory.recorded",
+                                          "shared_memory.created", "shared_memory.unlinked" };
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        struct names names = { .name = "" };
+        char variable[80];
+        snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i]);
+        const char *const environment[] = { variable, NULL };
+        mproc_process_options options = { .environment = environment };
+        strcpy(names.name, make_name());
+        CU_ASSERT_NOT_EQUAL(run_child(create_and_unlink, &names, sizeof names, &options), 0);
+        CU_ASSERT_FALSE(exists(names.name));
+        CU_ASSERT_EQUAL(atomic_load(&mproc__family()->segments), 0);
+    }
+}
+
+static int create_when_told(void *argument)
+{
+    const struct names *names = argument;
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_event_set(names->ready));
+    CHILD_OK(mproc_event_wait(names->go, MPROC_FOREVER));
+    CHILD_OK(mproc_shared_memory_create(&memory, NULL, 100));
+    return 0;
+}
+
+/* One stands still while it writes its record; another ends, and looks at all records. */
+static void a_record_that_is_being_written_is_nobody_elses(void)
+{
+    if (system_is_windows()) {
+        skip("on Windows there are no records");
+        return;
+    }
+    struct names names = { .name = "" };
+    const char *const environment[] = { "MPROC_FAULT=shared_memory.recording:1:wait", NULL };
+    mproc_process_options options = { .environment = environment };
+    strcpy(names.name, make_name());
+    CHECK_OK(mproc_event_create(&names.ready));
+    CHECK_OK(mproc_event_create(&names.go));
+    mproc_process *writer = start_child(create_when_told, &names, sizeof names, &options);
+    CHECK_OK(mproc_event_wait(names.ready, 60000));
+    uint64_t used = mproc__arena_used();
+    CHECK_OK(mproc_event_set(names.go));
+    while (mproc__arena_used() == used)
+        sleep_briefly();
+    CU_ASSERT_EQUAL(run_child(create_and_leave, &names, sizeof names, NULL), 0);
+    CU_ASSERT_EQUAL(atomic_load(&mproc__family()->segments), 1);
+    CHECK_OK(mproc_process_kill(writer));
+    end_child(writer);
+    mproc_shared_memory *memory;
+    CHECK_OK(mproc_shared_memory_attach(&memory, names.name));
+    CHECK_OK(mproc_shared_memory_unlink(memory));
+    CHECK_OK(mproc_shared_memory_close(memory));
+    CU_ASSERT_EQUAL(atomic_load(&mproc__family()->segments), 0);
+    CHECK_OK(mproc_event_destroy(names.ready));
+    CHECK_OK(mproc_event_destroy(names.go));
 }
 
 /* What shared_program left, after it has ended. */
@@ -233,4 +307,6 @@ MPROC_SUITE(shared_memory, MPROC_TEST(a_segment_is_created_attached_and_unlinked
             MPROC_TEST(more_than_there_is_is_refused_and_leaves_no_name), MPROC_TEST(a_child_attaches_by_name),
             MPROC_TEST(what_a_killed_creator_leaves_is_unlinked), MPROC_TEST(what_a_child_leaves_on_purpose_stays),
             MPROC_TEST(anothers_segment_of_the_same_name_is_not_touched),
+            MPROC_TEST(who_is_killed_creating_or_unlinking_leaves_nothing),
+            MPROC_TEST(a_record_that_is_being_written_is_nobody_elses),
             MPROC_TEST(a_family_that_ends_leaves_only_what_it_keeps))
