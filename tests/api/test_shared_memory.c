@@ -97,7 +97,7 @@ static void more_than_there_is_is_refused_and_leaves_no_name(void)
 }
 
 struct names {
-    char name[64];
+    char name[64], other[64];
     mproc_event ready, go;
 };
 
@@ -223,7 +223,12 @@ static void who_is_killed_creating_or_unlinking_leaves_nothing(void)
     }
     static const char *const points[] = { "shared_memory.recording", "shared_memory.recorded",
                                           "shared_memory.created", "shared_memory.unlinked" };
-    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+    size_t first = 0;
+#if !defined(__linux__) || TELLS_BY_PIPE
+    first = 1;
+    printf("skipped shared_memory.recording: this build's segments cannot be hidden\n");
+#endif
+    for (size_t i = first; i < sizeof points / sizeof points[0]; i++) {
         struct names names = { .name = "" };
         char variable[80];
         snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i]);
@@ -242,7 +247,7 @@ static int create_when_told(void *argument)
     mproc_shared_memory *memory;
     CHILD_OK(mproc_event_set(names->ready));
     CHILD_OK(mproc_event_wait(names->go, MPROC_FOREVER));
-    CHILD_OK(mproc_shared_memory_create(&memory, NULL, 100));
+    CHILD_OK(mproc_shared_memory_create(&memory, names->other, 100));
     return 0;
 }
 
@@ -257,6 +262,7 @@ static void a_record_that_is_being_written_is_nobody_elses(void)
     const char *const environment[] = { "MPROC_FAULT=shared_memory.recording:1:wait", NULL };
     mproc_process_options options = { .environment = environment };
     strcpy(names.name, make_name());
+    strcpy(names.other, make_name());
     CHECK_OK(mproc_event_create(&names.ready));
     CHECK_OK(mproc_event_create(&names.go));
     mproc_process *writer = start_child(create_when_told, &names, sizeof names, &options);
@@ -270,6 +276,11 @@ static void a_record_that_is_being_written_is_nobody_elses(void)
     CHECK_OK(mproc_process_kill(writer));
     end_child(writer);
     mproc_shared_memory *memory;
+    /* Only where segments cannot be hidden. */
+    if (mproc_shared_memory_attach(&memory, names.other) == MPROC_OK) {
+        CHECK_OK(mproc_shared_memory_unlink(memory));
+        CHECK_OK(mproc_shared_memory_close(memory));
+    }
     CHECK_OK(mproc_shared_memory_attach(&memory, names.name));
     CHECK_OK(mproc_shared_memory_unlink(memory));
     CHECK_OK(mproc_shared_memory_close(memory));
