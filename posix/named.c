@@ -63,8 +63,6 @@ static mproc_err map(int descriptor, const char *name, struct mproc_plat_named *
 
 mproc_err mproc_plat_named_create(const char *name, size_t size, struct mproc_plat_named *named)
 {
-    if (size > INT64_MAX)
-        return mproc__fail(MPROC_ENOMEM, "%zu bytes fit into no shared memory", size);
     int descriptor = open_named(name, O_RDWR | O_CREAT | O_EXCL);
     if (descriptor < 0)
         return fail("created", name);
