@@ -2,7 +2,7 @@
 /* Messages over channels. */
 #include "connection.h"
 
-#include "objects.h"
+#include "pointers.h"
 #include "runtime.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * out first. A peer costs a place in a list of bounded length until its time is over. */
 #include "connection.h"
 
-#include "objects.h"
+#include "pointers.h"
 #include "runtime.h"
 #include "self.h"
 

@@ -12,7 +12,7 @@
 
 #include "error.h"
 #include "mproc/object.h"
-#include "zone.h"
+#include "object_zone.h"
 
 #include <stdatomic.h>
 #include <string.h>

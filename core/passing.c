@@ -3,7 +3,7 @@
  * needs to say; on Unix the descriptor itself comes beside it. */
 #include "connection.h"
 
-#include "objects.h"
+#include "pointers.h"
 #include "runtime.h"
 
 #include <string.h>

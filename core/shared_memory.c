@@ -102,6 +102,8 @@ mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *n
     mproc_err err = name ? check_name(name) : MPROC_OK;
     if (err != MPROC_OK)
         return err;
+    if (size > INT64_MAX)
+        return mproc__fail(MPROC_ENOMEM, "%zu bytes fit into no shared memory", size);
     mproc_shared_memory *made = calloc(1, sizeof *made);
     if (!made)
         return mproc__fail(MPROC_ENOMEM, "no memory for a shared memory object");

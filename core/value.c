@@ -366,71 +366,69 @@ static mproc_err from_float(const struct items *items, void *at, double real)
     return MPROC_OK;
 }
 
-/* An item of an array, or NULL and the error. */
-static unsigned char *item_at(struct items *items, size_t index, mproc_err *err)
+/* One item of an array, under its lock if it has one. */
+struct access {
+    struct items *items;
+    unsigned char *at;
+    mproc_err entered; /* MPROC_OK or MPROC_OWNERDEAD */
+};
+
+static mproc_err begin(mproc_array array, size_t index, struct access *access)
 {
-    *err = items ? check_range(items, index, 1) : MPROC_EBADHANDLE;
-    return *err == MPROC_OK ? items->data + index * items->item_size : NULL;
+    access->items = find(BLOCK_ARRAY, array.id);
+    mproc_err err = access->items ? check_range(access->items, index, 1) : MPROC_EBADHANDLE;
+    if (err != MPROC_OK)
+        return err;
+    access->at = access->items->data + index * access->items->item_size;
+    access->entered = enter(access->items);
+    return entered(access->entered) ? MPROC_OK : access->entered;
+}
+
+static mproc_err end(const struct access *access, mproc_err result)
+{
+    return leave(access->items, access->entered, result);
 }
 
 mproc_err mproc_array_get_int(mproc_array array, size_t index, int64_t *integer)
 {
-    if (!integer)
-        return mproc__fail(MPROC_EINVAL, "mproc_array_get_int: number is NULL");
-    struct items *items = find(BLOCK_ARRAY, array.id);
-    mproc_err err;
-    const unsigned char *at = item_at(items, index, &err);
-    if (!at)
+    struct access access;
+    mproc_err err = integer ? begin(array, index, &access)
+                            : mproc__fail(MPROC_EINVAL, "mproc_array_get_int: number is NULL");
+    if (err != MPROC_OK)
         return err;
-    err = enter(items);
-    if (!entered(err))
-        return err;
-    struct number number = read_number(items->type, at);
-    return leave(items, err, to_int(items, &number, integer));
+    struct number number = read_number(access.items->type, access.at);
+    return end(&access, to_int(access.items, &number, integer));
 }
 
 mproc_err mproc_array_set_int(mproc_array array, size_t index, int64_t integer)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
-    mproc_err err;
-    unsigned char *at = item_at(items, index, &err);
-    if (!at)
+    struct access access;
+    mproc_err err = begin(array, index, &access);
+    if (err != MPROC_OK)
         return err;
-    struct number kind = read_number(items->type, at);
-    if (kind.kind == FLOATING || kind.kind == NO_NUMBER)
-        return no_integer(items->type);
-    err = enter(items);
-    if (!entered(err))
-        return err;
-    bool fits = write_int(items->type, at, integer);
-    return leave(items, err, fits ? MPROC_OK : does_not_fit(items->type));
+    struct number before = read_number(access.items->type, access.at);
+    if (before.kind == FLOATING || before.kind == NO_NUMBER)
+        return end(&access, no_integer(access.items->type));
+    bool fits = write_int(access.items->type, access.at, integer);
+    return end(&access, fits ? MPROC_OK : does_not_fit(access.items->type));
 }
 
 mproc_err mproc_array_get_float(mproc_array array, size_t index, double *real)
 {
-    if (!real)
-        return mproc__fail(MPROC_EINVAL, "mproc_array_get_float: number is NULL");
-    struct items *items = find(BLOCK_ARRAY, array.id);
-    mproc_err err;
-    const unsigned char *at = item_at(items, index, &err);
-    if (!at)
+    struct access access;
+    mproc_err err = real ? begin(array, index, &access)
+                         : mproc__fail(MPROC_EINVAL, "mproc_array_get_float: number is NULL");
+    if (err != MPROC_OK)
         return err;
-    err = enter(items);
-    if (!entered(err))
-        return err;
-    struct number number = read_number(items->type, at);
-    return leave(items, err, to_float(items, &number, real));
+    struct number number = read_number(access.items->type, access.at);
+    return end(&access, to_float(access.items, &number, real));
 }
 
 mproc_err mproc_array_set_float(mproc_array array, size_t index, double real)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
-    mproc_err err;
-    unsigned char *at = item_at(items, index, &err);
-    if (!at)
-        return err;
-    err = enter(items);
-    return entered(err) ? leave(items, err, from_float(items, at, real)) : err;
+    struct access access;
+    mproc_err err = begin(array, index, &access);
+    return err == MPROC_OK ? end(&access, from_float(access.items, access.at, real)) : err;
 }
 
 /* ---- adding in one step ---- */

@@ -87,8 +87,6 @@ static mproc_err complete(int descriptor, bool hidden, const char *name, size_t 
 mproc_err mproc_plat_named_create(const char *name, size_t size, mproc_plat_named_announce *announce,
                                   void *context, struct mproc_plat_named *named)
 {
-    if (size > INT64_MAX)
-        return mproc__fail(MPROC_ENOMEM, "%zu bytes fit into no shared memory", size);
     int descriptor = mproc__named_open_hidden(name);
     bool hidden = descriptor >= 0;
     if (!hidden)

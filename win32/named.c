@@ -37,9 +37,6 @@ mproc_err mproc_plat_named_create(const char *name, size_t size, mproc_plat_name
 {
     (void) announce; /* it goes with its last user */
     (void) context;
-    /* Rounded up to pages it would be little, and what is mapped something else. */
-    if ((uint64_t) size > INT64_MAX)
-        return mproc__fail(MPROC_ENOMEM, "%zu bytes fit into no shared memory", size);
     wchar_t *wide;
     mproc_err err = mproc__wide(name, &wide);
     if (err != MPROC_OK)

@@ -180,7 +180,7 @@ static void a_segment_that_is_too_short_is_refused(void)
     CHECK_OK(mproc_shared_memory_create(&memory, NULL, 8));
     ((char *) mproc_shared_memory_pointer(memory))[0] = 100;
     CHECK_FAILS(mproc_shareable_list_attach(&list, mproc_shared_memory_name(memory)), MPROC_EPROTO);
-    CHECK_FAILS(mproc_shareable_list_attach(&list, "mproc-test-no-such-list"), MPROC_ENOTFOUND);
+    CHECK_FAILS(mproc_shareable_list_attach(&list, "shm-test-no-such-list"), MPROC_ENOTFOUND);
     CHECK_FAILS(mproc_shareable_list_attach(NULL, "x"), MPROC_EINVAL);
     CHECK_OK(mproc_shared_memory_unlink(memory));
     CHECK_OK(mproc_shared_memory_close(memory));

@@ -12,7 +12,7 @@ static const char *make_name(void)
 {
     uint64_t number = 0;
     (void) !mproc_plat_random(&number, sizeof number);
-    snprintf(new_name, sizeof new_name, "mproc-test-%012llx", (unsigned long long) (number >> 16));
+    snprintf(new_name, sizeof new_name, "shm-test-%012llx", (unsigned long long) (number >> 16));
     return new_name;
 }
 
@@ -154,6 +154,7 @@ static int create_and_leave(void *argument)
     mproc_shared_memory *memory;
     CHILD_OK(mproc_shared_memory_create(&memory, names->name, 100));
     ((char *) mproc_shared_memory_pointer(memory))[0] = 'c';
+    CHILD_OK(mproc_shared_memory_close(memory));
     return 0;
 }
 
@@ -212,6 +213,7 @@ static int create_and_unlink(void *argument)
     mproc_shared_memory *memory;
     CHILD_OK(mproc_shared_memory_create(&memory, names->name[0] ? names->name : NULL, 100));
     CHILD_OK(mproc_shared_memory_unlink(memory));
+    CHILD_OK(mproc_shared_memory_close(memory));
     return 0;
 }
 

@@ -53,6 +53,7 @@ static int memory_create(const char *name, size_t size)
     for (size_t i = 0; i < size; i++)
         bytes[i] = (unsigned char) (i * 7);
     printf("%zu\n", mproc_shared_memory_size(memory));
+    MPROC_MUST(mproc_shared_memory_close(memory));
     return 0;
 }
 
@@ -65,6 +66,7 @@ static int memory_check(const char *name, size_t size)
     for (size_t i = 0; i < size && right; i++)
         right = bytes[i] == (unsigned char) (i * 7 + 1);
     printf(right ? "ok\n" : "wrong\n");
+    MPROC_MUST(mproc_shared_memory_close(memory));
     return 0;
 }
 
@@ -75,6 +77,7 @@ static int list_create(const char *name)
     make_values(values);
     MPROC_MUST(mproc_shareable_list_create(&list, name, values, VALUES));
     MPROC_MUST(mproc_shared_memory_keep(mproc_shareable_list_memory(list)));
+    MPROC_MUST(mproc_shareable_list_close(list));
     return 0;
 }
 
@@ -87,6 +90,7 @@ static int list_print(const char *name)
         MPROC_MUST(mproc_shareable_list_get(list, (int64_t) i, &value));
         print_item(&value);
     }
+    MPROC_MUST(mproc_shareable_list_close(list));
     return 0;
 }
 
@@ -100,6 +104,7 @@ static int list_change(const char *name)
         mproc_err err = mproc_shareable_list_set(list, i, &values[VALUES - 1 - i]);
         printf("%s\n", err == MPROC_OK ? "set" : mproc_err_name(err));
     }
+    MPROC_MUST(mproc_shareable_list_close(list));
     return 0;
 }
 

@@ -104,5 +104,5 @@ def lists(name):
 
 
 if __name__ == '__main__':
-    memory('mproc-interop-%d' % os.getpid())
-    lists('mproc-interop-list-%d' % os.getpid())
+    memory('shm-interop-%d' % os.getpid())
+    lists('shm-interop-list-%d' % os.getpid())

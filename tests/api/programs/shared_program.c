@@ -10,6 +10,7 @@ static int create(void *argument)
     (void) argument;
     mproc_shared_memory *memory;
     MPROC_MUST(mproc_shared_memory_create(&memory, getenv("SEGMENT_NAME"), 100));
+    MPROC_MUST(mproc_shared_memory_close(memory));
     return 0;
 }
 
@@ -27,5 +28,6 @@ int main(int argc, char **argv)
     MPROC_MUST(mproc_shared_memory_create(&memory, getenv("SEGMENT_NAME"), 100));
     if (strcmp(task, "keep") == 0)
         MPROC_MUST(mproc_shared_memory_keep(memory));
+    MPROC_MUST(mproc_shared_memory_close(memory));
     return 0;
 }

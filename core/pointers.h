@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Public pointers of this process that are looked up, not followed: a closed one is found out. */
-#ifndef MPROC_CORE_OBJECTS_H
-#define MPROC_CORE_OBJECTS_H
+#ifndef MPROC_CORE_POINTERS_H
+#define MPROC_CORE_POINTERS_H
 
 #include "platform.h"
 

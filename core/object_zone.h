@@ -5,8 +5,8 @@
  * A container that holds an object of another zone has a reference to that zone, and is listed in
  * its own, so that freeing gives it back. Inside a zone nothing is counted: cycles there cost
  * nothing. */
-#ifndef MPROC_CORE_ZONE_H
-#define MPROC_CORE_ZONE_H
+#ifndef MPROC_CORE_OBJECT_ZONE_H
+#define MPROC_CORE_OBJECT_ZONE_H
 
 #include "mproc/object.h"
 

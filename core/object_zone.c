@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Zones: chunks that only fill up, arrays that grow, and freeing it all at once. */
-#include "zone.h"
+#include "object_zone.h"
 
 #include "object.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Objects by place and generation, as processes are in children.c. All under mproc__lock(). */
-#include "objects.h"
+#include "pointers.h"
 
 #include "runtime.h"
 #include "self.h"
