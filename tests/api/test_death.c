@@ -329,7 +329,43 @@ static void the_dead_leave_no_zombies_even_if_nobody_joins(void)
         CU_ASSERT_EQUAL(end_child(processes[i]), 9);
 }
 
-MPROC_SUITE(death, MPROC_TEST(abort_crash_and_exit_are_told_apart),
+/* ---- killed at the steps of starting and of closing a pipe ---- */
+
+static int return_at_once(void *argument)
+{
+    (void) argument;
+    return 0;
+}
+
+static int start_and_close(void *argument)
+{
+    mproc_process *process;
+    mproc_pipe first, second;
+    (void) argument;
+    CHILD_OK(mproc_process_start(&process, return_at_once, NULL, 0, NULL));
+    CHILD_OK(mproc_process_join(process, 60000));
+    CHILD_OK(mproc_process_close(process));
+    CHILD_OK(mproc_pipe_create(&first, &second, true));
+    CHILD_OK(mproc_pipe_close(first));
+    CHILD_OK(mproc_pipe_close(second));
+    return 0;
+}
+
+static void the_family_goes_on_when_one_is_killed_starting_or_closing(void)
+{
+    static const char *const points[] = { "slots.claimed", "pipe.channels_closed", "pipe.freeing" };
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        char variable[60];
+        snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i]);
+        const char *const environment[] = { variable, NULL };
+        mproc_process_options options = { .environment = environment };
+        CU_ASSERT_NOT_EQUAL(run_child(start_and_close, NULL, 0, &options), 0);
+        CU_ASSERT_EQUAL(run_child(start_and_close, NULL, 0, NULL), 0);
+    }
+}
+
+MPROC_SUITE(death, MPROC_TEST(the_family_goes_on_when_one_is_killed_starting_or_closing),
+            MPROC_TEST(abort_crash_and_exit_are_told_apart),
             MPROC_TEST(terminate_and_kill_are_reported_as_signals),
             MPROC_TEST(a_kill_by_somebody_else_is_reported_too),
             MPROC_TEST(stop_kills_who_ignores_the_request), MPROC_TEST(stop_tree_ends_all_descendants),
