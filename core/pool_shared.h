@@ -273,9 +273,11 @@ mproc_err mproc__pool_function_find(struct pool_shared *shared, uint32_t number,
 /* Every task and every item of a map begins and ends here. */
 static inline int pool_call(mproc_task *task, const void *in, void *out)
 {
-    mproc__trace('B', "pool", "task", (uint64_t) mproc_task_index());
+    if (!mproc__tracing)
+        return task(in, out);
+    mproc__trace_add('B', "pool", "task", (uint64_t) mproc_task_index());
     int code = task(in, out);
-    mproc__trace('E', "pool", "task", 0);
+    mproc__trace_add('E', "pool", "task", 0);
     return code;
 }
 
