@@ -31,8 +31,12 @@ struct segment_record {
     char name[NAME_SIZE];
 };
 
+/* This process, or the one it was forked from, has had a segment. */
+static atomic_bool used;
+
 static mproc_err check_name(const char *name)
 {
+    atomic_store_explicit(&used, true, memory_order_relaxed);
     size_t length = strlen(name);
     if (length == 0 || length >= NAME_SIZE - 1 || strchr(name, '/') || strchr(name, '\\'))
         return mproc__fail(MPROC_EINVAL, "\"%.40s\" is no name for shared memory: 1 to %d bytes without slashes",
@@ -265,6 +269,9 @@ static void look_for_others(struct slot *slot, process_token token, void *contex
 
 void mproc__shared_memory_finish(void)
 {
+    /* A forked child that has nothing to do with it need not touch the family's page. */
+    if (mproc__self()->kind != PROCESS_ROOT && !atomic_load_explicit(&used, memory_order_relaxed))
+        return;
     if (atomic_load_explicit(&mproc__family()->segments, memory_order_relaxed) == 0)
         return;
     struct census census = { mproc__self_token(), false };
