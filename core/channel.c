@@ -252,16 +252,9 @@ static mproc_err enter_put_slowly(struct channel *channel, int64_t deadline)
     return err;
 }
 
-static bool latch_at_once(struct latch *latch)
-{
-    uint32_t nobody = 0;
-    return atomic_compare_exchange_strong_explicit(&latch->word, &nobody, mproc__self_token(),
-                                                   memory_order_acquire, memory_order_relaxed);
-}
-
 static mproc_err enter_put(struct channel *channel, int64_t deadline)
 {
-    return latch_at_once(&channel->put.latch) ? MPROC_OK : enter_put_slowly(channel, deadline);
+    return mproc__latch_try(&channel->put.latch) ? MPROC_OK : enter_put_slowly(channel, deadline);
 }
 
 /* Whether an item of this size may be put, as far as has been seen. */
@@ -583,7 +576,7 @@ static mproc_err enter_get_slowly(struct channel *channel, int64_t deadline)
 
 static mproc_err enter_get(struct channel *channel, int64_t deadline)
 {
-    return latch_at_once(&channel->get.latch) ? MPROC_OK : enter_get_slowly(channel, deadline);
+    return mproc__latch_try(&channel->get.latch) ? MPROC_OK : enter_get_slowly(channel, deadline);
 }
 
 /* The record at the cursor, which is not at the tail. */
@@ -980,7 +973,7 @@ static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
                              bool may_begin, int64_t deadline)
 {
-    if (latch_at_once(&channel->get.latch)) {
+    if (mproc__latch_try(&channel->get.latch)) {
         bool got = get_quickly(channel, buffer, capacity, size);
         mproc__latch_release(&channel->get.latch);
         if (got) {
@@ -1011,7 +1004,7 @@ mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t
     uint64_t length;
     mproc_err err = MPROC_OK;
     for (*done = 0; *done < count && err == MPROC_OK;) {
-        if (latch_at_once(&channel->get.latch)) {
+        if (mproc__latch_try(&channel->get.latch)) {
             for (int i = 0; *done < count && i < BATCH && get_quickly(channel, item, size, &length); i++) {
                 item += size;
                 ++*done;

@@ -188,13 +188,9 @@ static void a_party_killed_at_any_step_stops_nobody(void)
     struct shared shared;
     create(&shared, 2);
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
-        char variable[80];
-        snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i]);
-        const char *const environment[] = { variable, NULL };
-        mproc_process_options options = { .environment = environment };
         mproc_process *other = start_child(wait_and_tell, &shared, sizeof shared, NULL);
         CU_ASSERT_TRUE(wait_until_waiting(1));
-        CU_ASSERT_NOT_EQUAL(run_child(wait_and_tell, &shared, sizeof shared, &options), 0);
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(wait_and_tell, &shared, sizeof shared, points[i])), 0);
         CU_ASSERT_EQUAL(end_child(other), 0);
         CHECK_OK(mproc_barrier_reset(shared.barrier));
     }

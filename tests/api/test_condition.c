@@ -279,12 +279,8 @@ static void a_waiter_killed_at_any_step_disturbs_nobody(void)
     struct shared shared;
     _Atomic int *ints = create(&shared);
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
-        char variable[80];
-        snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i]);
-        const char *const environment[] = { variable, NULL };
-        mproc_process_options options = { .environment = environment };
         atomic_store(&ints[ARRIVED], 0);
-        mproc_process *victim = start_child(wait_with_fault, &shared, sizeof shared, &options);
+        mproc_process *victim = start_doomed_child(wait_with_fault, &shared, sizeof shared, points[i]);
         CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 1));
         mproc_err err = MPROC_OK;
         for (bool ended = false; !ended;) { /* some die on their way to sleep, some when they are notified */
@@ -336,14 +332,10 @@ static void a_notifier_killed_after_marking_has_notified(void)
     struct shared shared;
     _Atomic int *ints = create(&shared);
     for (int i = 0; i < 3; i++) {
-        char variable[80];
-        snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i]);
-        const char *const environment[] = { variable, NULL };
-        mproc_process_options options = { .environment = environment };
         mproc_process *waiter = start_child(wait_and_repair, &shared, sizeof shared, NULL);
         CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], i + 1));
         CU_ASSERT_TRUE(wait_until_waiting(1));
-        CU_ASSERT_NOT_EQUAL(run_child(notify_and_end, &shared, sizeof shared, &options), 0);
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(notify_and_end, &shared, sizeof shared, points[i])), 0);
         CU_ASSERT_EQUAL(end_child(waiter), 0);
     }
     destroy(&shared);

@@ -355,11 +355,7 @@ static void the_family_goes_on_when_one_is_killed_starting_or_closing(void)
 {
     static const char *const points[] = { "slots.claimed", "pipe.channels_closed", "pipe.freeing" };
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
-        char variable[60];
-        snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i]);
-        const char *const environment[] = { variable, NULL };
-        mproc_process_options options = { .environment = environment };
-        CU_ASSERT_NOT_EQUAL(run_child(start_and_close, NULL, 0, &options), 0);
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(start_and_close, NULL, 0, points[i])), 0);
         CU_ASSERT_EQUAL(run_child(start_and_close, NULL, 0, NULL), 0);
     }
 }

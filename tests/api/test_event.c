@@ -87,17 +87,13 @@ static void a_setter_killed_before_it_wakes_delays_only(void)
 {
     struct shared shared;
     CHECK_OK(mproc_event_create(&shared.event));
-    static const char *const points[] = { "event.set:1:kill", "gate.waking_all:1:kill" };
+    static const char *const points[] = { "event.set", "gate.waking_all" };
     _Atomic int *ints = shared_ints(&shared.block, INTS);
     for (int i = 0; i < 2; i++) {
-        char variable[60];
-        snprintf(variable, sizeof variable, "MPROC_FAULT=%s", points[i]);
-        const char *const environment[] = { variable, NULL };
-        mproc_process_options options = { .environment = environment };
         mproc_process *waiter = start_child(wait_for_it, &shared, sizeof shared, NULL);
         CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], i + 1));
         CU_ASSERT_TRUE(wait_until_waiting(1));
-        CU_ASSERT_NOT_EQUAL(run_child(set_and_end, &shared, sizeof shared, &options), 0);
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(set_and_end, &shared, sizeof shared, points[i])), 0);
         CU_ASSERT_EQUAL(end_child(waiter), 0);
         CU_ASSERT_TRUE(mproc_event_is_set(shared.event));
         CHECK_OK(mproc_event_clear(shared.event));

@@ -288,12 +288,8 @@ static void a_kill_at_any_step_is_told_only_if_it_may_have_written(void)
     create(&shared);
     for (size_t i = 0; i < 2 * sizeof points / sizeof points[0]; i++) {
         bool read_next = i % 2;
-        char variable[80];
-        snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", points[i / 2].point);
-        const char *const environment[] = { variable, NULL };
-        mproc_process_options options = { .environment = environment };
         mproc_target *target = points[i / 2].reads ? read_with_fault : write_with_fault;
-        CU_ASSERT_NOT_EQUAL(run_child(target, &shared, sizeof shared, &options), 0);
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(target, &shared, sizeof shared, points[i / 2].point)), 0);
         mproc_err err = read_next ? mproc_rwlock_acquire_read(shared.lock, 60000)
                                   : mproc_rwlock_acquire_write(shared.lock, 60000);
         if (err != (points[i / 2].told ? MPROC_OWNERDEAD : MPROC_OK))

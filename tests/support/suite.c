@@ -98,6 +98,15 @@ mproc_process *start_child(mproc_target *target, const void *argument, size_t si
     return process;
 }
 
+mproc_process *start_doomed_child(mproc_target *target, const void *argument, size_t size, const char *point)
+{
+    char variable[80];
+    snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", point);
+    const char *const environment[] = { variable, NULL };
+    mproc_process_options options = { .environment = environment };
+    return start_child(target, argument, size, &options);
+}
+
 int end_child(mproc_process *process)
 {
     int exit_code = -1000;

@@ -80,6 +80,8 @@ int run_child(mproc_target *target, const void *argument, size_t size,
               const mproc_process_options *options);
 mproc_process *start_child(mproc_target *target, const void *argument, size_t size,
                            const mproc_process_options *options);
+/* Starts a child that is killed the first time it passes the fault point. */
+mproc_process *start_doomed_child(mproc_target *target, const void *argument, size_t size, const char *point);
 /* Joins and closes; the exit code. */
 int end_child(mproc_process *process);
 
