@@ -224,9 +224,8 @@ static void repair_put(struct channel *channel)
     struct loan *loan = put->journal ? mproc__loan_at(channel, put->journal) : NULL;
     if (loan && atomic_load(&loan->state) == LOAN_PUTTING) {
         if (mproc__items_of(cursor.word) == put->expected)
-            mproc__loan_clear(loan);
-        else
-            mproc__loan_set_state(loan, LOAN_WRITING); /* nobody's: it will be swept */
+            mproc__loan_set_block(loan, 0); /* it is the ring's now */
+        mproc__loan_set_state(loan, LOAN_WRITING); /* a dead process's: it will be swept */
     }
     put->journal = 0;
     MPROC_FAULT("channel.repair_partial");

@@ -268,9 +268,13 @@ static void sweep(struct condition *condition)
     uint32_t used = atomic_load(&condition->used);
     for (uint32_t i = 0; i < used; i++) {
         struct place *place = place_at(condition, i);
+        /* The use of the place that ends is the one that was seen before its owner: that one may have left
+         * it to a living one, and have died then. */
+        uint32_t state = atomic_load(&place->state);
         uint32_t owner = atomic_load(&place->owner);
-        if (state_of(place) != NOTIFIED || owner == 0 || mproc__token_alive(owner) ||
-            !move(place, NOTIFIED, IDLE))
+        MPROC_FAULT("condition.owner_read");
+        if (state % STATES != NOTIFIED || owner == 0 || mproc__token_alive(owner) ||
+            !atomic_compare_exchange_strong(&place->state, &state, state - NOTIFIED + STATES + IDLE))
             continue;
         MPROC_FAULT("condition.swept");
         atomic_compare_exchange_strong(&place->owner, &owner, 0);

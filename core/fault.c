@@ -6,6 +6,7 @@
 
 #include "platform.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,27 @@ static void read_wish(void)
     atomic_store(&passes_left, count);
 }
 
+static void pause_for(int64_t nanoseconds)
+{
+    _Atomic uint32_t word = 0;
+    (void) mproc_plat_park(&word, 0, mproc_plat_now() + nanoseconds);
+}
+
+static bool open_and_close(const char *name, const char *mode)
+{
+    FILE *file = fopen(name, mode);
+    return file && fclose(file) == 0;
+}
+
+static void delay(void)
+{
+    char name[40];
+    snprintf(name, sizeof name, "delayed-%lld", (long long) mproc_plat_pid());
+    open_and_close(name, "w");
+    while (open_and_close(name, "r"))
+        pause_for(1000000);
+}
+
 void mproc__fault_forget(void)
 {
     atomic_store(&passes_left, -1);
@@ -43,6 +65,10 @@ void mproc__fault(const char *name)
         return;
     if (atomic_fetch_sub(&passes_left, 1) != 1)
         return;
+    if (strcmp(action, "delay") == 0) {
+        delay();
+        return;
+    }
     if (strcmp(action, "exit") == 0)
         mproc_plat_exit_now(99);
     if (strcmp(action, "kill") == 0) {
@@ -50,10 +76,8 @@ void mproc__fault(const char *name)
         if (mproc_plat_process_stamp(mproc_plat_pid(), &stamp) == MPROC_OK)
             (void) mproc_plat_process_signal(mproc_plat_pid(), stamp, true);
     }
-    for (;;) {
-        _Atomic uint32_t word = 0;
-        (void) mproc_plat_park(&word, 0, mproc_plat_now() + 1000000000);
-    }
+    for (;;)
+        pause_for(1000000000);
 }
 
 #else

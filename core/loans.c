@@ -96,7 +96,7 @@ void mproc__loan_give_back(struct channel *channel, struct loan *loan)
     atomic_fetch_add(&channel->returned, 1);
 }
 
-struct loan *mproc__loan_returned(struct channel *channel, uint64_t *reference)
+static struct loan *find_returned(struct channel *channel, uint64_t *reference)
 {
     uint32_t at = 1;
     for (struct loan_table *table = table_at(&channel->loans); table; table = table_at(&table->next))
@@ -105,24 +105,43 @@ struct loan *mproc__loan_returned(struct channel *channel, uint64_t *reference)
                 *reference = reference_of(&table->loan[i], at);
                 return &table->loan[i];
             }
-    /* The hint was wrong: somebody died beside it. */
-    atomic_store(&channel->returned, 0);
     return NULL;
+}
+
+struct loan *mproc__loan_returned(struct channel *channel, uint64_t *reference)
+{
+    /* The count is wrong if somebody died beside it. Who gives back does not hold the latch: his counting
+     * while we looked means that we look again. */
+    struct loan *loan;
+    uint32_t count;
+    do {
+        count = atomic_load(&channel->returned);
+        loan = find_returned(channel, reference);
+    } while (!loan && !atomic_compare_exchange_strong(&channel->returned, &count, 0));
+    return loan;
+}
+
+/* Whether the entry is a dead process's. Its owner may have been alive when it was read, have given the
+ * entry up, and have died then: only what it has after its death it will have for ever. */
+static bool is_of_the_dead(struct loan *loan)
+{
+    process_token owner = atomic_load(&loan->owner);
+    MPROC_FAULT("loans.owner_read");
+    return owner != 0 && owner != LOAN_NOBODY && owner != mproc__self_peek() && !mproc__token_alive(owner) &&
+           atomic_load(&loan->owner) == owner;
 }
 
 static bool sweep_loan(struct loan *loan)
 {
-    process_token owner = atomic_load(&loan->owner);
-    if (owner == 0 || owner == LOAN_NOBODY || owner == mproc__self_peek() || mproc__token_alive(owner))
+    if (!is_of_the_dead(loan))
         return false;
-    uint64_t block = atomic_load(&loan->block);
     switch ((enum loan_state) atomic_load(&loan->state)) {
     case LOAN_PUTTING:
         return true;
     case LOAN_READING:
     case LOAN_RETURNED:
         /* Freed is acknowledged. */
-        if (!mproc__object(BLOCK_ITEM, block)) {
+        if (!mproc__object(BLOCK_ITEM, atomic_load(&loan->block))) {
             mproc__loan_clear(loan);
             break;
         }
@@ -137,16 +156,26 @@ static bool sweep_loan(struct loan *loan)
     return false;
 }
 
-bool mproc__loans_sweep(struct channel *channel)
+/* One round over the table. How many are given back. */
+static uint32_t sweep_all(struct channel *channel, bool *putting)
 {
-    bool putting = false;
     uint32_t returned = 0;
     for (struct loan_table *table = table_at(&channel->loans); table; table = table_at(&table->next))
         for (int i = 0; i < TABLE_LOANS; i++) {
-            putting |= sweep_loan(&table->loan[i]);
+            *putting |= sweep_loan(&table->loan[i]);
             returned += atomic_load(&table->loan[i].owner) == LOAN_NOBODY;
         }
-    atomic_store(&channel->returned, returned);
+    return returned;
+}
+
+bool mproc__loans_sweep(struct channel *channel)
+{
+    bool putting = false;
+    uint32_t count, returned;
+    do {
+        count = atomic_load(&channel->returned);
+        returned = sweep_all(channel, &putting);
+    } while (!atomic_compare_exchange_strong(&channel->returned, &count, returned));
     return putting;
 }
 

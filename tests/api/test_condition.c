@@ -341,6 +341,45 @@ static void a_notifier_killed_after_marking_has_notified(void)
     destroy(&shared);
 }
 
+static int wait_twice(void *argument)
+{
+    CHILD_CHECK(wait_once(argument) == 0);
+    return hang_for_ever(NULL);
+}
+
+static void notify_everybody(mproc_condition condition)
+{
+    acquire(condition);
+    CHECK_OK(mproc_condition_notify_all(condition));
+    release(condition);
+}
+
+/* The sweeper sees that a notified one has a place and stands still; that one leaves the place to another,
+ * who is notified, and dies. */
+static void who_sweeps_after_the_dead_takes_no_notification_from_the_living(void)
+{
+    struct shared shared = { .number = 0 };
+    _Atomic int *ints = create(&shared);
+    mproc_process *first = start_delayed_child(wait_twice, &shared, sizeof shared, "condition.awake", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+    notify_everybody(shared.condition);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(first));
+    mproc_process *sweeper = start_delayed_child(wait_once, &shared, sizeof shared, "condition.owner_read", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(sweeper));
+    end_delay(first);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[RETURNED], 1));
+    mproc_process *second = start_delayed_child(wait_once, &shared, sizeof shared, "condition.before_sleep", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(second));
+    notify_everybody(shared.condition);
+    CHECK_OK(mproc_process_kill(first));
+    CU_ASSERT_NOT_EQUAL(end_child(first), 0);
+    end_delay(sweeper);
+    CU_ASSERT_EQUAL(end_child(sweeper), 0);
+    end_delay(second);
+    CU_ASSERT_EQUAL(end_child(second), 0);
+    destroy(&shared);
+}
+
 static void wrong_handles_are_refused(void)
 {
     mproc_condition condition = { 0 };
@@ -369,4 +408,6 @@ MPROC_SUITE(condition, MPROC_TEST(waiting_and_notifying_need_the_lock),
             MPROC_TEST(threads_of_one_process_play_ping_pong), MPROC_TEST(more_wait_than_places_were_made_for),
             MPROC_TEST(a_notification_to_a_dead_waiter_goes_to_another),
             MPROC_TEST(a_waiter_killed_at_any_step_disturbs_nobody),
-            MPROC_TEST(a_notifier_killed_after_marking_has_notified), MPROC_TEST(wrong_handles_are_refused))
+            MPROC_TEST(a_notifier_killed_after_marking_has_notified),
+            MPROC_TEST(who_sweeps_after_the_dead_takes_no_notification_from_the_living),
+            MPROC_TEST(wrong_handles_are_refused))

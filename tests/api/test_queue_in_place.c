@@ -249,10 +249,68 @@ static void what_a_dead_process_was_writing_is_freed(void)
     CU_ASSERT_EQUAL(mproc__arena_used(), before);
 }
 
+struct holding {
+    mproc_queue queue;
+    mproc_memory flags; /* ints: 0 how far the holder is, 1 how far it may go */
+};
+
+static int hold_an_item(void *argument)
+{
+    struct holding *holding = argument;
+    _Atomic int *flags = mproc_pointer(holding->flags);
+    mproc_item item;
+    CHILD_OK(mproc_queue_loan(holding->queue, 10, &item));
+    atomic_store(&flags[0], 1);
+    CHILD_CHECK(wait_until(&flags[1], 1));
+    CHILD_OK(mproc_queue_return(holding->queue, &item));
+    atomic_store(&flags[0], 2);
+    return hang_for_ever(NULL);
+}
+
+static int get_a_number(void *argument)
+{
+    struct holding *holding = argument;
+    int number = 0;
+    size_t size;
+    CHILD_OK(mproc_queue_get_bytes(holding->queue, &number, sizeof number, &size, MPROC_FOREVER));
+    return number;
+}
+
+/* The sweeper reads who has an item and stands still; the item is returned, its place in the table goes to
+ * another, and then the first one dies. */
+static void who_sweeps_after_the_dead_leaves_the_items_of_the_living(void)
+{
+    struct holding holding;
+    _Atomic int *flags = shared_ints(&holding.flags, 2);
+    mproc_item item = { .size = 0 };
+    CHECK_OK(mproc_queue_create(&holding.queue, MPROC_VARIABLE, 0));
+    mproc_process *holder = start_child(hold_an_item, &holding, sizeof holding, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&flags[0], 1));
+    mproc_process *sweeper = start_delayed_child(get_a_number, &holding, sizeof holding, "loans.owner_read", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(sweeper));
+    atomic_store(&flags[1], 1);
+    CU_ASSERT_TRUE_FATAL(wait_until(&flags[0], 2));
+    CHECK_OK(mproc_queue_loan(holding.queue, sizeof(int), &item));
+    *(int *) item.data = 42;
+    CHECK_OK(mproc_process_kill(holder));
+    CU_ASSERT_NOT_EQUAL(end_child(holder), 0);
+    end_delay(sweeper);
+    int number = 0;
+    size_t size;
+    /* Who looks must wait until the sweeper has done. */
+    CHECK_FAILS(mproc_queue_get_bytes(holding.queue, &number, sizeof number, &size, MPROC_NOWAIT),
+                MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_queue_commit(holding.queue, &item, MPROC_FOREVER));
+    CU_ASSERT_EQUAL(end_child(sweeper), 42);
+    CHECK_OK(mproc_queue_destroy(holding.queue));
+    CHECK_OK(mproc_free(holding.flags));
+}
+
 MPROC_SUITE(queue_in_place, MPROC_TEST(an_item_is_written_and_read_where_it_lies),
             MPROC_TEST(copies_and_items_in_place_mix),
             MPROC_TEST(what_is_given_back_comes_first_and_counts_deliveries),
             MPROC_TEST(items_that_this_process_has_not_are_refused), MPROC_TEST(many_loans_at_once),
             MPROC_TEST(many_items_are_put_and_got_at_once),
             MPROC_TEST(a_dead_borrowers_item_goes_to_the_next),
-            MPROC_TEST(what_a_dead_process_was_writing_is_freed))
+            MPROC_TEST(what_a_dead_process_was_writing_is_freed),
+            MPROC_TEST(who_sweeps_after_the_dead_leaves_the_items_of_the_living))

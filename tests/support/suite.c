@@ -98,13 +98,52 @@ mproc_process *start_child(mproc_target *target, const void *argument, size_t si
     return process;
 }
 
-mproc_process *start_doomed_child(mproc_target *target, const void *argument, size_t size, const char *point)
+static mproc_process *start_faulty_child(mproc_target *target, const void *argument, size_t size,
+                                         const char *point, int count, const char *action)
 {
     char variable[80];
-    snprintf(variable, sizeof variable, "MPROC_FAULT=%s:1:kill", point);
+    snprintf(variable, sizeof variable, "MPROC_FAULT=%s:%d:%s", point, count, action);
     const char *const environment[] = { variable, NULL };
     mproc_process_options options = { .environment = environment };
     return start_child(target, argument, size, &options);
+}
+
+mproc_process *start_doomed_child(mproc_target *target, const void *argument, size_t size, const char *point)
+{
+    return start_faulty_child(target, argument, size, point, 1, "kill");
+}
+
+mproc_process *start_delayed_child(mproc_target *target, const void *argument, size_t size, const char *point,
+                                   int count)
+{
+    return start_faulty_child(target, argument, size, point, count, "delay");
+}
+
+/* The file by which a delayed process says that it is, and which it waits to see removed (core/fault.c). */
+static void delay_file(mproc_process *process, char *name, size_t size)
+{
+    int64_t pid = 0;
+    CHECK_OK(mproc_process_pid(process, &pid));
+    snprintf(name, size, "delayed-%lld", (long long) pid);
+}
+
+bool wait_until_delayed(mproc_process *process)
+{
+    char name[40];
+    delay_file(process, name, sizeof name);
+    for (int i = 0; i < 60000; i++) {
+        if (file_exists(name))
+            return true;
+        sleep_briefly();
+    }
+    return false;
+}
+
+void end_delay(mproc_process *process)
+{
+    char name[40];
+    delay_file(process, name, sizeof name);
+    remove(name);
 }
 
 int end_child(mproc_process *process)

@@ -82,6 +82,12 @@ mproc_process *start_child(mproc_target *target, const void *argument, size_t si
                            const mproc_process_options *options);
 /* Starts a child that is killed the first time it passes the fault point. */
 mproc_process *start_doomed_child(mproc_target *target, const void *argument, size_t size, const char *point);
+/* Starts a child that stops at the count-th passing of the fault point until its delay ends. */
+mproc_process *start_delayed_child(mproc_target *target, const void *argument, size_t size, const char *point,
+                                   int count);
+/* Waits until it is there; false after 60 s. */
+bool wait_until_delayed(mproc_process *process);
+void end_delay(mproc_process *process);
 /* Joins and closes; the exit code. */
 int end_child(mproc_process *process);
 
