@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* The getting end of a channel: items whole and in pieces, waiting, and the repair of what a dead getter
+ * left. */
+#include "channel_ring.h"
+
+#define HELP_SLICE INT64_C(20000000)  /* how long to wait for the rest of an item before asking who lives */
+#define SWEEP_SLICE INT64_C(50000000) /* how often a waiting getter asks whether borrowers live */
+
+/* ---- the end ---- */
+
+/* Frees the segments that have been left behind, from `stray` to the one in use. */
+static void free_left(struct end *get, uint64_t in_use)
+{
+    while (get->stray && get->stray != in_use) {
+        uint64_t left = get->stray;
+        if (!mproc__object(BLOCK_ITEM, left))
+            break;
+        get->stray = atomic_load_explicit(&segment_at(left)->next, memory_order_relaxed);
+        MPROC_FAULT("channel.segment_left");
+        mproc__arena_free(BLOCK_ITEM, left);
+    }
+    get->stray = 0;
+}
+
+void mproc__channel_commit_get(struct cursor *cursor, uint32_t items)
+{
+    struct channel *channel = cursor->channel;
+    struct end *get = &channel->get;
+    if (cursor->changed_segment)
+        get->stray = get->place[cursor->word & 1].segment;
+    uint64_t word = prepare(get, cursor, items);
+    MPROC_FAULT("channel.get_prepared");
+    atomic_store_explicit(&channel->head, word, memory_order_release);
+    MPROC_FAULT("channel.get_committed");
+    cursor->word = word;
+    if (cursor->changed_segment)
+        free_left(get, cursor->place.segment);
+    cursor->changed_segment = false;
+}
+
+/* Frees the block of an item that has been got; a dead getter's may have been freed already. */
+static void free_got(struct end *get)
+{
+    if (get->block && mproc__object(BLOCK_ITEM, get->block))
+        mproc__arena_free(BLOCK_ITEM, get->block);
+    get->block = 0;
+}
+
+/* The last holder died: what it has left, and the item it had between ring and table. May be killed. */
+static void repair_get(struct channel *channel)
+{
+    struct end *get = &channel->get;
+    uint64_t word = atomic_load(&channel->head);
+    free_left(get, get->place[word & 1].segment);
+    bool gone = mproc__items_of(word) == get->expected;
+    if (gone)
+        free_got(get);
+    get->block = 0;
+    MPROC_FAULT("channel.repair_got");
+    struct loan *loan = get->journal ? mproc__loan_at(channel, get->journal) : NULL;
+    uint32_t state = loan ? atomic_load(&loan->state) : LOAN_NOTHING;
+    if (state == LOAN_TAKING || state == LOAN_TAKING_COPY) {
+        if (gone)
+            mproc__loan_set_state(loan, LOAN_READING); /* a dead process's: it will be given back */
+        else if (state == LOAN_TAKING_COPY)
+            mproc__loan_drop(loan);
+        else
+            mproc__loan_clear(loan); /* its block is still the ring's */
+    }
+    get->journal = 0;
+    atomic_store(&channel->receiving, 0);
+}
+
+static mproc_err enter_get_slowly(struct channel *channel, int64_t deadline)
+{
+    bool long_inside = atomic_load(&channel->receiving);
+    mproc_err err = mproc__latch_acquire(&channel->get.latch, long_inside ? deadline : patient(deadline));
+    if (err == MPROC_OWNERDEAD) {
+        repair_get(channel);
+        err = MPROC_OK;
+    }
+    return err;
+}
+
+mproc_err mproc__channel_enter_get(struct channel *channel, int64_t deadline)
+{
+    return mproc__latch_try(&channel->get.latch) ? MPROC_OK : enter_get_slowly(channel, deadline);
+}
+
+/* What is behind the cursor: whole items, or only pieces of one that is being put. */
+static bool has_item(struct cursor *cursor)
+{
+    struct end *get = &cursor->channel->get;
+    if (mproc__items_of(get->other_seen) != mproc__items_of(cursor->word))
+        return true;
+    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
+    return mproc__items_of(get->other_seen) != mproc__items_of(cursor->word);
+}
+
+static bool has_record(struct cursor *cursor)
+{
+    struct end *get = &cursor->channel->get;
+    if (mproc__position_of(get->other_seen) != cursor->position)
+        return true;
+    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
+    return mproc__position_of(get->other_seen) != cursor->position;
+}
+
+/* ---- items ---- */
+
+/* Waits for the next piece of an item. */
+static mproc_err wait_for_piece(struct cursor *cursor, int64_t deadline)
+{
+    while (!has_record(cursor)) {
+        struct change change = { cursor->channel, &cursor->channel->tail, cursor->channel->get.other_seen };
+        int64_t now = mproc_plat_now();
+        int64_t slice = deadline - now > HELP_SLICE ? now + HELP_SLICE : deadline;
+        if (mproc__gate_wait(&cursor->channel->filled, has_changed, &change, slice) == MPROC_OK &&
+            !atomic_load(&cursor->channel->closed))
+            continue;
+        if (slice == deadline && mproc_plat_now() >= deadline && !has_record(cursor))
+            return MPROC_ETIMEDOUT;
+        mproc__channel_help_put(cursor->channel);
+    }
+    return MPROC_OK;
+}
+
+/* The pieces from the cursor to the last; with no buffer they are dropped. MPROC_EDIED: the putter
+ * died, there is no item. */
+static mproc_err get_pieces(struct cursor *cursor, char *buffer, int64_t deadline)
+{
+    struct channel *channel = cursor->channel;
+    mproc_err err = MPROC_OK;
+    atomic_store_explicit(&channel->receiving, 1, memory_order_relaxed);
+    for (bool last = false; !last && err == MPROC_OK;) {
+        err = wait_for_piece(cursor, deadline);
+        if (err != MPROC_OK)
+            break;
+        uint64_t *record = record_at(cursor);
+        enum record_kind kind = kind_of(*record);
+        uint64_t length = bytes_of(*record);
+        const uint64_t *data = record + 1 + (kind == RECORD_FIRST);
+        if (kind == RECORD_FIRST)
+            cursor->place.bytes += record[1];
+        if (kind == RECORD_ABORT)
+            err = MPROC_EDIED;
+        if (buffer && err == MPROC_OK) {
+            memcpy(buffer, data, length);
+            buffer += length;
+        }
+        last = kind == RECORD_LAST || kind == RECORD_ABORT;
+        pass(cursor, kind == RECORD_ABORT ? 1 : units_of(length) + (kind == RECORD_FIRST));
+        cursor->place.partial = !last;
+        mproc__channel_commit_get(cursor, kind == RECORD_LAST);
+        if (!last)
+            mproc__gate_wake(&channel->emptied);
+    }
+    atomic_store_explicit(&channel->receiving, 0, memory_order_relaxed);
+    return err;
+}
+
+static mproc_err get_block(struct cursor *cursor, struct taking *taking, const uint64_t *record)
+{
+    struct end *get = &cursor->channel->get;
+    const void *bytes = mproc__object(BLOCK_ITEM, record[1]);
+    if (bytes)
+        memcpy(taking->buffer, bytes, taking->size);
+    get->expected = items_after(cursor->word);
+    get->block = record[1];
+    MPROC_FAULT("channel.block_noted");
+    cursor->place.bytes += taking->size;
+    pass(cursor, 3);
+    mproc__channel_commit_get(cursor, 1);
+    free_got(get);
+    return MPROC_OK;
+}
+
+/* Takes the item at the cursor. MPROC_EDIED: there was none, look again. */
+static mproc_err get_item(struct cursor *cursor, struct taking *taking, int64_t deadline)
+{
+    uint64_t *record = record_at(cursor);
+    enum record_kind kind = kind_of(*record);
+    taking->size = kind == RECORD_WHOLE ? bytes_of(*record) : kind == RECORD_BLOCK ? record[2] : record[1];
+    if (taking->size > taking->capacity)
+        return MPROC_EMSGSIZE;
+    if (kind == RECORD_BLOCK)
+        return get_block(cursor, taking, record);
+    if (kind != RECORD_WHOLE)
+        return get_pieces(cursor, taking->buffer, taking->may_begin ? MPROC_PLAT_NEVER : deadline);
+    memcpy(taking->buffer, record + 1, taking->size);
+    MPROC_FAULT("channel.get_copied");
+    cursor->place.bytes += taking->size;
+    pass(cursor, units_of(taking->size));
+    mproc__channel_commit_get(cursor, 1);
+    return MPROC_OK;
+}
+
+/* The common case, as put_quickly(). */
+static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size)
+{
+    struct end *get = &channel->get;
+    uint64_t word = atomic_load_explicit(&channel->head, memory_order_relaxed);
+    const struct place *place = &get->place[word & 1];
+    struct place *next = &get->place[~word & 1];
+    if (atomic_load_explicit(&channel->returned, memory_order_relaxed))
+        return false;
+    if (mproc__items_of(get->other_seen) == mproc__items_of(word)) {
+        get->other_seen = atomic_load_explicit(&channel->tail, memory_order_acquire);
+        if (mproc__items_of(get->other_seen) == mproc__items_of(word))
+            return false;
+    }
+    const struct segment *segment = segment_at(place->segment);
+    if (place->partial || place->offset == segment->capacity ||
+        atomic_load_explicit(&segment->next, memory_order_acquire))
+        return false;
+    const uint64_t *record = &segment->data[place->offset];
+    uint64_t length = bytes_of(record[0]);
+    if (kind_of(record[0]) != RECORD_WHOLE || length > capacity)
+        return false;
+    memcpy(buffer, record + 1, length);
+    MPROC_FAULT("channel.get_copied");
+    *size = length;
+    uint32_t units = units_of(length);
+    next->segment = place->segment;
+    next->bytes = place->bytes + length;
+    next->offset = place->offset + units;
+    next->partial = 0;
+    MPROC_FAULT("channel.get_prepared");
+    atomic_store_explicit(&channel->head, next_word(word, units), memory_order_release);
+    MPROC_FAULT("channel.get_committed");
+    return true;
+}
+
+/* ---- get ---- */
+
+/* For who may wait for ever: also an item that is still being put. */
+static bool has_begun(void *context)
+{
+    struct channel *channel = context;
+    uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
+    uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
+    return mproc__position_of(tail) != mproc__position_of(head) ||
+           atomic_load_explicit(&channel->returned, memory_order_relaxed) ||
+           atomic_load_explicit(&channel->closed, memory_order_relaxed);
+}
+
+/* One try. MPROC_ETIMEDOUT: there is nothing. */
+static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t deadline)
+{
+    mproc_err err = mproc__channel_take_returned(cursor->channel, taking);
+    if (err != MPROC_ETIMEDOUT)
+        return err;
+    err = cursor->place.partial ? get_pieces(cursor, NULL, deadline) /* who had begun it died with it */
+                                : MPROC_EDIED;
+    while (err == MPROC_OK || err == MPROC_EDIED) {
+        if (!has_item(cursor) && !(taking->may_begin && has_record(cursor)))
+            return MPROC_ETIMEDOUT;
+        err = taking->borrow ? mproc__channel_borrow_item(cursor, taking) : get_item(cursor, taking, deadline);
+        if (err == MPROC_OK)
+            break;
+    }
+    return err;
+}
+
+/* Waits for something to get, and looks after dead borrowers meanwhile. */
+static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t deadline)
+{
+    bool (*ready)(void *) = may_begin ? has_begun : mproc__channel_readable;
+    int64_t slice = deadline == 0 ? 0 : mproc_plat_now() + SWEEP_SLICE;
+    slice = slice < deadline ? slice : deadline;
+    mproc_err err = mproc__gate_wait(&channel->filled, ready, channel, slice);
+    if (err == MPROC_OK || !atomic_load(&channel->loans))
+        return slice < deadline ? MPROC_OK : err;
+    if (mproc__channel_enter_get(channel, deadline) == MPROC_OK) {
+        mproc__channel_sweep(channel);
+        mproc__latch_release(&channel->get.latch);
+    }
+    return atomic_load(&channel->returned) || slice < deadline ? MPROC_OK : err;
+}
+
+static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t deadline)
+{
+    for (bool waited = false;; waited = true) {
+        mproc_err err = mproc__channel_enter_get(channel, deadline);
+        if (err != MPROC_OK)
+            return err;
+        MPROC_FAULT("channel.get_entered");
+        bool closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
+        struct cursor cursor = cursor_at(channel, &channel->get,
+                                         atomic_load_explicit(&channel->head, memory_order_relaxed));
+        err = try_get(&cursor, taking, deadline);
+        if (err == MPROC_ETIMEDOUT && closed) {
+            mproc__channel_sweep(channel);
+            err = atomic_load(&channel->returned) ? MPROC_ETIMEDOUT : MPROC_ECLOSED;
+        }
+        bool more = waited && (err == MPROC_OK || err == MPROC_EMSGSIZE) && has_item(&cursor);
+        mproc__latch_release(&channel->get.latch);
+        if (err == MPROC_OK)
+            mproc__gate_wake_fenced(&channel->emptied);
+        if (more)
+            mproc__gate_wake_fenced(&channel->filled);
+        if (err != MPROC_ETIMEDOUT)
+            return err;
+        err = wait_for_item(channel, taking->may_begin, deadline);
+        if (err != MPROC_OK)
+            return err;
+    }
+}
+
+mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
+                             bool may_begin, int64_t deadline)
+{
+    if (mproc__latch_try(&channel->get.latch)) {
+        bool got = get_quickly(channel, buffer, capacity, size);
+        mproc__latch_release(&channel->get.latch);
+        if (got) {
+            mproc__gate_wake_fenced(&channel->emptied);
+            return MPROC_OK;
+        }
+    }
+    struct taking taking = { .buffer = buffer, .capacity = capacity, .may_begin = may_begin };
+    mproc_err err = get_any(channel, &taking, deadline);
+    *size = taking.size;
+    return err;
+}
+
+mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uint64_t *reference,
+                                int64_t deadline)
+{
+    struct taking taking = { .borrow = true };
+    mproc_err err = get_any(channel, &taking, deadline);
+    *loan = taking.loan;
+    *reference = taking.reference;
+    return err;
+}
+
+mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
+{
+    char *item = items;
+    uint64_t length;
+    mproc_err err = MPROC_OK;
+    for (*done = 0; *done < count && err == MPROC_OK;) {
+        if (mproc__latch_try(&channel->get.latch)) {
+            for (int i = 0; *done < count && i < BATCH && get_quickly(channel, item, size, &length); i++) {
+                item += size;
+                ++*done;
+            }
+            mproc__latch_release(&channel->get.latch);
+            mproc__gate_wake_fenced(&channel->emptied);
+        }
+        if (*done == count)
+            break;
+        /* What is not quick, or not there: only for the first it is waited. */
+        int64_t until = *done ? 0 : deadline;
+        err = mproc__channel_get(channel, item, size, &length, until == MPROC_PLAT_NEVER, until);
+        if (err == MPROC_OK) {
+            item += size;
+            ++*done;
+        }
+    }
+    return *done ? MPROC_OK : err;
+}

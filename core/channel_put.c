@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* The putting end of a channel: room, records, growth, and the repair of what a dead putter left. */
+#include "channel_ring.h"
+
+enum { LARGEST_SEGMENT = 1 << 20 };
+#define RECEIVER_SLICE INT64_C(3000000) /* how long a receiver may keep a putter from growing the ring */
+
+/* ---- room ---- */
+
+static uint64_t block_size_of(const struct segment *segment)
+{
+    return (uint64_t) segment->capacity * 8 + sizeof *segment + UNIT;
+}
+
+/* Goes on in a segment of its own. Killed before the next commit: `stray` tells who repairs of it. */
+static mproc_err grow(struct cursor *cursor, uint64_t units)
+{
+    struct end *put = &cursor->channel->put;
+    struct segment *old = segment_at(cursor->place.segment);
+    uint64_t size = block_size_of(old) * 4, handle;
+    size = size > LARGEST_SEGMENT ? LARGEST_SEGMENT : size;
+    while (size < units * 8 * 2)
+        size *= 2;
+    /* A long queue costs the positions' range: half of it may be under way. */
+    if (cursor->position - mproc__position_of(put->other_seen) > INT32_MAX / 2)
+        return mproc__fail(MPROC_ENOMEM, "the queue holds 8 GiB, the most it can");
+    mproc_err err = mproc__channel_new_segment(size, cursor->position, &handle);
+    if (err != MPROC_OK)
+        return err;
+    MPROC_FAULT("channel.segment_allocated");
+    put->stray = handle;
+    MPROC_FAULT("channel.segment_noted");
+    old->end = cursor->position;
+    atomic_store_explicit(&old->next, handle, memory_order_release);
+    MPROC_FAULT("channel.segment_linked");
+    cursor->place.segment = handle;
+    cursor->place.offset = 0;
+    cursor->changed_segment = true;
+    return MPROC_OK;
+}
+
+static uint32_t later(uint32_t a, uint32_t b)
+{
+    return (int32_t) (a - b) > 0 ? a : b;
+}
+
+/* Room for a record of `units` side by side; one unit is always left, for an abort. */
+static bool reserve(struct cursor *cursor, uint32_t units, uint32_t spare)
+{
+    struct channel *channel = cursor->channel;
+    struct segment *segment = segment_at(cursor->place.segment);
+    uint32_t left = segment->capacity - cursor->place.offset;
+    uint32_t skip = left < units ? left : 0;
+    for (bool looked = false;; looked = true) {
+        uint32_t head = mproc__position_of(channel->put.other_seen);
+        uint32_t used = cursor->position - later(head, segment->start);
+        if ((uint64_t) used + skip + units + spare <= segment->capacity)
+            break;
+        if (looked)
+            return false;
+        channel->put.other_seen = atomic_load_explicit(&channel->head, memory_order_acquire);
+    }
+    if (left < units) {
+        if (left > 0)
+            segment->data[cursor->place.offset] = header_of(RECORD_SKIP, 0);
+        cursor->position += skip;
+        cursor->place.offset = 0;
+    }
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void commit_put(struct cursor *cursor, uint32_t items)
+{
+    struct channel *channel = cursor->channel;
+    uint64_t word = prepare(&channel->put, cursor, items);
+    MPROC_FAULT("channel.put_prepared");
+    atomic_store_explicit(&channel->tail, word, memory_order_release);
+    MPROC_FAULT("channel.put_committed");
+    cursor->word = word;
+    if (cursor->changed_segment)
+        channel->put.stray = 0;
+    cursor->changed_segment = false;
+}
+
+/* Writes a record into room that was reserved. */
+static inline void *write_header(struct cursor *cursor, enum record_kind kind, uint64_t bytes, uint32_t units)
+{
+    struct segment *segment = segment_at(cursor->place.segment);
+    uint64_t *record = &segment->data[cursor->place.offset];
+    record[0] = header_of(kind, bytes);
+    cursor->place.offset += units;
+    cursor->position += units;
+    return record + 1;
+}
+
+static void put_abort(struct cursor *cursor)
+{
+    reserve(cursor, 1, 0);
+    write_header(cursor, RECORD_ABORT, 0, 1);
+    cursor->place.partial = 0;
+    commit_put(cursor, 0);
+}
+
+/* The last holder died: its half item is nothing, its segment nobody's. May itself be killed. */
+static void repair_put(struct channel *channel)
+{
+    struct end *put = &channel->put;
+    struct cursor cursor = cursor_at(channel, put, atomic_load(&channel->tail));
+    if (put->stray && put->stray != cursor.place.segment) {
+        atomic_store(&segment_at(cursor.place.segment)->next, 0);
+        MPROC_FAULT("channel.repair_unlinked");
+        mproc__arena_free(BLOCK_ITEM, put->stray);
+    }
+    put->stray = 0;
+    struct loan *loan = put->journal ? mproc__loan_at(channel, put->journal) : NULL;
+    if (loan && atomic_load(&loan->state) == LOAN_PUTTING) {
+        if (mproc__items_of(cursor.word) == put->expected)
+            mproc__loan_set_block(loan, 0); /* it is the ring's now */
+        mproc__loan_set_state(loan, LOAN_WRITING); /* a dead process's: it will be swept */
+    }
+    put->journal = 0;
+    MPROC_FAULT("channel.repair_partial");
+    if (cursor.place.partial)
+        put_abort(&cursor);
+}
+
+static mproc_err enter_put_slowly(struct channel *channel, int64_t deadline)
+{
+    mproc_err err = mproc__latch_acquire(&channel->put.latch, patient(deadline));
+    if (err == MPROC_OWNERDEAD) {
+        repair_put(channel);
+        err = MPROC_OK;
+    }
+    return err;
+}
+
+mproc_err mproc__channel_enter_put(struct channel *channel, int64_t deadline)
+{
+    return mproc__latch_try(&channel->put.latch) ? MPROC_OK : enter_put_slowly(channel, deadline);
+}
+
+/* Nothing came for a while: if the putter has died in the middle of its item, end the item. */
+void mproc__channel_help_put(struct channel *channel)
+{
+    mproc_err err = mproc__latch_acquire(&channel->put.latch, 0);
+    if (err == MPROC_OWNERDEAD)
+        repair_put(channel);
+    if (err == MPROC_OK || err == MPROC_OWNERDEAD)
+        mproc__latch_release(&channel->put.latch);
+}
+
+/* Whether an item of this size may be put, as far as has been seen. */
+static inline bool fits(struct channel *channel, const struct place *place, uint64_t word, uint64_t size)
+{
+    const struct end *put = &channel->put;
+    uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
+    uint64_t bytes = place->bytes - put->other_bytes;
+    return items < channel->max_items &&
+           (channel->max_bytes == 0 || (size <= channel->max_bytes && bytes <= channel->max_bytes - size));
+}
+
+/* Whether it may be put now. */
+static bool has_room(struct channel *channel, const struct cursor *cursor, uint64_t size)
+{
+    struct end *put = &channel->put;
+    if (fits(channel, &cursor->place, cursor->word, size))
+        return true;
+    uint64_t seen = atomic_load_explicit(&channel->head, memory_order_acquire), again;
+    for (;; seen = again) {
+        /* The other end's place is whole only if its word has not changed meanwhile. */
+        put->other_seen = seen;
+        put->other_bytes = channel->get.place[seen & 1].bytes;
+        atomic_thread_fence(memory_order_acquire);
+        again = atomic_load_explicit(&channel->head, memory_order_acquire);
+        if (again == seen)
+            break;
+    }
+    /* Into an empty queue goes an item of any size. */
+    return fits(channel, &cursor->place, cursor->word, size) ||
+           mproc__items_of(seen) == mproc__items_of(cursor->word);
+}
+
+/* ---- items ---- */
+
+/* Room for a piece. A receiver under way makes it, or else the ring grows. */
+static mproc_err reserve_piece(struct cursor *cursor, uint32_t units)
+{
+    struct channel *channel = cursor->channel;
+    while (!reserve(cursor, units, 1)) {
+        struct change change = { channel, &channel->head, channel->put.other_seen };
+        if (!atomic_load_explicit(&channel->receiving, memory_order_relaxed) ||
+            mproc__gate_wait(&channel->emptied, has_changed, &change, mproc_plat_now() + RECEIVER_SLICE) !=
+                MPROC_OK)
+            return grow(cursor, units);
+        if (atomic_load_explicit(&channel->head, memory_order_relaxed) == change.old)
+            return grow(cursor, units); /* closed: has_changed() no longer waits */
+    }
+    return MPROC_OK;
+}
+
+/* An item that is larger than a piece. Each piece is committed by itself, the item with the last one. */
+static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t size)
+{
+    cursor->place.bytes += size;
+    for (uint64_t at = 0; at < size;) {
+        uint32_t length = size - at > PIECE ? PIECE : (uint32_t) (size - at);
+        uint32_t units = units_of(length) + (at == 0);
+        bool last = at + length == size;
+        mproc_err err = reserve_piece(cursor, units);
+        if (err != MPROC_OK) {
+            cursor->place.bytes -= size;
+            if (at > 0)
+                put_abort(cursor);
+            return err;
+        }
+        enum record_kind kind = at == 0 ? RECORD_FIRST : last ? RECORD_LAST : RECORD_MORE;
+        uint64_t *data = write_header(cursor, kind, length, units);
+        if (at == 0)
+            *data++ = size;
+        memcpy(data, bytes + at, length);
+        cursor->place.partial = !last;
+        commit_put(cursor, last);
+        at += length;
+        if (!last)
+            mproc__gate_wake(&cursor->channel->filled);
+    }
+    return MPROC_OK;
+}
+
+static mproc_err put_item(struct cursor *cursor, const void *bytes, uint64_t size)
+{
+    if (size > PIECE)
+        return put_pieces(cursor, bytes, size);
+    uint32_t units = units_of(size);
+    if (!reserve(cursor, units, 1)) {
+        mproc_err err = grow(cursor, units);
+        if (err != MPROC_OK)
+            return err;
+    }
+    void *data = write_header(cursor, RECORD_WHOLE, size, units);
+    memcpy(data, bytes, size);
+    MPROC_FAULT("channel.put_copied");
+    cursor->place.bytes += size;
+    commit_put(cursor, 1);
+    return MPROC_OK;
+}
+
+/* An item written in place goes into the ring as its block's handle, and out of the table. */
+static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t reference)
+{
+    struct end *put = &cursor->channel->put;
+    if (!reserve(cursor, 3, 1)) {
+        mproc_err err = grow(cursor, 3);
+        if (err != MPROC_OK)
+            return err;
+    }
+    put->expected = items_after(cursor->word);
+    put->journal = reference;
+    MPROC_FAULT("channel.loan_noted");
+    mproc__loan_set_state(loan, LOAN_PUTTING);
+    uint64_t *data = write_header(cursor, RECORD_BLOCK, 16, 3);
+    data[0] = atomic_load_explicit(&loan->block, memory_order_relaxed);
+    data[1] = loan->size;
+    cursor->place.bytes += loan->size;
+    commit_put(cursor, 1);
+    mproc__loan_clear(loan);
+    MPROC_FAULT("channel.loan_cleared");
+    put->journal = 0;
+    return MPROC_OK;
+}
+
+/* The common case in few instructions: an item of one record, and room for it as last
+ * seen. False: nothing was done, go the long way. */
+static inline bool put_quickly(struct channel *channel, const void *bytes, uint64_t size)
+{
+    struct end *put = &channel->put;
+    uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
+    const struct place *place = &put->place[word & 1];
+    struct place *next = &put->place[~word & 1];
+    struct segment *segment = segment_at(place->segment);
+    uint32_t position = mproc__position_of(word), units = units_of(size);
+    uint32_t used = position - later(mproc__position_of(put->other_seen), segment->start);
+    if (size > PIECE || !fits(channel, place, word, size) || put->stray ||
+        (uint64_t) used + units + 1 > segment->capacity || segment->capacity - place->offset < units ||
+        atomic_load_explicit(&channel->closed, memory_order_relaxed))
+        return false;
+    uint64_t *record = &segment->data[place->offset];
+    record[0] = header_of(RECORD_WHOLE, size);
+    memcpy(record + 1, bytes, size);
+    MPROC_FAULT("channel.put_copied");
+    next->segment = place->segment;
+    next->bytes = place->bytes + size;
+    next->offset = place->offset + units;
+    next->partial = 0;
+    MPROC_FAULT("channel.put_prepared");
+    atomic_store_explicit(&channel->tail, next_word(word, units), memory_order_release);
+    MPROC_FAULT("channel.put_committed");
+    return true;
+}
+
+/* ---- put ---- */
+
+static mproc_err wait_for_room(struct channel *channel, uint64_t seen, int64_t deadline)
+{
+    struct change change = { channel, &channel->head, seen };
+    return mproc__gate_wait(&channel->emptied, has_changed, &change, deadline);
+}
+
+/* Puts a copy of bytes, or a loan. */
+static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t size, struct loan *loan,
+                         uint64_t reference, int64_t deadline)
+{
+    for (bool waited = false;; waited = true) {
+        mproc_err err = mproc__channel_enter_put(channel, deadline);
+        if (err != MPROC_OK)
+            return err;
+        MPROC_FAULT("channel.put_entered");
+        if (!waited && !loan && put_quickly(channel, bytes, size)) {
+            mproc__latch_release(&channel->put.latch);
+            mproc__gate_wake_fenced(&channel->filled);
+            return MPROC_OK;
+        }
+        struct cursor cursor = cursor_at(channel, &channel->put,
+                                         atomic_load_explicit(&channel->tail, memory_order_relaxed));
+        if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
+            err = MPROC_ECLOSED;
+        else if (!has_room(channel, &cursor, size))
+            err = MPROC_ETIMEDOUT;
+        else
+            err = loan ? put_block(&cursor, loan, reference) : put_item(&cursor, bytes, size);
+        uint64_t seen = channel->put.other_seen;
+        bool more = waited && err == MPROC_OK && has_room(channel, &cursor, 1);
+        mproc__latch_release(&channel->put.latch);
+        if (err == MPROC_OK) {
+            mproc__gate_wake_fenced(&channel->filled);
+            if (more)
+                mproc__gate_wake_fenced(&channel->emptied);
+        }
+        if (err != MPROC_ETIMEDOUT || wait_for_room(channel, seen, deadline) != MPROC_OK)
+            return err;
+    }
+}
+
+mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline)
+{
+    return put_any(channel, bytes, size, NULL, 0, deadline);
+}
+
+mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint64_t reference,
+                                int64_t deadline)
+{
+    return put_any(channel, "", loan->size, loan, reference, deadline);
+}
+
+mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
+{
+    const char *item = items;
+    mproc_err err = MPROC_OK;
+    for (*done = 0; err == MPROC_OK && *done < count;) {
+        err = mproc__channel_enter_put(channel, deadline);
+        if (err != MPROC_OK)
+            break;
+        size_t before = *done;
+        while (*done < count && *done - before < BATCH && put_quickly(channel, item, size)) {
+            item += size;
+            ++*done;
+        }
+        mproc__latch_release(&channel->put.latch);
+        mproc__gate_wake_fenced(&channel->filled);
+        if (*done != before)
+            continue;
+        err = put_any(channel, item, size, NULL, 0, deadline);
+        *done += err == MPROC_OK;
+        item += size;
+    }
+    return err;
+}
+
+mproc_err mproc__channel_close(struct channel *channel)
+{
+    /* Under the latch: nobody puts any more once this has returned. */
+    mproc_err err = mproc__channel_enter_put(channel, MPROC_PLAT_NEVER);
+    if (err != MPROC_OK)
+        return err;
+    atomic_store(&channel->closed, 1);
+    mproc__latch_release(&channel->put.latch);
+    mproc__gate_wake_all(&channel->filled);
+    mproc__gate_wake_all(&channel->emptied);
+    return MPROC_OK;
+}
