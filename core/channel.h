@@ -15,6 +15,7 @@
 
 #include "arena.h"
 #include "gate.h"
+#include "gather.h"
 
 enum { CHANNEL_LINE = 128 };
 
@@ -44,6 +45,7 @@ struct end {
     uint64_t journal;    /* reference of a loan between the table and the ring, or 0 */
     uint64_t block;      /* an item's block that goes when the item has, or 0 */
     uint64_t expected;   /* items passed when it has: of this decides who repairs */
+    struct gather gather;
 };
 
 struct channel {

@@ -269,6 +269,8 @@ static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t 
     int64_t slice = deadline == 0 ? 0 : mproc_plat_now() + SWEEP_SLICE;
     slice = slice < deadline ? slice : deadline;
     mproc_err err = mproc__gate_wait(&channel->filled, ready, channel, slice);
+    if (err == MPROC_OK)
+        mproc__gather(&channel->get.gather, &channel->tail, worth_gathering(channel));
     if (err == MPROC_OK || !atomic_load(&channel->loans))
         return slice < deadline ? MPROC_OK : err;
     if (mproc__channel_enter_get(channel, deadline) == MPROC_OK) {

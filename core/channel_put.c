@@ -305,7 +305,10 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
 static mproc_err wait_for_room(struct channel *channel, uint64_t seen, int64_t deadline)
 {
     struct change change = { channel, &channel->head, seen };
-    return mproc__gate_wait(&channel->emptied, has_changed, &change, deadline);
+    mproc_err err = mproc__gate_wait(&channel->emptied, has_changed, &change, deadline);
+    if (err == MPROC_OK)
+        mproc__gather(&channel->put.gather, &channel->head, worth_gathering(channel));
+    return err;
 }
 
 /* Puts a copy of bytes, or a loan. */

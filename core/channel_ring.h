@@ -137,6 +137,13 @@ static inline bool has_changed(void *context)
            atomic_load_explicit(&change->channel->closed, memory_order_relaxed);
 }
 
+/* As many items as are worth gathering: no more than let the other side go on undisturbed. */
+static inline uint32_t worth_gathering(const struct channel *channel)
+{
+    enum { MANY = 128 };
+    return channel->max_items / 2 < MANY ? channel->max_items / 2 : MANY;
+}
+
 /* What to do with an item: copy it to a buffer, or borrow it. */
 struct taking {
     void *buffer;
