@@ -113,6 +113,9 @@ mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_
  * may not leaves such an item alone until it is there. */
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
                              bool may_begin, int64_t deadline);
+/* The common case of get alone, for callers to whom a deadline costs something: an item of one record that is
+ * there, and nobody at the getting end. */
+bool mproc__channel_try_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size);
 /* Many of one size. `done` of them, if not all: MPROC_ETIMEDOUT and the like for the next one. */
 mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
                                   size_t *done, int64_t deadline);

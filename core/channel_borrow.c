@@ -62,7 +62,7 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
 mproc_err mproc__channel_borrow_item(struct cursor *cursor, struct taking *taking)
 {
     struct end *get = &cursor->channel->get;
-    mproc_err err = mproc__loan_claim(cursor->channel, &taking->loan, &taking->reference);
+    mproc_err err = mproc__loan_claim(cursor->channel, true, &taking->loan, &taking->reference);
     if (err != MPROC_OK)
         return err;
     get->expected = items_after(cursor->word);

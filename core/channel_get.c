@@ -309,17 +309,22 @@ static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t
     }
 }
 
+bool mproc__channel_try_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size)
+{
+    if (!mproc__latch_try(&channel->get.latch))
+        return false;
+    bool got = get_quickly(channel, buffer, capacity, size);
+    mproc__latch_release(&channel->get.latch);
+    if (got)
+        mproc__gate_wake_fenced(&channel->emptied);
+    return got;
+}
+
 mproc_err mproc__channel_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size,
                              bool may_begin, int64_t deadline)
 {
-    if (mproc__latch_try(&channel->get.latch)) {
-        bool got = get_quickly(channel, buffer, capacity, size);
-        mproc__latch_release(&channel->get.latch);
-        if (got) {
-            mproc__gate_wake_fenced(&channel->emptied);
-            return MPROC_OK;
-        }
-    }
+    if (mproc__channel_try_get(channel, buffer, capacity, size))
+        return MPROC_OK;
     struct taking taking = { .buffer = buffer, .capacity = capacity, .may_begin = may_begin };
     mproc_err err = get_any(channel, &taking, deadline);
     *size = taking.size;

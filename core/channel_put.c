@@ -2,7 +2,7 @@
 /* The putting end of a channel: room, records, growth, and the repair of what a dead putter left. */
 #include "channel_ring.h"
 
-enum { LARGEST_SEGMENT = 1 << 20 };
+enum { LARGEST_SEGMENT = 1 << 22 };
 #define RECEIVER_SLICE INT64_C(3000000) /* how long a receiver may keep a putter from growing the ring */
 
 /* ---- room ---- */

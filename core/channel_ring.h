@@ -140,7 +140,7 @@ static inline bool has_changed(void *context)
 /* As many items as are worth gathering: no more than let the other side go on undisturbed. */
 static inline uint32_t worth_gathering(const struct channel *channel)
 {
-    enum { MANY = 128 };
+    enum { MANY = 1024 };
     return channel->max_items / 2 < MANY ? channel->max_items / 2 : MANY;
 }
 

@@ -4,7 +4,7 @@
 
 #include "channel.h"
 
-enum { ROUNDS = 16, LEAST = 3, MOST_BACKOFF = 9 };
+enum { ROUNDS = 100, LEAST = 3, MOST_BACKOFF = 9 };
 #define ROUND INT64_C(300) /* nanoseconds; in each, so many more must come that it is worth a round */
 
 static void pause_for(int64_t nanoseconds)

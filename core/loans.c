@@ -32,25 +32,26 @@ static uint64_t reference_of(const struct loan *loan, uint32_t number)
     return (uint64_t) loan->generation << 32 | number;
 }
 
-mproc_err mproc__loan_claim(struct channel *channel, struct loan **loan, uint64_t *reference)
+mproc_err mproc__loan_claim(struct channel *channel, bool reading, struct loan **loan, uint64_t *reference)
 {
     _Atomic uint64_t *place = &channel->loans;
-    for (uint32_t number = 1;;) {
+    for (uint32_t first = 1;; first += TABLE_LOANS) {
         struct loan_table *table = table_at(place);
         if (!table) {
             mproc_err err = add_table(place);
             if (err != MPROC_OK)
                 return err;
-            continue;
+            table = table_at(place);
         }
-        for (int i = 0; i < TABLE_LOANS; i++, number++) {
+        for (uint32_t i = 0; i < TABLE_LOANS; i++) {
             process_token nobody = 0;
-            *loan = &table->loan[i];
+            uint32_t at = reading ? TABLE_LOANS - 1 - i : i;
+            *loan = &table->loan[at];
             if (atomic_load_explicit(&(*loan)->owner, memory_order_relaxed) == 0 &&
                 atomic_compare_exchange_strong(&(*loan)->owner, &nobody, mproc__self_token())) {
                 MPROC_FAULT("loans.claimed");
                 (*loan)->deliveries = 0;
-                *reference = reference_of(*loan, number);
+                *reference = reference_of(*loan, first + at);
                 return MPROC_OK;
             }
         }

@@ -46,8 +46,9 @@ static inline void mproc__loan_set_block(struct loan *loan, uint64_t block)
     atomic_store_explicit(&loan->block, block, memory_order_release);
 }
 
-/* Claims an entry for this process. Its reference: generation << 32 | number, from 1. */
-mproc_err mproc__loan_claim(struct channel *channel, struct loan **loan, uint64_t *reference);
+/* Claims an entry for this process. Its reference: generation << 32 | number, from 1. Who reads begins at
+ * the other end of the table than who writes: they do not share its lines. */
+mproc_err mproc__loan_claim(struct channel *channel, bool reading, struct loan **loan, uint64_t *reference);
 /* NULL if it means no entry any more. */
 struct loan *mproc__loan_at(struct channel *channel, uint64_t reference);
 /* The item is dealt with; the entry is anybody's. */

@@ -204,6 +204,8 @@ static mproc_err receive(struct pipe_end *end, void *buffer, uint64_t capacity, 
 static mproc_err receive_or_gone(struct pipe_end *end, struct pipe_end *peer, void *buffer,
                                  uint64_t capacity, uint64_t *size, int64_t deadline)
 {
+    if (size && mproc__channel_try_get(inbound_of(end), buffer, capacity, size))
+        return MPROC_OK;
     for (;;) {
         /* A slice that ends is no reason to miss what came while asking who lives: look again. */
         int64_t slice = slice_before(deadline);

@@ -36,6 +36,8 @@ mproc_err mproc_plat_start(void);
 int64_t mproc_plat_now(void);
 /* For the few waits that nothing can end sooner. */
 void mproc_plat_sleep(int64_t nanoseconds);
+/* Lets others that are ready run on this CPU first. */
+void mproc_plat_yield(void);
 /* Cryptographically strong. */
 mproc_err mproc_plat_random(void *buffer, size_t size);
 /* The system's text for its error code, without a line end. */

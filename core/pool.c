@@ -130,7 +130,7 @@ static mproc_err make_shared(mproc_pool *pool, uint32_t seats, uint32_t workers)
         atomic_store(&pool_seat(shared, i)->item, ITEM_NONE);
     atomic_store(&shared->workers, workers);
     /* Nobody looks for work before any has come: the parent has other workers to start. */
-    atomic_store(&shared->work.spin.skip, (uint16_t) (workers < 1000 ? 2 * workers : 2000));
+    atomic_store(&shared->work.spin.looking.skip, (uint16_t) (workers < 1000 ? 2 * workers : 2000));
     return share_settings(pool);
 }
 

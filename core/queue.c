@@ -225,7 +225,7 @@ mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
         return wrong_size(channel, "mproc_queue_loan");
     struct loan *loan;
     uint64_t reference, block;
-    mproc_err err = mproc__loan_claim(channel, &loan, &reference);
+    mproc_err err = mproc__loan_claim(channel, false, &loan, &reference);
     if (err != MPROC_OK)
         return err;
     err = mproc__arena_alloc_dirty(BLOCK_ITEM, size ? size : 1, &block);

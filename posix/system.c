@@ -155,6 +155,11 @@ void mproc_plat_sleep(int64_t nanoseconds)
     }
 }
 
+void mproc_plat_yield(void)
+{
+    sched_yield();
+}
+
 /* What is resident and shared with nobody; where the system does not tell, the most that ever was. */
 uint64_t mproc_plat_memory_used(void)
 {

@@ -78,6 +78,11 @@ void mproc_plat_sleep(int64_t nanoseconds)
     Sleep(milliseconds < 0x7fffffff ? (DWORD) milliseconds : 0x7fffffff);
 }
 
+void mproc_plat_yield(void)
+{
+    SwitchToThread();
+}
+
 mproc_err mproc_plat_random(void *buffer, size_t size)
 {
     NTSTATUS status = BCryptGenRandom(NULL, buffer, (ULONG) size, BCRYPT_USE_SYSTEM_PREFERRED_RNG);
