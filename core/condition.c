@@ -154,15 +154,15 @@ static uint32_t free_lock(struct condition *condition)
     if (condition->kind != LOCK)
         return mproc__rlock_free_wholly(rlock_of(condition));
     mproc__latch_give_back(latch_of(condition));
-    return 1;
+    return 0;
 }
 
-static mproc_err take_lock_again(struct condition *condition, uint64_t handle, uint32_t count)
+static mproc_err take_lock_again(struct condition *condition, uint64_t handle, uint32_t again)
 {
     if (condition->kind == LOCK)
         return mproc_lock_acquire((mproc_lock){ condition->lock }, MPROC_FOREVER);
     struct rlock *rlock = rlock_of(condition);
-    return rlock ? mproc__rlock_take_again(rlock, handle, count) : mproc__object_error(condition->lock);
+    return rlock ? mproc__rlock_take_again(rlock, handle, again) : mproc__object_error(condition->lock);
 }
 
 /* ---- places ---- */
@@ -355,11 +355,11 @@ static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_
     mproc_err err = take_place(condition, &place);
     if (err != MPROC_OK)
         return err;
-    uint32_t count = free_lock(condition);
+    uint32_t again = free_lock(condition);
     MPROC_FAULT("condition.lock_free");
     bool notified = wait_at(condition, handle, place, deadline);
     leave(place);
-    err = take_lock_again(condition, handle, count);
+    err = take_lock_again(condition, handle, again);
     return err == MPROC_OK && !notified ? MPROC_ETIMEDOUT : err;
 }
 

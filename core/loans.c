@@ -99,11 +99,12 @@ void mproc__loan_give_back(struct channel *channel, struct loan *loan)
 
 static struct loan *find_returned(struct channel *channel, uint64_t *reference)
 {
-    uint32_t at = 1;
-    for (struct loan_table *table = table_at(&channel->loans); table; table = table_at(&table->next))
-        for (int i = 0; i < TABLE_LOANS; i++, at++)
+    uint32_t first = 1;
+    struct loan_table *table = table_at(&channel->loans);
+    for (; table; table = table_at(&table->next), first += TABLE_LOANS)
+        for (uint32_t i = TABLE_LOANS; i-- > 0;) /* as they were claimed */
             if (atomic_load(&table->loan[i].owner) == LOAN_NOBODY) {
-                *reference = reference_of(&table->loan[i], at);
+                *reference = reference_of(&table->loan[i], first + i);
                 return &table->loan[i];
             }
     return NULL;

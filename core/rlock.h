@@ -8,8 +8,8 @@
 
 struct rlock {
     struct latch latch;
-    _Atomic uint32_t thread; /* mproc__thread_number() of the holder, in its process */
-    uint32_t count;
+    uint32_t again;         /* how often more than once it is held */
+    _Atomic uint64_t owner; /* the holder's token << 32 | its mproc__thread_number(); 0: nobody, or not yet */
 };
 
 bool mproc__rlock_is_mine(struct rlock *rlock);
@@ -17,10 +17,8 @@ bool mproc__rlock_is_mine(struct rlock *rlock);
 mproc_err mproc__rlock_acquire(struct rlock *rlock, uint64_t handle, mproc_ms timeout);
 mproc_err mproc__rlock_release(struct rlock *rlock);
 mproc_err mproc__rlock_consistent(struct rlock *rlock);
-/* Releases it once for all; the caller holds it. */
-void mproc__rlock_free(struct rlock *rlock);
-/* The same, and how often it was held; take_again() holds it so often again. */
+/* Releases it once for all; the caller holds it. What take_again() needs to hold it as often again. */
 uint32_t mproc__rlock_free_wholly(struct rlock *rlock);
-mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t count);
+mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t again);
 
 #endif
