@@ -319,6 +319,27 @@ static void too_many_deaths_break_a_pool_that_has_a_limit(void)
     CHECK_OK(mproc_pool_destroy(pool));
 }
 
+/* They had no task in their hands: the tasks wait, until the pool gives up. */
+static void workers_that_die_when_they_are_ready_take_no_task_with_them(void)
+{
+#ifdef MPROC_FAULT_POINTS
+    const char *const environment[] = { "MPROC_FAULT=pool.ready:1:kill", NULL };
+    mproc_process_options process = { .environment = environment };
+    mproc_pool_options options = { .process = &process, .max_restarts = 5 };
+    mproc_pool *pool = create_with(2, &options);
+    mproc_result *results[10];
+    for (int i = 0; i < 10; i++)
+        results[i] = submit(pool, OK, i, NULL);
+    for (int i = 0; i < 10; i++) {
+        CHECK_FAILS(mproc_result_get(results[i], NULL, 0, 60000), MPROC_EBROKEN);
+        CHECK_OK(mproc_result_close(results[i]));
+    }
+    CHECK_OK(mproc_pool_destroy(pool));
+#else
+    skip("there are no fault points in this build");
+#endif
+}
+
 /* ---- shutdown ---- */
 
 static int sleep_for_ever(const void *in, void *out)
@@ -527,16 +548,22 @@ static void run_with_fault(const char *point, int pass)
 #endif
 
 #ifdef MPROC_FAULT_POINTS
+struct submission {
+    mproc_memory block;
+    int count;
+};
+
 static int submit_some(const void *in, void *out)
 {
+    const struct submission *submission = in;
     (void) out;
-    for (int i = 0; i < 50; i++)
-        if (mproc_worker_submit(count_run, in, sizeof(mproc_memory)) != MPROC_OK)
+    for (int i = 0; i < submission->count; i++)
+        if (mproc_worker_submit(count_run, &submission->block, sizeof submission->block) != MPROC_OK)
             return 1;
     return 0;
 }
 
-static void submit_with_fault(const char *point, int pass)
+static void submit_with_fault(const char *point, int count, int pass)
 {
     char fault[100];
     snprintf(fault, sizeof fault, "MPROC_FAULT=%s:%d:kill", point, pass);
@@ -544,12 +571,11 @@ static void submit_with_fault(const char *point, int pass)
     mproc_process_options process = { .environment = environment };
     mproc_pool_options pool_options = { .process = &process };
     mproc_pool *pool = create_with(2, &pool_options);
-    mproc_memory block;
-    shared_ints(&block, 1);
+    struct submission submission = { .count = count };
+    shared_ints(&submission.block, 1);
     mproc_result *results[4];
     for (int i = 0; i < 4; i++)
-        CHECK_OK(
-            mproc_pool_apply_async(pool, &results[i], submit_some, &block, sizeof block, 0, NULL));
+        CHECK_OK(mproc_pool_apply_async(pool, &results[i], submit_some, &submission, sizeof submission, 0, NULL));
     int died = 0;
     for (int i = 0; i < 4; i++) {
         mproc_err err = mproc_result_get(results[i], NULL, 0, 60000);
@@ -561,7 +587,7 @@ static void submit_with_fault(const char *point, int pass)
     for (int i = 0; i < 50; i++)
         check_value(submit(pool, OK, i, NULL), i + 1);
     end(pool);
-    CHECK_OK(mproc_free(block));
+    CHECK_OK(mproc_free(submission.block));
 }
 #endif
 
@@ -572,7 +598,10 @@ static void a_death_while_a_task_submits_leaves_the_pool_working(void)
                                           "pool.tail_moved", "latch.before_release",
                                           "latch.before_wake" };
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
-        submit_with_fault(points[i], 20);
+        submit_with_fault(points[i], 50, 20);
+    /* More than the first records, and more than a ring holds: both workers submit, and nobody takes. */
+    submit_with_fault("pool.slab_set", 6000, 1);
+    submit_with_fault("pool.listed", 6000, 1);
 #else
     skip("there are no fault points in this build");
 #endif
@@ -611,6 +640,7 @@ MPROC_SUITE(pool_death, MPROC_TEST(only_the_begun_task_of_a_dead_worker_fails),
             MPROC_TEST(an_imap_gives_the_error_of_the_item_that_killed),
             MPROC_TEST(a_pool_whose_workers_cannot_initialize_says_so),
             MPROC_TEST(too_many_deaths_break_a_pool_that_has_a_limit),
+            MPROC_TEST(workers_that_die_when_they_are_ready_take_no_task_with_them),
             MPROC_TEST(shutdown_returns_though_tasks_never_end),
             MPROC_TEST(queued_work_is_done_after_close_though_workers_die),
             MPROC_TEST(ctrl_c_ends_the_parent_and_its_workers_with_it),

@@ -117,7 +117,8 @@ static void readers_never_see_half_a_write(void)
 
 struct thread_work {
     mproc_rwlock lock;
-    int a, b, torn;
+    int a, b;
+    _Atomic int torn;
 };
 
 static void read_in_thread(void *context)
@@ -125,7 +126,7 @@ static void read_in_thread(void *context)
     struct thread_work *work = context;
     for (int i = 0; i < 3000; i++) {
         CHECK_OK(mproc_rwlock_acquire_read(work->lock, 60000));
-        work->torn += work->a != work->b;
+        atomic_fetch_add(&work->torn, work->a != work->b);
         CHECK_OK(mproc_rwlock_release(work->lock));
     }
 }

@@ -97,6 +97,18 @@ static void what_a_killed_process_did_is_there_and_ends(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(end, "cut_short"));
 }
 
+static void half_an_event_does_not_exist(void)
+{
+    CU_ASSERT_TRUE_FATAL(run_traced(NULL));
+    int steps = 0;
+    for (const char *at = strstr(text, "\"name\":\"step\""); at; at = strstr(at + 1, "\"name\":\"step\""))
+        steps++;
+    /* Each whole one begins, and ends with its process. */
+    CU_ASSERT_TRUE(steps >= 2 && steps < 20 && steps % 2 == 0);
+    CU_ASSERT_PTR_NOT_NULL(find_event("\"name\":\"step\"", "cut_short"));
+    check_order_and_nesting();
+}
+
 static void beyond_the_limit_events_are_dropped_and_counted(void)
 {
     CU_ASSERT_TRUE_FATAL(run_traced("1"));
@@ -118,6 +130,6 @@ static void without_the_variable_nothing_happens(void)
 }
 
 MPROC_SUITE(trace, MPROC_TEST(the_file_tells_what_the_family_did),
-            MPROC_TEST(what_a_killed_process_did_is_there_and_ends),
+            MPROC_TEST(what_a_killed_process_did_is_there_and_ends), MPROC_TEST(half_an_event_does_not_exist),
             MPROC_TEST(beyond_the_limit_events_are_dropped_and_counted),
             MPROC_TEST(without_the_variable_nothing_happens))

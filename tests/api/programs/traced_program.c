@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A family for MPROC_TRACE: a child that calculates and waits, and one that is killed. */
+/* A family for MPROC_TRACE: a child that calculates and waits, one that is killed, and one that is killed
+ * while it writes an event. */
 #include "mproc.h"
 
 #include <string.h>
@@ -27,6 +28,14 @@ static int be_killed(void *argument)
     mproc_trace_begin("doomed");
     MPROC_MUST(mproc_event_set(shared->doomed));
     (void) !mproc_lock_acquire(shared->lock, MPROC_FOREVER);
+    return 0;
+}
+
+static int be_killed_in_an_event(void *argument)
+{
+    (void) argument;
+    for (int i = 0; i < 10; i++)
+        mproc_trace_begin("step");
     return 0;
 }
 
@@ -58,6 +67,12 @@ int main(void)
     MPROC_MUST(mproc_process_start(&process, be_killed, &shared, sizeof shared, NULL));
     MPROC_MUST(mproc_event_wait(shared.doomed, MPROC_FOREVER));
     MPROC_MUST(mproc_process_kill(process));
+    MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(process));
+
+    const char *const fault[] = { "MPROC_FAULT=trace.before_phase:6:kill", NULL };
+    mproc_process_options options = { .environment = fault };
+    MPROC_MUST(mproc_process_start(&process, be_killed_in_an_event, NULL, 0, &options));
     MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
     MPROC_MUST(mproc_process_close(process));
     return 0;
