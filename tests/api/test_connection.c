@@ -241,7 +241,7 @@ static void a_killed_peer_is_the_end(void)
         struct visit visit;
         char text[16];
         size_t size;
-        mproc_listener *listener = listen_for(&visit, list[i], "key");
+        mproc_listener *listener = listen_for(&visit, list[i], has_keys() ? "key" : "");
         mproc_process *child = start_child(connect_and_hang, &visit, sizeof visit, NULL);
         mproc_connection *connection;
         CHECK_OK(mproc_listener_accept(listener, &connection, LONG_TIME));
