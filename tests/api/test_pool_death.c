@@ -3,6 +3,7 @@
 #include "suite.h"
 #include "system.h"
 
+#include "arena.h"
 #include "fault.h"
 #include "platform.h"
 
@@ -578,6 +579,113 @@ static void a_death_while_a_task_submits_leaves_the_pool_working(void)
 #endif
 }
 
+/* ---- a worker that submits, and one that is only ready ---- */
+
+#ifdef MPROC_FAULT_POINTS
+enum { SUBMITTED, RUN };
+
+static int run_one(const void *in, void *out)
+{
+    _Atomic int *ints = mproc_pointer(*(const mproc_memory *) in);
+    (void) out;
+    atomic_fetch_add(&ints[RUN], 1);
+    return 0;
+}
+
+/* More than a ring and the first slabs hold. */
+static int submit_many(const void *in, void *out)
+{
+    _Atomic int *ints = mproc_pointer(*(const mproc_memory *) in);
+    (void) out;
+    for (int i = 0; i < 6000; i++) {
+        if (mproc_worker_submit(run_one, in, sizeof(mproc_memory)) != MPROC_OK)
+            return 1;
+        atomic_fetch_add(&ints[SUBMITTED], 1);
+    }
+    return 0;
+}
+
+/* The only worker submits and is killed; `also` tasks more than it knows of are queued then. Until all of them
+ * have run nobody else calls the pool. */
+static void be_killed_submitting(const char *fault, int least, int also)
+{
+    const char *const environment[] = { fault, NULL };
+    mproc_process_options process = { .environment = environment };
+    mproc_pool_options options = { .process = &process };
+    uint64_t used = mproc__arena_used();
+    mproc_pool *pool = create_with(1, &options);
+    mproc_memory block;
+    _Atomic int *ints = shared_ints(&block, 2);
+    mproc_result *result;
+    CHECK_OK(mproc_pool_apply_async(pool, &result, submit_many, &block, sizeof block, 0, NULL));
+    CHECK_FAILS(mproc_result_get(result, NULL, 0, 60000), MPROC_EWORKERDIED);
+    CU_ASSERT_TRUE(atomic_load(&ints[SUBMITTED]) >= least);
+    int expected = atomic_load(&ints[SUBMITTED]) + also;
+    CU_ASSERT_TRUE(wait_until(&ints[RUN], expected));
+    CHECK_OK(mproc_result_close(result));
+    for (int i = 0; i < 1000; i++)
+        CHECK_OK(mproc_pool_apply_async(pool, NULL, run_one, &block, sizeof block, 0, NULL));
+    end(pool);
+    CU_ASSERT_EQUAL(atomic_load(&ints[RUN]), expected + 1000);
+    CHECK_OK(mproc_free(block));
+    CU_ASSERT_EQUAL(mproc__arena_used(), used);
+}
+
+struct doomed {
+    mproc_memory block;
+    int count;
+};
+
+/* The first workers die at the point after this initializer. */
+static int be_doomed(void *argument)
+{
+    const struct doomed *doomed = argument;
+    if (atomic_fetch_add((_Atomic int *) mproc_pointer(doomed->block), 1) < doomed->count) {
+        if (mproc_plat_set_environment("MPROC_FAULT", "pool.ready:1:kill") != MPROC_OK)
+            return 1;
+        MPROC_FAULT_FORGET();
+    }
+    return 0;
+}
+#endif
+
+static void what_a_killed_worker_has_submitted_is_run(void)
+{
+#ifdef MPROC_FAULT_POINTS
+    be_killed_submitting("MPROC_FAULT=pool.slab_set:1:kill", 200, 0);
+    be_killed_submitting("MPROC_FAULT=pool.slab_set:2:kill", 700, 0);
+    be_killed_submitting("MPROC_FAULT=pool.listed:1:kill", 4000, 1);
+    be_killed_submitting("MPROC_FAULT=pool.listed:5:kill", 4000, 1);
+#else
+    skip("there are no fault points in this build");
+#endif
+}
+
+static void a_worker_that_dies_when_it_is_ready_is_no_failed_start(void)
+{
+#ifdef MPROC_FAULT_POINTS
+    enum { DEATHS = 12 }; /* so many failed starts would break the pool */
+    struct doomed doomed = { .count = DEATHS };
+    shared_ints(&doomed.block, 1);
+    mproc_pool_options options = { .initializer = be_doomed,
+                                   .argument = &doomed,
+                                   .argument_size = sizeof doomed };
+    mproc_pool *pool = create_with(2, &options);
+    for (int i = 0; i < 20; i++)
+        check_value(submit(pool, OK, i, NULL), i + 1);
+    mproc_pool_statistics statistics = { 0 };
+    for (int i = 0; i < 60000 && statistics.died < DEATHS; i++) {
+        CHECK_OK(mproc_pool_get_statistics(pool, &statistics));
+        sleep_briefly();
+    }
+    CU_ASSERT_EQUAL(statistics.died, DEATHS);
+    end(pool);
+    CHECK_OK(mproc_free(doomed.block));
+#else
+    skip("there are no fault points in this build");
+#endif
+}
+
 static void a_death_at_any_step_loses_nothing(void)
 {
 #ifdef MPROC_FAULT_POINTS
@@ -616,4 +724,6 @@ MPROC_SUITE(pool_death, MPROC_TEST(only_the_begun_task_of_a_dead_worker_fails),
             MPROC_TEST(ctrl_c_ends_the_parent_and_its_workers_with_it),
             MPROC_TEST(a_worker_killed_for_memory_fails_only_its_task),
             MPROC_TEST(a_death_while_a_task_submits_leaves_the_pool_working),
+            MPROC_TEST(what_a_killed_worker_has_submitted_is_run),
+            MPROC_TEST(a_worker_that_dies_when_it_is_ready_is_no_failed_start),
             MPROC_TEST(a_death_at_any_step_loses_nothing))

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A family for MPROC_TRACE: a child that calculates and waits, and one that is killed. */
+/* A family for MPROC_TRACE: a child that calculates and waits, and one that is killed; with the argument "torn"
+ * also one that is killed while it writes an event. */
 #include "mproc.h"
+
+#include "fault.h"
+#include "platform.h"
 
 #include <string.h>
 
@@ -39,7 +43,17 @@ static void wait_until_somebody_waits(void)
     while (!strstr(text, "waiting: "));
 }
 
-int main(void)
+static int tear_an_event(void *argument)
+{
+    (void) argument;
+    mproc_trace_begin("whole");
+    MPROC_MUST(mproc_plat_set_environment("MPROC_FAULT", "trace.before_phase:1:kill"));
+    MPROC_FAULT_FORGET();
+    mproc_trace_begin("torn");
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     mproc_init();
     struct shared shared;
@@ -60,5 +74,16 @@ int main(void)
     MPROC_MUST(mproc_process_kill(process));
     MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
     MPROC_MUST(mproc_process_close(process));
+
+    if (argc > 1 && strcmp(argv[1], "torn") == 0) {
+        int exit_code;
+        MPROC_MUST(mproc_process_start(&process, tear_an_event, NULL, 0, NULL));
+        MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+        MPROC_MUST(mproc_process_exit_code(process, &exit_code));
+        MPROC_MUST(mproc_process_close(process));
+        mproc_trace_begin("afterwards");
+        mproc_trace_end();
+        return exit_code == 0; /* it was to be killed */
+    }
     return 0;
 }
