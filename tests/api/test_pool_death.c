@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers that die in every way, and what becomes of their tasks. */
+#include "pool.h"
 #include "suite.h"
 #include "system.h"
 
@@ -41,20 +42,6 @@ static int obey(const void *in, void *out)
     return 0;
 }
 
-static mproc_pool *create_with(size_t workers, const mproc_pool_options *options)
-{
-    mproc_pool *pool = NULL;
-    CHECK_OK(mproc_pool_create(&pool, workers, options));
-    return pool;
-}
-
-static void end(mproc_pool *pool)
-{
-    CHECK_OK(mproc_pool_close(pool));
-    CHECK_OK(mproc_pool_join(pool, 60000));
-    CHECK_OK(mproc_pool_destroy(pool));
-}
-
 static mproc_result *submit(mproc_pool *pool, int how, int number,
                             const mproc_task_options *options)
 {
@@ -63,14 +50,6 @@ static mproc_result *submit(mproc_pool *pool, int how, int number,
     CHECK_OK(
         mproc_pool_apply_async(pool, &result, obey, &order, sizeof order, sizeof(int), options));
     return result;
-}
-
-static void check_value(mproc_result *result, int expected)
-{
-    int value = -1;
-    CHECK_OK(mproc_result_get(result, &value, sizeof value, 60000));
-    CU_ASSERT_EQUAL(value, expected);
-    CHECK_OK(mproc_result_close(result));
 }
 
 static void check_died(mproc_result *result)
@@ -84,7 +63,7 @@ static void check_died(mproc_result *result)
 static void only_the_begun_task_of_a_dead_worker_fails(void)
 {
     static const int ways[] = { CRASH, ABORT, EXIT, KILL };
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
         mproc_result *results[60];
         for (int i = 0; i < 60; i++)
@@ -93,14 +72,14 @@ static void only_the_begun_task_of_a_dead_worker_fails(void)
             if (i % 20 == 10)
                 check_died(results[i]);
             else
-                check_value(results[i], i + 1);
+                check_result(results[i], i + 1);
     }
-    end(pool);
+    end_pool(pool);
 }
 
 static void the_error_tells_how_it_died(void)
 {
-    mproc_pool *pool = create_with(1, NULL);
+    mproc_pool *pool = create_pool(1, NULL);
     CHECK_FAILS(mproc_pool_apply(pool, obey, &(struct order){ EXIT, 0 }, sizeof(struct order),
                                  &(int){ 0 }, sizeof(int), 60000),
                 MPROC_EWORKERDIED);
@@ -111,8 +90,8 @@ static void the_error_tells_how_it_died(void)
                     MPROC_EWORKERDIED);
         CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "signal 9"));
     }
-    check_value(submit(pool, OK, 4, NULL), 5);
-    end(pool);
+    check_result(submit(pool, OK, 4, NULL), 5);
+    end_pool(pool);
 }
 
 /* The first tries die; the counter is in shared memory. */
@@ -134,27 +113,27 @@ static int die_at_first(const void *in, void *out)
 
 static void a_task_with_retries_is_begun_again(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     struct tries tries = { .deaths = 2 };
     _Atomic int *counter = shared_ints(&tries.block, 1);
     mproc_task_options options = { .retries = 2 };
     mproc_result *result;
     CHECK_OK(mproc_pool_apply_async(pool, &result, die_at_first, &tries, sizeof tries, sizeof(int),
                                     &options));
-    check_value(result, 2);
+    check_result(result, 2);
     CU_ASSERT_EQUAL(*counter, 3);
     mproc_pool_statistics statistics;
     CHECK_OK(mproc_pool_get_statistics(pool, &statistics));
     CU_ASSERT_EQUAL(statistics.retried, 2);
     CU_ASSERT_EQUAL(statistics.died, 2);
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(tries.block));
 }
 
 static void a_task_that_kills_again_and_again_is_set_aside(void)
 {
     mproc_pool_options pool_options = { .poison_limit = 4 };
-    mproc_pool *pool = create_with(2, &pool_options);
+    mproc_pool *pool = create_pool(2, &pool_options);
     struct tries tries = { .deaths = 1000 };
     _Atomic int *counter = shared_ints(&tries.block, 1);
     mproc_task_options options = { .retries = 1000 };
@@ -163,8 +142,8 @@ static void a_task_that_kills_again_and_again_is_set_aside(void)
                                     &options));
     check_died(result);
     CU_ASSERT_EQUAL(*counter, 4);
-    check_value(submit(pool, OK, 1, NULL), 2);
-    end(pool);
+    check_result(submit(pool, OK, 1, NULL), 2);
+    end_pool(pool);
     CHECK_OK(mproc_free(tries.block));
 }
 
@@ -181,7 +160,7 @@ static int obey_counting(const void *in, void *out)
 static void a_map_loses_only_the_items_that_kill(void)
 {
     enum { COUNT = 2000 };
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     static struct order orders[COUNT];
     static const size_t chunks[] = { 1, 13, 0, COUNT };
     mproc_memory block;
@@ -207,7 +186,7 @@ static void a_map_loses_only_the_items_that_kill(void)
         CHECK_OK(mproc_result_close(result));
     }
     CHECK_OK(mproc_free(block));
-    end(pool);
+    end_pool(pool);
 }
 
 static int die_at_first_in_place(const void *in, void *out)
@@ -224,7 +203,7 @@ static int die_at_first_in_place(const void *in, void *out)
 static void a_map_with_retries_succeeds_in_the_end(void)
 {
     enum { COUNT = 300 };
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_memory counters, in[COUNT];
     _Atomic int *tries = shared_ints(&counters, COUNT);
     for (int i = 0; i < COUNT; i++)
@@ -236,14 +215,14 @@ static void a_map_with_retries_succeeds_in_the_end(void)
     for (int i = 0; i < COUNT; i++)
         wrong += tries[i] != (i % 30 == 7 ? 2 : 1) || out[i] != tries[i] - 1;
     CU_ASSERT_EQUAL(wrong, 0);
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(counters));
 }
 
 static void an_imap_gives_the_error_of_the_item_that_killed(void)
 {
     enum { COUNT = 100 };
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     struct order orders[COUNT];
     for (int i = 0; i < COUNT; i++)
         orders[i] = (struct order){ i % 40 == 20 ? ABORT : OK, i };
@@ -268,7 +247,7 @@ static void an_imap_gives_the_error_of_the_item_that_killed(void)
         CU_ASSERT_EQUAL(died, 2);
         CHECK_OK(mproc_result_close(results));
     }
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- pools that cannot work ---- */
@@ -291,7 +270,7 @@ static void a_pool_whose_workers_cannot_initialize_says_so(void)
     static mproc_target *const initializers[] = { cannot_begin, crash_at_begin };
     for (int i = 0; i < 2; i++) {
         mproc_pool_options options = { .initializer = initializers[i] };
-        mproc_pool *pool = create_with(2, &options);
+        mproc_pool *pool = create_pool(2, &options);
         struct order order = { OK, 1 };
         int value;
         mproc_err err = mproc_pool_apply(pool, obey, &order, sizeof order, &value, sizeof value,
@@ -307,7 +286,7 @@ static void a_pool_whose_workers_cannot_initialize_says_so(void)
 static void too_many_deaths_break_a_pool_that_has_a_limit(void)
 {
     mproc_pool_options options = { .max_restarts = 3 };
-    mproc_pool *pool = create_with(1, &options);
+    mproc_pool *pool = create_pool(1, &options);
     struct order order = { KILL, 1 };
     int value, died = 0;
     mproc_err err;
@@ -332,7 +311,7 @@ static int sleep_for_ever(const void *in, void *out)
 
 static void shutdown_returns_though_tasks_never_end(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_result *results[4];
     for (int i = 0; i < 4; i++)
         CHECK_OK(mproc_pool_apply_async(pool, &results[i], sleep_for_ever, NULL, 0, 0, NULL));
@@ -344,7 +323,7 @@ static void shutdown_returns_though_tasks_never_end(void)
 
 static void queued_work_is_done_after_close_though_workers_die(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_result *results[100];
     for (int i = 0; i < 100; i++)
         results[i] = submit(pool, i % 10 == 5 ? KILL : OK, i, NULL);
@@ -354,7 +333,7 @@ static void queued_work_is_done_after_close_though_workers_die(void)
         if (i % 10 == 5)
             check_died(results[i]);
         else
-            check_value(results[i], i + 1);
+            check_result(results[i], i + 1);
     CHECK_OK(mproc_pool_destroy(pool));
 }
 
@@ -364,15 +343,6 @@ struct interrupted {
     mproc_memory block; /* ints: how many pids there are, pids */
 };
 
-static int tell_and_hang(const void *in, void *out)
-{
-    _Atomic int *ints = mproc_pointer(*(const mproc_memory *) in);
-    (void) out;
-    atomic_store(&ints[1 + mproc_worker_id()], (int) mproc_pid());
-    atomic_fetch_add(&ints[0], 1);
-    return hang_for_ever(NULL);
-}
-
 static int be_interrupted(void *argument)
 {
     struct interrupted *interrupted = argument;
@@ -380,7 +350,7 @@ static int be_interrupted(void *argument)
     CHILD_CHECK(become_group());
     CHILD_OK(mproc_pool_create(&pool, 3, NULL));
     for (int i = 0; i < 3; i++)
-        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_and_hang, &interrupted->block,
+        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_pid_and_hang, &interrupted->block,
                                         sizeof(mproc_memory), 0, NULL));
     CHILD_CHECK(wait_until(mproc_pointer(interrupted->block), 3));
     interrupt_group();
@@ -397,10 +367,7 @@ static void ctrl_c_ends_the_parent_and_its_workers_with_it(void)
     _Atomic int *ints = shared_ints(&interrupted.block, 4);
     mproc_process_options options = { 0 };
     CU_ASSERT_EQUAL(run_child(be_interrupted, &interrupted, sizeof interrupted, &options), -2);
-    for (int i = 1; i <= 3; i++) {
-        CU_ASSERT_TRUE(ints[i] > 0);
-        CU_ASSERT_TRUE(pid_ends_within(ints[i], 30000));
-    }
+    check_they_end(ints, 3);
     CHECK_OK(mproc_free(interrupted.block));
 }
 
@@ -455,7 +422,7 @@ static void a_worker_killed_for_memory_fails_only_its_task(void)
         skip("no memory cgroup can be made here");
         return;
     }
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_result *greedy, *results[20];
     CHECK_OK(
         mproc_pool_apply_async(pool, &greedy, take_all_memory, folder, sizeof folder, 0, NULL));
@@ -468,8 +435,8 @@ static void a_worker_killed_for_memory_fails_only_its_task(void)
         CHECK_FAILS(err, MPROC_EWORKERDIED);
     CHECK_OK(mproc_result_close(greedy));
     for (int i = 0; i < 20; i++)
-        check_value(results[i], i + 1);
-    end(pool);
+        check_result(results[i], i + 1);
+    end_pool(pool);
     for (int i = 0; i < 100 && remove(folder) != 0; i++)
         sleep_briefly();
 }
@@ -495,7 +462,7 @@ static void run_with_fault(const char *point, int pass)
     const char *const environment[] = { fault, NULL };
     mproc_process_options process = { .environment = environment };
     mproc_pool_options pool_options = { .process = &process, .poison_limit = 1000 };
-    mproc_pool *pool = create_with(2, &pool_options);
+    mproc_pool *pool = create_pool(2, &pool_options);
     mproc_task_options options = { .retries = 500, .chunksize = 3 };
     mproc_memory block, in[COUNT];
     _Atomic int *runs = shared_ints(&block, COUNT);
@@ -522,7 +489,7 @@ static void run_with_fault(const char *point, int pass)
     if (wrong)
         printf("\n    at %s, pass %d: %d wrong\n", point, pass, wrong);
     CHECK_OK(mproc_result_close(map));
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 #endif
@@ -544,7 +511,7 @@ static void submit_with_fault(const char *point, int pass)
     const char *const environment[] = { fault, NULL };
     mproc_process_options process = { .environment = environment };
     mproc_pool_options pool_options = { .process = &process };
-    mproc_pool *pool = create_with(2, &pool_options);
+    mproc_pool *pool = create_pool(2, &pool_options);
     mproc_memory block;
     shared_ints(&block, 1);
     mproc_result *results[4];
@@ -560,8 +527,8 @@ static void submit_with_fault(const char *point, int pass)
     }
     CU_ASSERT_TRUE(died >= 1);
     for (int i = 0; i < 50; i++)
-        check_value(submit(pool, OK, i, NULL), i + 1);
-    end(pool);
+        check_result(submit(pool, OK, i, NULL), i + 1);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 #endif
@@ -613,7 +580,7 @@ static void be_killed_submitting(const char *fault, int least, int also)
     mproc_process_options process = { .environment = environment };
     mproc_pool_options options = { .process = &process };
     uint64_t used = mproc__arena_used();
-    mproc_pool *pool = create_with(1, &options);
+    mproc_pool *pool = create_pool(1, &options);
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 2);
     mproc_result *result;
@@ -625,7 +592,7 @@ static void be_killed_submitting(const char *fault, int least, int also)
     CHECK_OK(mproc_result_close(result));
     for (int i = 0; i < 1000; i++)
         CHECK_OK(mproc_pool_apply_async(pool, NULL, run_one, &block, sizeof block, 0, NULL));
-    end(pool);
+    end_pool(pool);
     CU_ASSERT_EQUAL(atomic_load(&ints[RUN]), expected + 1000);
     CHECK_OK(mproc_free(block));
     CU_ASSERT_EQUAL(mproc__arena_used(), used);
@@ -670,16 +637,16 @@ static void a_worker_that_dies_when_it_is_ready_is_no_failed_start(void)
     mproc_pool_options options = { .initializer = be_doomed,
                                    .argument = &doomed,
                                    .argument_size = sizeof doomed };
-    mproc_pool *pool = create_with(2, &options);
+    mproc_pool *pool = create_pool(2, &options);
     for (int i = 0; i < 20; i++)
-        check_value(submit(pool, OK, i, NULL), i + 1);
+        check_result(submit(pool, OK, i, NULL), i + 1);
     mproc_pool_statistics statistics = { 0 };
     for (int i = 0; i < 60000 && statistics.died < DEATHS; i++) {
         CHECK_OK(mproc_pool_get_statistics(pool, &statistics));
         sleep_briefly();
     }
     CU_ASSERT_EQUAL(statistics.died, DEATHS);
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(doomed.block));
 #else
     skip("there are no fault points in this build");

@@ -154,7 +154,8 @@ static void a_socket_can_be_awaited_and_used_afterwards(void)
     size_t bad, moved;
     bool ready, more;
     CHECK_OK(mproc_plat_channel_listen(&listener, MPROC_FAMILY_INET, "127.0.0.1:0", 1, bound));
-    CU_ASSERT_EQUAL_FATAL(mproc_plat_channel_connect(&here, MPROC_FAMILY_INET, bound, in_seconds(60)), MPROC_OK);
+    CU_ASSERT_EQUAL_FATAL(mproc_plat_channel_connect(&here, MPROC_FAMILY_INET, bound, in_seconds(60)),
+                          MPROC_OK);
     CHECK_OK(mproc_plat_channel_waitable(&listener, &waitable));
     CHECK_OK(mproc_plat_await(&waitable, 1, in_seconds(60), &ready, &bad));
     CU_ASSERT_EQUAL_FATAL(mproc_plat_channel_accept(&listener, &there, peer), MPROC_OK);
@@ -176,7 +177,8 @@ static void a_socket_can_be_awaited_and_used_afterwards(void)
 }
 
 MPROC_CONTRACT_SUITE(await, child, MPROC_TEST(nothing_ready_times_out_and_not_early),
-                     MPROC_TEST(all_that_are_ready_are_told), MPROC_TEST(a_flag_stays_set_until_it_is_cleared),
+                     MPROC_TEST(all_that_are_ready_are_told),
+                     MPROC_TEST(a_flag_stays_set_until_it_is_cleared),
                      MPROC_TEST(setting_a_flag_wakes_who_waits_for_many),
                      MPROC_TEST(one_that_is_not_open_is_named),
                      MPROC_TEST(a_socket_can_be_awaited_and_used_afterwards))

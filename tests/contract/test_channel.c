@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The boundary: channels, the transport below connections. Every test runs with this system's own family (a Unix
+/* The boundary: channels, the transport below connections. Every test runs with the family of this system (a Unix
  * socket, a named pipe) and with TCP. */
 #include "contract.h"
 
@@ -85,8 +85,8 @@ static void send_all(struct mproc_plat_channel *channel, const void *bytes, size
 }
 
 /* Waits until something is there: bytes, or the end. */
-static mproc_err receive(struct mproc_plat_channel *channel, void *bytes, size_t size, size_t *got, bool *more,
-                         mproc_plat_handle *passed)
+static mproc_err receive(struct mproc_plat_channel *channel, void *bytes, size_t size, size_t *got,
+                         bool *more, mproc_plat_handle *passed)
 {
     mproc_err err;
     while ((err = mproc_plat_channel_read(channel, bytes, size, got, more, passed)) == MPROC_ETIMEDOUT)
@@ -103,7 +103,8 @@ static void check_bytes(struct mproc_plat_channel *channel, const unsigned char 
     for (size_t done = 0; done < size;) {
         size_t got = 0, left = size - done;
         bool more;
-        CU_ASSERT_EQUAL_FATAL(receive(channel, bytes, left < sizeof bytes ? left : sizeof bytes, &got, &more, &passed),
+        CU_ASSERT_EQUAL_FATAL(receive(channel, bytes, left < sizeof bytes ? left : sizeof bytes, &got, &more,
+                                      &passed),
                               MPROC_OK);
         CU_ASSERT_TRUE_FATAL(got > 0 && got <= left);
         CU_ASSERT_EQUAL(memcmp(bytes, expected + done, got), 0);
@@ -131,7 +132,8 @@ static void accepting_never_waits(void)
         CU_ASSERT_TRUE(pair.listener.listening);
         CU_ASSERT_TRUE(strlen(pair.bound) > 0);
         for (int try = 0; try < 3; try++)
-            CU_ASSERT_EQUAL(mproc_plat_channel_accept(&pair.listener, &pair.there, pair.peer), MPROC_ETIMEDOUT);
+            CU_ASSERT_EQUAL(mproc_plat_channel_accept(&pair.listener, &pair.there, pair.peer),
+                            MPROC_ETIMEDOUT);
         close_listener(&pair);
         if (family_of(i) == MPROC_FAMILY_UNIX)
             CU_ASSERT_FALSE(file_exists(pair.bound));
@@ -183,7 +185,8 @@ static void wrong_addresses_are_refused(void)
     CHECK_FAILS(mproc_plat_channel_listen(&channel, foreign, NULL, 8, bound), MPROC_ENOTSUP);
     CHECK_FAILS(mproc_plat_channel_connect(&channel, foreign, "x", in_seconds(60)), MPROC_ENOTSUP);
     CHECK_FAILS(mproc_plat_channel_listen(&channel, MPROC_FAMILY_INET, "no port", 8, bound), MPROC_EINVAL);
-    CHECK_FAILS(mproc_plat_channel_connect(&channel, MPROC_FAMILY_INET, "no port", in_seconds(60)), MPROC_EINVAL);
+    CHECK_FAILS(mproc_plat_channel_connect(&channel, MPROC_FAMILY_INET, "no port", in_seconds(60)),
+                MPROC_EINVAL);
     CU_ASSERT_EQUAL(channel.handle, 77);
     CU_ASSERT_STRING_EQUAL(bound, "untouched");
 }
@@ -268,7 +271,8 @@ static void messages_stay_whole_where_they_are(void)
             bool more = true;
             mproc_plat_handle passed;
             while (more) {
-                CU_ASSERT_EQUAL_FATAL(receive(&pair.there, read + done, 70000 - done, &got, &more, &passed), MPROC_OK);
+                CU_ASSERT_EQUAL_FATAL(receive(&pair.there, read + done, 70000 - done, &got, &more, &passed),
+                                      MPROC_OK);
                 done += got;
             }
             thread_join(thread);
@@ -292,7 +296,8 @@ static void a_full_channel_takes_no_more_and_says_how_much_it_took(void)
             size_t written = SIZE + 1;
             connect_pair(&pair, family_of(i));
             int64_t begin = mproc_plat_now(), deadline = lengths[j] ? begin + lengths[j] : 0;
-            CU_ASSERT_EQUAL(mproc_plat_channel_write(&pair.here, bytes, SIZE, MPROC_PLAT_NONE, deadline, &written),
+            CU_ASSERT_EQUAL(mproc_plat_channel_write(&pair.here, bytes, SIZE, MPROC_PLAT_NONE, deadline,
+                                                     &written),
                             MPROC_ETIMEDOUT);
             CU_ASSERT_TRUE(mproc_plat_now() - begin >= lengths[j]);
             CU_ASSERT_TRUE_FATAL(written < SIZE);
@@ -323,7 +328,8 @@ static void the_end_is_told_to_both_sides(void)
         /* No SIGPIPE; the first write may still go into the void. */
         mproc_err err = MPROC_OK;
         for (int j = 0; j < 1000 && err == MPROC_OK; j++)
-            err = mproc_plat_channel_write(&pair.there, bytes, 1 << 20, MPROC_PLAT_NONE, in_seconds(60), &written);
+            err = mproc_plat_channel_write(&pair.there, bytes, 1 << 20, MPROC_PLAT_NONE, in_seconds(60),
+                                           &written);
         CU_ASSERT_EQUAL(err, MPROC_ECLOSED);
         free(bytes);
         close_pair(&pair);
@@ -362,8 +368,7 @@ static void a_channel_can_be_made_of_its_handle(void)
     mproc_plat_handle file = MPROC_PLAT_NONE;
     CHECK_OK(mproc_plat_stdio_open(0, NULL, &file));
     CHECK_FAILS(mproc_plat_channel_adopt(&none, file, MPROC_FAMILY_INET), MPROC_EINVAL);
-    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, foreign_family()),
-                MPROC_ENOTSUP);
+    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, foreign_family()), MPROC_ENOTSUP);
     CU_ASSERT_EQUAL(none.handle, 77);
     mproc_plat_handle_close(file);
 }
@@ -381,21 +386,22 @@ static void a_handle_goes_over_the_systems_own_family_only(void)
     CHECK_OK(mproc_plat_stdio_open(0, "passed", &file));
 
     connect_pair(&pair, MPROC_FAMILY_INET);
-    CHECK_FAILS(mproc_plat_channel_pack(&pair.here, file, MPROC_NATIVE_FILE, message + 1, sizeof message - 1, &used,
-                                        &passed),
+    CHECK_FAILS(mproc_plat_channel_pack(&pair.here, file, MPROC_NATIVE_FILE, message + 1, sizeof message - 1,
+                                        &used, &passed),
                 MPROC_ENOTSUP);
     close_pair(&pair);
 
     connect_pair(&pair, mproc_plat_channel_family());
-    CHECK_OK(mproc_plat_channel_pack(&pair.here, file, MPROC_NATIVE_FILE, message + 1, sizeof message - 1, &used,
-                                     &passed));
+    CHECK_OK(mproc_plat_channel_pack(&pair.here, file, MPROC_NATIVE_FILE, message + 1, sizeof message - 1,
+                                     &used, &passed));
     CHECK_OK(mproc_plat_channel_write(&pair.here, message, 1 + used, passed, in_seconds(60), &written));
     mproc_plat_handle_close(file); /* it is on its way */
     memset(message, 0, sizeof message);
     CHECK_OK(receive(&pair.there, message, sizeof message, &got, &more, &passed));
     CU_ASSERT_EQUAL(got, 1 + used);
     CU_ASSERT_EQUAL(message[0], 'x');
-    CHECK_FAILS(mproc_plat_channel_unpack(&pair.there, message + 1, used + 1, MPROC_PLAT_NONE, MPROC_NATIVE_FILE, &came),
+    CHECK_FAILS(mproc_plat_channel_unpack(&pair.there, message + 1, used + 1, MPROC_PLAT_NONE,
+                                          MPROC_NATIVE_FILE, &came),
                 MPROC_EPROTO);
     CU_ASSERT_EQUAL(came, MPROC_PLAT_NONE);
     CHECK_OK(mproc_plat_channel_unpack(&pair.there, message + 1, used, passed, MPROC_NATIVE_FILE, &came));
@@ -406,10 +412,11 @@ static void a_handle_goes_over_the_systems_own_family_only(void)
     remove_file("passed");
 }
 
-MPROC_CONTRACT_SUITE(channel, child, MPROC_TEST(accepting_never_waits), MPROC_TEST(who_connects_is_accepted_in_turn),
-                     MPROC_TEST(an_address_is_had_once_and_only_while_somebody_listens),
-                     MPROC_TEST(wrong_addresses_are_refused), MPROC_TEST(reading_never_waits_and_parts_are_told),
-                     MPROC_TEST(bytes_arrive_once_and_in_order), MPROC_TEST(messages_stay_whole_where_they_are),
-                     MPROC_TEST(a_full_channel_takes_no_more_and_says_how_much_it_took),
-                     MPROC_TEST(the_end_is_told_to_both_sides), MPROC_TEST(a_channel_can_be_made_of_its_handle),
-                     MPROC_TEST(a_handle_goes_over_the_systems_own_family_only))
+MPROC_CONTRACT_SUITE(
+    channel, child, MPROC_TEST(accepting_never_waits), MPROC_TEST(who_connects_is_accepted_in_turn),
+    MPROC_TEST(an_address_is_had_once_and_only_while_somebody_listens),
+    MPROC_TEST(wrong_addresses_are_refused), MPROC_TEST(reading_never_waits_and_parts_are_told),
+    MPROC_TEST(bytes_arrive_once_and_in_order), MPROC_TEST(messages_stay_whole_where_they_are),
+    MPROC_TEST(a_full_channel_takes_no_more_and_says_how_much_it_took),
+    MPROC_TEST(the_end_is_told_to_both_sides), MPROC_TEST(a_channel_can_be_made_of_its_handle),
+    MPROC_TEST(a_handle_goes_over_the_systems_own_family_only))
