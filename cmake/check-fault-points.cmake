@@ -1,32 +1,38 @@
 # SPDX-License-Identifier: MIT
-# Every fault point of the library has a test that names it:
-#   cmake -D SOURCE=<checkout> -P cmake/check-fault-points.cmake
-file(GLOB sources "${SOURCE}/core/*.[ch]" "${SOURCE}/posix/*.[ch]" "${SOURCE}/win32/*.[ch]")
-file(GLOB_RECURSE tests "${SOURCE}/tests/*.c")
+# The test source.fault_points: every point at which a process can be killed is one that a test kills at.
+#   cmake -DSOURCE=folder -P check-fault-points.cmake
+cmake_minimum_required(VERSION 3.24)
 
-set(named "")
-foreach(file IN LISTS tests)
-  file(READ "${file}" text)
-  string(APPEND named "${text}")
-endforeach()
-
-set(missing "")
-set(count 0)
-foreach(file IN LISTS sources)
-  file(STRINGS "${file}" lines REGEX "MPROC_FAULT\\(\"")
-  foreach(line IN LISTS lines)
-    string(REGEX REPLACE ".*MPROC_FAULT\\(\"([^\"]+)\".*" "\\1" point "${line}")
-    math(EXPR count "${count} + 1")
-    # by its name alone, or as the beginning of "name:count:action"
-    string(FIND "${named}" "\"${point}\"" alone)
-    string(FIND "${named}" "${point}:" in_variable)
-    if(alone EQUAL -1 AND in_variable EQUAL -1)
-      list(APPEND missing "${point}")
-    endif()
+# read_all(result pattern...): the text of all files, without what would end an item of a list
+function(read_all result)
+  file(GLOB_RECURSE files ${ARGN})
+  set(text)
+  foreach(file IN LISTS files)
+    file(READ "${file}" one)
+    string(APPEND text "${one}\n")
   endforeach()
-endforeach()
+  string(REGEX REPLACE "[][;\\\\]" " " text "${text}")
+  set(${result} "${text}" PARENT_SCOPE)
+endfunction()
 
-if(missing OR count EQUAL 0)
-  message(FATAL_ERROR "of ${count} fault points no test names these: ${missing}")
+# names(result text before after): what stands between the two in the text
+function(names result text before after)
+  string(REGEX MATCHALL "${before}[a-z_]+[.][a-z_]+${after}" names "${text}")
+  list(TRANSFORM names REPLACE "^.*[\"=]([a-z_]+[.][a-z_]+).*$" "\\1")
+  list(REMOVE_DUPLICATES names)
+  set(${result} ${names} PARENT_SCOPE)
+endfunction()
+
+read_all(source "${SOURCE}/core/*.[ch]" "${SOURCE}/posix/*.[ch]" "${SOURCE}/win32/*.[ch]")
+read_all(tests "${SOURCE}/tests/*.[ch]")
+names(points "${source}" "MPROC_FAULT[(]\"" "\"[)]")
+names(tested "${tests}" "[\"=]" "[\":]")
+if(NOT points OR NOT tested)
+  message(FATAL_ERROR "no fault points found in ${SOURCE}")
 endif()
-message("tests name all ${count} places of fault points")
+
+foreach(point IN LISTS points)
+  if(NOT point IN_LIST tested)
+    message(SEND_ERROR "no test in tests/ names the fault point ${point}")
+  endif()
+endforeach()

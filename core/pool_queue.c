@@ -4,6 +4,7 @@
  * Who is killed holding the latch, and what the next holder finds:
  *   between taking a record from the free list and queueing it: a record that is FILLING and nobody's: lost
  *     until the pool ends. Only a worker that submits can lose one.
+ *   between a slab and the number of slabs: the next one that needs a slab takes this one.
  *   in a list of waiting records, linked but not counted, or counted twice: repair() counts again.
  *   between an entry of a ring and its tail: the entry is not there; what the record waits in is unchanged.
  *   between the ring's tail and the list's head: the reference is in both, which does no harm. */
@@ -14,11 +15,16 @@
 
 #include <string.h>
 
+static uint64_t first_line(uint64_t handle)
+{
+    return pool_align((handle & POSITION_MASK) * UNIT + sizeof(struct block));
+}
+
 mproc_err mproc__pool_lines(uint64_t size, uint64_t *handle, uint64_t *offset)
 {
     mproc_err err = mproc__arena_alloc(BLOCK_TASK, size + POOL_LINE, handle);
     if (err == MPROC_OK)
-        *offset = pool_align((*handle & POSITION_MASK) * UNIT + sizeof(struct block));
+        *offset = first_line(*handle);
     return err;
 }
 
@@ -47,12 +53,13 @@ static mproc_err add_slab(struct pool_shared *shared)
     if (slab == POOL_SLABS)
         return mproc__fail(MPROC_ENOMEM, "the pool has %u tasks under way, the most there can be",
                            atomic_load(&shared->records));
-    uint64_t count = (uint64_t) POOL_FIRST_SLAB << slab, handle, at;
-    mproc_err err = mproc__pool_lines(count * sizeof(struct task), &handle, &at);
+    uint64_t count = (uint64_t) POOL_FIRST_SLAB << slab, at;
+    uint64_t handle = atomic_load(&shared->slab[slab]); /* of a killed worker that did not come to count it */
+    mproc_err err = handle ? MPROC_OK : mproc__pool_lines(count * sizeof(struct task), &handle, &at);
     if (err != MPROC_OK)
         return err;
     atomic_store(&shared->slab[slab], handle);
-    atomic_store(&shared->slab_at[slab], at);
+    atomic_store(&shared->slab_at[slab], first_line(handle));
     MPROC_FAULT("pool.slab_set");
     atomic_store(&shared->slabs, slab + 1);
     return MPROC_OK;

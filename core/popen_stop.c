@@ -3,6 +3,7 @@
 #include "popen.h"
 
 #include "runtime.h"
+#include "stop.h"
 
 #include <stdlib.h>
 
@@ -31,16 +32,19 @@ mproc_err mproc_popen_kill(mproc_popen *child)
     return mproc_popen_send_signal(child, KILL);
 }
 
+static mproc_err send_stop(void *child, bool force)
+{
+    return mproc_popen_send_signal(child, force ? KILL : TERMINATE);
+}
+
+static mproc_err wait_for(void *child, mproc_ms timeout)
+{
+    return mproc_popen_wait(child, timeout);
+}
+
 mproc_err mproc_popen_stop(mproc_popen *child, mproc_ms grace)
 {
-    mproc_err err = mproc_popen_terminate(child);
-    if (err != MPROC_OK)
-        return err;
-    err = mproc_popen_wait(child, grace);
-    if (err != MPROC_ETIMEDOUT)
-        return err;
-    err = mproc_popen_kill(child);
-    return err == MPROC_OK ? mproc_popen_wait(child, MPROC_FOREVER) : err;
+    return mproc__stop(&(struct stoppable){ child, send_stop, wait_for }, grace);
 }
 
 /* ---- the tree ---- */

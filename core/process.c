@@ -7,6 +7,7 @@
 #include "runtime.h"
 #include "self.h"
 #include "start.h"
+#include "stop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -380,7 +381,7 @@ mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
 
 /* ---- ending ---- */
 
-static mproc_err send_stop(mproc_process *process, bool force)
+static mproc_err send_stop(void *process, bool force)
 {
     mproc_err err = MPROC_OK;
     struct child *child = find_locked(process, &err, &err);
@@ -404,17 +405,14 @@ mproc_err mproc_process_kill(mproc_process *process)
     return send_stop(process, true);
 }
 
+static mproc_err join(void *process, mproc_ms timeout)
+{
+    return mproc_process_join(process, timeout);
+}
+
 mproc_err mproc_process_stop(mproc_process *process, mproc_ms grace)
 {
-    mproc_err err = mproc_process_terminate(process);
-    if (err == MPROC_OK)
-        err = mproc_process_join(process, grace);
-    if (err == MPROC_ETIMEDOUT) {
-        err = mproc_process_kill(process);
-        if (err == MPROC_OK)
-            err = mproc_process_join(process, MPROC_FOREVER);
-    }
-    return err;
+    return mproc__stop(&(struct stoppable){ process, send_stop, join }, grace);
 }
 
 mproc_err mproc_process_close(mproc_process *process)

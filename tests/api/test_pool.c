@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Pool: what Python's has, in Python's rules. */
+#include "pool.h"
 #include "suite.h"
 #include "system.h"
 
 #include "arena.h"
 #include "platform.h"
-
-static int square(const void *in, void *out)
-{
-    const int *number = in;
-    *(int *) out = *number * *number;
-    return 0;
-}
 
 static int fail_odd(const void *in, void *out)
 {
@@ -20,35 +14,21 @@ static int fail_odd(const void *in, void *out)
     return *number % 2 ? 7 + *number : 0;
 }
 
-static mproc_pool *create(size_t workers)
-{
-    mproc_pool *pool = NULL;
-    CHECK_OK(mproc_pool_create(&pool, workers, NULL));
-    return pool;
-}
-
-static void end(mproc_pool *pool)
-{
-    CHECK_OK(mproc_pool_close(pool));
-    CHECK_OK(mproc_pool_join(pool, 60000));
-    CHECK_OK(mproc_pool_destroy(pool));
-}
-
 /* ---- apply ---- */
 
 static void apply_runs_a_task_in_another_process(void)
 {
-    mproc_pool *pool = create(2);
+    mproc_pool *pool = create_pool(2, NULL);
     int number = 12, result = 0;
     CHECK_OK(mproc_pool_apply(pool, square, &number, sizeof number, &result, sizeof result, 60000));
     CU_ASSERT_EQUAL(result, 144);
-    end(pool);
+    end_pool(pool);
 }
 
 static void many_results_come_whatever_their_order(void)
 {
     enum { COUNT = 10000 };
-    mproc_pool *pool = create(2);
+    mproc_pool *pool = create_pool(2, NULL);
     static mproc_result *results[COUNT];
     for (int i = 0; i < COUNT; i++)
         CHECK_OK(
@@ -59,12 +39,12 @@ static void many_results_come_whatever_their_order(void)
         CU_ASSERT_EQUAL(result, i * i);
         CHECK_OK(mproc_result_close(results[i]));
     }
-    end(pool);
+    end_pool(pool);
 }
 
 static void a_task_that_fails_says_what_it_returned(void)
 {
-    mproc_pool *pool = create(1);
+    mproc_pool *pool = create_pool(1, NULL);
     int number = 3, result = 0;
     mproc_result *failed;
     bool successful = true;
@@ -76,7 +56,7 @@ static void a_task_that_fails_says_what_it_returned(void)
     CHECK_OK(mproc_result_successful(failed, &successful));
     CU_ASSERT_FALSE(successful);
     CHECK_OK(mproc_result_close(failed));
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- map ---- */
@@ -84,7 +64,7 @@ static void a_task_that_fails_says_what_it_returned(void)
 static void map_fills_an_array_in_order(void)
 {
     enum { COUNT = 5000 };
-    mproc_pool *pool = create(3);
+    mproc_pool *pool = create_pool(3, NULL);
     static int in[COUNT], out[COUNT];
     static const size_t chunks[] = { 0, 1, 7, COUNT, COUNT * 2 };
     for (size_t c = 0; c < sizeof chunks / sizeof chunks[0]; c++) {
@@ -97,13 +77,13 @@ static void map_fills_an_array_in_order(void)
             wrong += out[i] != i * i;
         CU_ASSERT_EQUAL(wrong, 0);
     }
-    end(pool);
+    end_pool(pool);
 }
 
 static void imap_gives_results_in_order_and_unordered_all_of_them(void)
 {
     enum { COUNT = 3000 };
-    mproc_pool *pool = create(2);
+    mproc_pool *pool = create_pool(2, NULL);
     static int in[COUNT];
     for (int i = 0; i < COUNT; i++)
         in[i] = i;
@@ -127,12 +107,12 @@ static void imap_gives_results_in_order_and_unordered_all_of_them(void)
         CHECK_FAILS(mproc_result_next(results, NULL, NULL, 60000), MPROC_ENOTFOUND);
         CHECK_OK(mproc_result_close(results));
     }
-    end(pool);
+    end_pool(pool);
 }
 
 static void maps_closed_while_they_run_leave_nothing(void)
 {
-    mproc_pool *pool = create(2);
+    mproc_pool *pool = create_pool(2, NULL);
     int in[100];
     for (int i = 0; i < 100; i++)
         in[i] = i;
@@ -148,7 +128,7 @@ static void maps_closed_while_they_run_leave_nothing(void)
     }
     /* at most a few that have not been settled yet */
     CU_ASSERT_TRUE(mproc__arena_used() < used + 40 * 20000);
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- ends ---- */
@@ -169,22 +149,13 @@ static void a_forgotten_pool_ends_with_its_process(void)
     CU_ASSERT_EQUAL(run_child(forget_pool, NULL, 0, NULL), 0);
 }
 
-static int tell_and_hang(const void *in, void *out)
-{
-    _Atomic int *ints = mproc_pointer(*(const mproc_memory *) in);
-    (void) out;
-    atomic_store(&ints[1 + mproc_worker_id()], (int) mproc_pid());
-    atomic_fetch_add(&ints[0], 1);
-    return hang_for_ever(NULL);
-}
-
 static int be_killed_with_a_pool(void *argument)
 {
     mproc_memory *block = argument;
     mproc_pool *pool;
     CHILD_OK(mproc_pool_create(&pool, 2, NULL));
     for (int i = 0; i < 2; i++)
-        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_and_hang, block, sizeof *block, 0, NULL));
+        CHILD_OK(mproc_pool_apply_async(pool, NULL, tell_pid_and_hang, block, sizeof *block, 0, NULL));
     CHILD_CHECK(wait_until(mproc_pointer(*block), 2));
     kill_hard(mproc_pid());
     return hang_for_ever(NULL);
@@ -195,10 +166,7 @@ static void workers_end_when_their_parent_is_killed(void)
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 3);
     CU_ASSERT_NOT_EQUAL(run_child(be_killed_with_a_pool, &block, sizeof block, NULL), 0);
-    for (int i = 1; i <= 2; i++) {
-        CU_ASSERT_TRUE(ints[i] > 0);
-        CU_ASSERT_TRUE(pid_ends_within(ints[i], 30000));
-    }
+    check_they_end(ints, 2);
     CHECK_OK(mproc_free(block));
 }
 
@@ -206,12 +174,12 @@ static void many_pools_leave_nothing(void)
 {
     uint64_t used = mproc__arena_used();
     for (int i = 0; i < 30; i++) {
-        mproc_pool *pool = create(1 + (size_t) i % 3);
+        mproc_pool *pool = create_pool(1 + (size_t) i % 3, NULL);
         int number = i, result = 0;
         if (i % 2)
             CHECK_OK(mproc_pool_apply(pool, square, &number, sizeof number, &result, sizeof result, 60000));
         CU_ASSERT_EQUAL(result, i % 2 ? i * i : 0);
-        end(pool);
+        end_pool(pool);
     }
     CU_ASSERT_EQUAL(mproc__arena_used(), used);
 }

@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Pool beyond Python's: time-outs, cancelling, priorities, bounds, resizing, recycling, callbacks. */
+#include "pool.h"
 #include "suite.h"
 #include "system.h"
 
 #include "platform.h"
 
-static mproc_pool *create_with(size_t workers, const mproc_pool_options *options)
-{
-    mproc_pool *pool = NULL;
-    CHECK_OK(mproc_pool_create(&pool, workers, options));
-    return pool;
-}
-
-static void end(mproc_pool *pool)
-{
-    CHECK_OK(mproc_pool_close(pool));
-    CHECK_OK(mproc_pool_join(pool, 60000));
-    CHECK_OK(mproc_pool_destroy(pool));
-}
-
 /* ---- tasks ---- */
-
-static int square(const void *in, void *out)
-{
-    const int *number = in;
-    *(int *) out = *number * *number;
-    return 0;
-}
 
 static int hang(const void *in, void *out)
 {
@@ -64,14 +44,6 @@ static mproc_result *submit_door(mproc_pool *pool, mproc_memory block, int numbe
     return result;
 }
 
-static void check_door(mproc_result *result, int number)
-{
-    int value = -1;
-    CHECK_OK(mproc_result_get(result, &value, sizeof value, 60000));
-    CU_ASSERT_EQUAL(value, number);
-    CHECK_OK(mproc_result_close(result));
-}
-
 /* ---- callbacks ---- */
 
 struct called {
@@ -105,7 +77,7 @@ static int end_process(const void *in, void *out)
 
 static void callbacks_run_in_the_parent(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     struct called called = { .pid = mproc_pid() };
     mproc_task_options options = { .callback = add_up,
                                    .error_callback = count_error,
@@ -120,7 +92,7 @@ static void callbacks_run_in_the_parent(void)
     CU_ASSERT_TRUE(wait_until(&called.count, 203));
     CU_ASSERT_EQUAL(called.sum, sum);
     CU_ASSERT_EQUAL(called.errors, 3);
-    end(pool);
+    end_pool(pool);
 }
 
 struct destroyer {
@@ -140,13 +112,13 @@ static void destroy_in_callback(void *context, const void *out, size_t size)
 
 static void a_pool_is_not_destroyed_in_its_callback(void)
 {
-    struct destroyer destroyer = { .pool = create_with(1, NULL) };
+    struct destroyer destroyer = { .pool = create_pool(1, NULL) };
     mproc_task_options options = { .callback = destroy_in_callback, .context = &destroyer };
     CHECK_OK(mproc_pool_apply_async(destroyer.pool, NULL, square, &(int){ 2 }, sizeof(int), sizeof(int),
                                     &options));
     CU_ASSERT_TRUE(wait_until(&destroyer.count, 1));
     CU_ASSERT_EQUAL(destroyer.err, MPROC_ESTATE);
-    end(destroyer.pool);
+    end_pool(destroyer.pool);
 }
 
 static void check_array(void *context, const void *out, size_t size)
@@ -167,7 +139,7 @@ static void note_progress(void *context, size_t done, size_t count)
 
 static void a_maps_callback_gets_the_array_and_progress_ends_at_its_end(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     struct called called = { .pid = mproc_pid() };
     int in[100], sum = 0;
     for (int i = 0; i < 100; i++) {
@@ -188,12 +160,12 @@ static void a_maps_callback_gets_the_array_and_progress_ends_at_its_end(void)
     CU_ASSERT_EQUAL(data[99], 99 * 99);
     CU_ASSERT_EQUAL(mproc_result_size(result), 100 * sizeof(int));
     CHECK_OK(mproc_result_close(result));
-    end(pool);
+    end_pool(pool);
 }
 
 static void every_map_of_many_has_its_callback(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     struct called called = { .pid = mproc_pid() };
     int in[20];
     for (int i = 0; i < 20; i++)
@@ -209,7 +181,7 @@ static void every_map_of_many_has_its_callback(void)
     CU_ASSERT_EQUAL(called.sum, 30 * 2470);
     for (int i = 0; i < 30; i++)
         CHECK_OK(mproc_result_close(results[i]));
-    end(pool);
+    end_pool(pool);
     CU_ASSERT_EQUAL(called.count, 30);
 }
 
@@ -217,7 +189,7 @@ static void every_map_of_many_has_its_callback(void)
 
 static void a_task_over_its_timeout_is_killed_and_only_it(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_task_options options = { .timeout = 50 };
     mproc_result *slow, *quick[20];
     CHECK_OK(mproc_pool_apply_async(pool, &slow, hang, NULL, 0, 0, &options));
@@ -235,7 +207,7 @@ static void a_task_over_its_timeout_is_killed_and_only_it(void)
     CHECK_OK(mproc_pool_get_statistics(pool, &statistics));
     CU_ASSERT_EQUAL(statistics.timed_out, 1);
     CU_ASSERT_EQUAL(statistics.died, 0);
-    end(pool);
+    end_pool(pool);
 }
 
 static int hang_at_five(const void *in, void *out)
@@ -247,7 +219,7 @@ static int hang_at_five(const void *in, void *out)
 
 static void an_items_timeout_is_its_own(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     int in[40], out[40];
     for (int i = 0; i < 40; i++)
         in[i] = i, out[i] = -1;
@@ -262,7 +234,7 @@ static void an_items_timeout_is_its_own(void)
         CU_ASSERT_TRUE(i == 5 || out[i] == i);
     }
     CHECK_OK(mproc_result_close(result));
-    end(pool);
+    end_pool(pool);
 }
 
 static int stop_when_asked(const void *in, void *out)
@@ -276,23 +248,23 @@ static int stop_when_asked(const void *in, void *out)
 
 static void a_soft_timeout_asks_the_task_to_stop(void)
 {
-    mproc_pool *pool = create_with(1, NULL);
+    mproc_pool *pool = create_pool(1, NULL);
     mproc_task_options options = { .soft_timeout = 20 };
     mproc_result *result;
     CHECK_OK(
         mproc_pool_apply_async(pool, &result, stop_when_asked, NULL, 0, sizeof(int), &options));
-    check_door(result, 77);
+    check_result(result, 77);
     int out[3] = { 0 };
     CHECK_OK(mproc_pool_map(pool, stop_when_asked, NULL, 0, out, sizeof *out, 3, &options));
     CU_ASSERT_EQUAL(out[2], 77);
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- cancelling ---- */
 
 static void a_queued_task_can_be_cancelled_and_a_running_one_killed(void)
 {
-    mproc_pool *pool = create_with(1, NULL);
+    mproc_pool *pool = create_pool(1, NULL);
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 10);
     mproc_result *running = submit_door(pool, block, 1, NULL);
@@ -306,18 +278,18 @@ static void a_queued_task_can_be_cancelled_and_a_running_one_killed(void)
     CHECK_OK(mproc_result_cancel(running, true));
     CHECK_FAILS(mproc_result_get(running, NULL, 0, 60000), MPROC_ECANCELLED);
     atomic_store(&ints[OPEN], 1);
-    check_door(last, 3);
+    check_result(last, 3);
     CU_ASSERT_EQUAL(ints[ARRIVED], 2);
     CHECK_OK(mproc_result_close(queued));
     CHECK_OK(mproc_result_close(running));
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 
 static void a_cancelled_map_ends_without_its_other_items(void)
 {
     enum { COUNT = 1000 };
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, FIRST + COUNT);
     static struct door doors[COUNT];
@@ -334,7 +306,7 @@ static void a_cancelled_map_ends_without_its_other_items(void)
     CU_ASSERT_EQUAL(ints[ARRIVED], 2);
     CU_ASSERT_EQUAL(mproc_result_done(result), COUNT);
     CHECK_OK(mproc_result_close(result));
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 
@@ -342,7 +314,7 @@ static void a_cancelled_map_ends_without_its_other_items(void)
 
 static void higher_priorities_begin_first(void)
 {
-    mproc_pool *pool = create_with(1, NULL);
+    mproc_pool *pool = create_pool(1, NULL);
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 20);
     mproc_result *results[6];
@@ -353,16 +325,16 @@ static void higher_priorities_begin_first(void)
         results[i + 1] = submit_door(pool, block, i - 2, &options);
     }
     atomic_store(&ints[OPEN], 1);
-    check_door(results[0], 100);
+    check_result(results[0], 100);
     for (int i = 0; i < 5; i++)
-        check_door(results[i + 1], i - 2);
+        check_result(results[i + 1], i - 2);
     for (int i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(ints[FIRST + 1 + i], 2 - i);
     mproc_task_options wrong = { .priority = 3 };
     CHECK_FAILS(mproc_pool_apply_async(pool, NULL, square, &(int){ 1 }, sizeof(int), sizeof(int),
                                        &wrong),
                 MPROC_EINVAL);
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 
@@ -376,23 +348,23 @@ static int short_work(const void *in, void *out)
 
 static void a_higher_task_does_not_wait_for_a_whole_map(void)
 {
-    mproc_pool *pool = create_with(1, NULL);
+    mproc_pool *pool = create_pool(1, NULL);
     mproc_result *map, *single;
     mproc_task_options low = { .priority = -1, .chunksize = 1 }, high = { .priority = 1 };
     CHECK_OK(mproc_pool_map_async(pool, &map, short_work, NULL, 0, NULL, 0, 500, &low));
     CHECK_OK(mproc_pool_apply_async(pool, &single, square, &(int){ 3 }, sizeof(int), sizeof(int),
                                     &high));
-    check_door(single, 9);
+    check_result(single, 9);
     CU_ASSERT_TRUE(mproc_result_done(map) < 500);
     CHECK_OK(mproc_result_get(map, NULL, 0, 60000));
     CHECK_OK(mproc_result_close(map));
-    end(pool);
+    end_pool(pool);
 }
 
 static void long_tasks_do_not_wait_behind_each_other(void)
 {
     /* many short ones teach the workers to fetch several; then two long ones must not end in one lane */
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 20);
     for (int round = 0; round < 20; round++) {
@@ -405,7 +377,7 @@ static void long_tasks_do_not_wait_behind_each_other(void)
         CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 2));
         atomic_store(&ints[OPEN], 1);
         for (int i = 0; i < 2; i++)
-            check_door(longs[i], i);
+            check_result(longs[i], i);
         for (int i = 0; i < 300; i++) {
             CHECK_OK(mproc_result_wait(shorts[i], 60000));
             CHECK_OK(mproc_result_close(shorts[i]));
@@ -413,7 +385,7 @@ static void long_tasks_do_not_wait_behind_each_other(void)
         for (int i = 0; i < 5; i++)
             atomic_store(&ints[i], 0);
     }
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 
@@ -422,7 +394,7 @@ static void long_tasks_do_not_wait_behind_each_other(void)
 static void no_more_tasks_are_under_way_than_allowed(void)
 {
     mproc_pool_options options = { .max_pending = 3, .submit_timeout = 30 };
-    mproc_pool *pool = create_with(1, &options);
+    mproc_pool *pool = create_pool(1, &options);
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 20);
     mproc_result *results[3], *fourth;
@@ -434,13 +406,13 @@ static void no_more_tasks_are_under_way_than_allowed(void)
                 MPROC_ETIMEDOUT);
     atomic_store(&ints[OPEN], 1);
     for (int i = 0; i < 3; i++)
-        check_door(results[i], i);
-    end(pool);
+        check_result(results[i], i);
+    end_pool(pool);
     options.submit_timeout = 0;
-    pool = create_with(1, &options);
+    pool = create_pool(1, &options);
     for (int i = 0; i < 300; i++)
         CHECK_OK(mproc_pool_apply_async(pool, NULL, square, &i, sizeof i, sizeof i, NULL));
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 
@@ -458,7 +430,7 @@ static int tell_worker(const void *in, void *out)
 
 static void every_worker_runs_it_once_and_keeps_its_state(void)
 {
-    mproc_pool *pool = create_with(3, NULL);
+    mproc_pool *pool = create_pool(3, NULL);
     int answers[3][2];
     for (int round = 1; round <= 3; round++) {
         size_t count = 3;
@@ -473,7 +445,7 @@ static void every_worker_runs_it_once_and_keeps_its_state(void)
     }
     CU_ASSERT_EQUAL(mproc_worker_id(), SIZE_MAX);
     CU_ASSERT_PTR_NULL(mproc_worker_state(8));
-    end(pool);
+    end_pool(pool);
 }
 
 static int tell_pid(const void *in, void *out)
@@ -486,7 +458,7 @@ static int tell_pid(const void *in, void *out)
 static void workers_are_replaced_after_so_many_tasks(void)
 {
     mproc_pool_options options = { .max_tasks_per_child = 2 };
-    mproc_pool *pool = create_with(1, &options);
+    mproc_pool *pool = create_pool(1, &options);
     int64_t pids[7];
     for (int i = 0; i < 7; i++)
         CHECK_OK(mproc_pool_apply(pool, tell_pid, NULL, 0, &pids[i], sizeof *pids, 60000));
@@ -502,7 +474,7 @@ static void workers_are_replaced_after_so_many_tasks(void)
     mproc_task_options one = { .chunksize = 1 };
     CHECK_OK(mproc_pool_map(pool, tell_pid, NULL, 0, out, sizeof *out, 50, &one));
     CU_ASSERT_NOT_EQUAL(out[0], out[49]);
-    end(pool);
+    end_pool(pool);
 }
 
 static int use_memory(const void *in, void *out)
@@ -523,22 +495,22 @@ static void workers_are_replaced_when_they_have_grown_or_aged(void)
     mproc_pool_options grown = { .max_memory_per_child = 48 << 20 },
                        aged = { .max_age_of_child = 1 };
     int64_t pids[2];
-    mproc_pool *pool = create_with(1, &grown);
+    mproc_pool *pool = create_pool(1, &grown);
     for (int i = 0; i < 2; i++)
         CHECK_OK(mproc_pool_apply(pool, use_memory, NULL, 0, &pids[i], sizeof *pids, 60000));
     CU_ASSERT_NOT_EQUAL(pids[0], pids[1]);
-    end(pool);
-    pool = create_with(1, &aged);
+    end_pool(pool);
+    pool = create_pool(1, &aged);
     CHECK_OK(mproc_pool_apply(pool, tell_pid, NULL, 0, &pids[0], sizeof *pids, 60000));
     mproc_plat_sleep(5000000);
     CHECK_OK(mproc_pool_apply(pool, tell_pid, NULL, 0, &pids[1], sizeof *pids, 60000));
     CU_ASSERT_NOT_EQUAL(pids[0], pids[1]);
-    end(pool);
+    end_pool(pool);
 }
 
 static void a_pool_grows_and_shrinks_while_it_runs(void)
 {
-    mproc_pool *pool = create_with(1, NULL);
+    mproc_pool *pool = create_pool(1, NULL);
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 20);
     mproc_result *results[4];
@@ -550,7 +522,7 @@ static void a_pool_grows_and_shrinks_while_it_runs(void)
     CHECK_OK(mproc_pool_resize(pool, 1));
     atomic_store(&ints[OPEN], 1);
     for (int i = 0; i < 4; i++)
-        check_door(results[i], i);
+        check_result(results[i], i);
     mproc_pool_statistics statistics = { .running = 4 };
     for (int i = 0; i < 3000 && statistics.running != 1; i++) {
         CHECK_OK(mproc_pool_get_statistics(pool, &statistics));
@@ -560,7 +532,7 @@ static void a_pool_grows_and_shrinks_while_it_runs(void)
     CU_ASSERT_EQUAL(statistics.died, 0);
     CHECK_FAILS(mproc_pool_resize(pool, 0), MPROC_EINVAL);
     CHECK_FAILS(mproc_pool_resize(pool, 65), MPROC_EINVAL);
-    end(pool);
+    end_pool(pool);
     CHECK_OK(mproc_free(block));
 }
 
@@ -586,7 +558,7 @@ static void submit_from_thread(void *context)
 static void any_thread_may_submit(void)
 {
     struct submitter submitters[4];
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     struct test_thread *threads[4];
     for (int i = 0; i < 4; i++) {
         submitters[i] = (struct submitter){ pool, 0 };
@@ -596,7 +568,7 @@ static void any_thread_may_submit(void)
         thread_join(threads[i]);
         CU_ASSERT_EQUAL(submitters[i].wrong, 0);
     }
-    end(pool);
+    end_pool(pool);
 }
 
 /* A tree of tasks: each submits two more until the depth is used up. */
@@ -619,13 +591,13 @@ static int grow_tree(const void *in, void *out)
 
 static void a_task_may_submit_tasks(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     struct branch root = { .depth = 9 };
     _Atomic int *count = shared_ints(&root.block, 1);
     CHECK_OK(mproc_pool_apply_async(pool, NULL, grow_tree, &root, sizeof root, 0, NULL));
     CU_ASSERT_TRUE(wait_until(count, 1023));
     CHECK_FAILS(mproc_worker_submit(grow_tree, &root, sizeof root), MPROC_ESTATE);
-    end(pool);
+    end_pool(pool);
     CU_ASSERT_EQUAL(*count, 1023);
     CHECK_OK(mproc_free(root.block));
 }
@@ -650,7 +622,7 @@ static int sum_of_squares(const void *in, void *out)
 static void a_worker_may_have_a_pool_of_its_own(void)
 {
     mproc_pool_options options = { .nested = true };
-    mproc_pool *pool = create_with(2, &options);
+    mproc_pool *pool = create_pool(2, &options);
     int numbers[4] = { 0, 10, 20, 30 }, sums[4], wrong = 0;
     CHECK_OK(mproc_pool_map(pool, sum_of_squares, numbers, sizeof *numbers, sums, sizeof *sums, 4,
                             NULL));
@@ -661,12 +633,12 @@ static void a_worker_may_have_a_pool_of_its_own(void)
         wrong += sums[i] != sum;
     }
     CU_ASSERT_EQUAL(wrong, 0);
-    end(pool);
-    pool = create_with(1, NULL);
+    end_pool(pool);
+    pool = create_pool(1, NULL);
     mproc_err err = mproc_pool_apply(pool, sum_of_squares, numbers, sizeof *numbers, sums,
                                      sizeof *sums, 60000);
     CHECK_FAILS(err, MPROC_ETASK);
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- results ---- */
@@ -685,7 +657,7 @@ static int write_long(const void *in, void *out)
 static void a_result_has_any_length_and_is_not_copied(void)
 {
     static const size_t sizes[] = { 1, 100, 65536, 10 << 20 };
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     for (int i = 0; i < 4; i++) {
         mproc_result *result;
         CHECK_OK(
@@ -696,7 +668,7 @@ static void a_result_has_any_length_and_is_not_copied(void)
         CU_ASSERT_TRUE(data && data[0] == 'x' && data[sizes[i] - 1] == 'x');
         CHECK_OK(mproc_result_close(result));
     }
-    end(pool);
+    end_pool(pool);
 }
 
 static int checksum(const void *in, void *out)
@@ -711,7 +683,7 @@ static int checksum(const void *in, void *out)
 
 static void arguments_of_any_length_arrive(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_memory block;
     CHECK_OK(mproc_alloc(&block, 1 << 20));
     unsigned char *shared = mproc_pointer(block), *own = malloc(1 << 20);
@@ -727,7 +699,7 @@ static void arguments_of_any_length_arrive(void)
     CU_ASSERT_EQUAL(sum, expected);
     free(own);
     CHECK_OK(mproc_free(block));
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- stuck ---- */
@@ -752,7 +724,7 @@ static void a_stuck_task_is_named(void)
     mproc_pool_options options = { .stuck_after = 30,
                                    .on_stuck = note_stuck,
                                    .stuck_context = &seen };
-    mproc_pool *pool = create_with(1, &options);
+    mproc_pool *pool = create_pool(1, &options);
     mproc_result *result;
     CHECK_OK(mproc_pool_apply_async(pool, &result, hang, NULL, 0, 0, NULL));
     CU_ASSERT_TRUE(wait_until(&seen.count, 1));
@@ -761,7 +733,7 @@ static void a_stuck_task_is_named(void)
     CHECK_OK(mproc_result_cancel(result, true));
     CHECK_FAILS(mproc_result_get(result, NULL, 0, 60000), MPROC_ECANCELLED);
     CHECK_OK(mproc_result_close(result));
-    end(pool);
+    end_pool(pool);
     CU_ASSERT_EQUAL(seen.count, 1);
 }
 
@@ -788,13 +760,13 @@ static void an_initializer_prepares_every_worker(void)
                                    .argument_size = sizeof(int),
                                    .max_tasks_per_child = 1,
                                    .name = "Adder" };
-    mproc_pool *pool = create_with(2, &options);
+    mproc_pool *pool = create_pool(2, &options);
     for (int i = 0; i < 10; i++) {
         int value = 0;
         CHECK_OK(mproc_pool_apply(pool, add_base, &i, sizeof i, &value, sizeof value, 60000));
         CU_ASSERT_EQUAL(value, 1000 + i);
     }
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- rules ---- */
@@ -812,7 +784,7 @@ static void wrong_calls_are_refused(void)
     CHECK_FAILS(mproc_pool_close(none), MPROC_EINVAL);
     CHECK_OK(mproc_pool_destroy(none));
     CHECK_OK(mproc_result_close(NULL));
-    pool = create_with(1, NULL);
+    pool = create_pool(1, NULL);
     CHECK_FAILS(mproc_pool_join(pool, 0), MPROC_ESTATE);
     CHECK_FAILS(mproc_pool_apply_async(pool, &result, NULL, NULL, 0, 0, NULL), MPROC_EINVAL);
     CHECK_FAILS(mproc_pool_apply_async(pool, &result, square, NULL, 4, 4, NULL), MPROC_EINVAL);
@@ -828,7 +800,7 @@ static void wrong_calls_are_refused(void)
 
 static void terminate_ends_at_once_what_hangs(void)
 {
-    mproc_pool *pool = create_with(2, NULL);
+    mproc_pool *pool = create_pool(2, NULL);
     mproc_result *results[6], *map;
     int64_t begin = mproc_plat_now();
     for (int i = 0; i < 6; i++)

@@ -24,6 +24,35 @@ static int check_handle(const char *boot)
     return strncmp(text, "hello", 5) == 0 ? 0 : 7;
 }
 
+/* "confine N": on CPU N, and where that can be, with few descriptors. */
+static int confine_itself(int cpu)
+{
+    enum { FEW = 40 };
+    const mproc_limits none = { 0 }, few = { .open_descriptors = FEW };
+    mproc_plat_handle handle;
+    int opened = 0;
+    if (cpu >= 0 && mproc_plat_confine_apply(&none, &cpu, 1) != MPROC_OK)
+        return 2;
+    if (cpu >= 0 && mproc_plat_cpu_count() != 1)
+        return 3;
+    if (mproc_plat_confine_check(&few, NULL, 0) == MPROC_ENOTSUP)
+        return 0;
+    if (mproc_plat_confine_apply(&few, NULL, 0) != MPROC_OK)
+        return 4;
+    while (opened < FEW && mproc_plat_stdio_open(0, NULL, &handle) == MPROC_OK)
+        opened++;
+    return opened > 0 && opened < FEW ? 0 : 5;
+}
+
+/* "terminals N": the bits of N are those of 0-2 that are terminals. */
+static int check_terminals(int expected)
+{
+    int found = 0;
+    for (int stream = 0; stream < 3; stream++)
+        found |= mproc_plat_is_terminal(stream) << stream;
+    return found == expected ? 0 : 10 + found;
+}
+
 static int child(const char *boot)
 {
     int numbers[1000];
@@ -39,6 +68,10 @@ static int child(const char *boot)
         return check_handle(boot + 7);
     if (strncmp(boot, "folder ", 7) == 0)
         return file_exists(boot + 7) ? 0 : 8;
+    if (strncmp(boot, "confine ", 8) == 0)
+        return confine_itself(atoi(boot + 8));
+    if (strncmp(boot, "terminals ", 10) == 0)
+        return check_terminals(atoi(boot + 10));
     if (strcmp(boot, "count") == 0) {
         mproc_plat_close_others(NULL, 0);
         return list_descriptors(numbers, 1000);
@@ -242,6 +275,47 @@ static void limits_that_are_allowed_can_be_applied(void)
     CHECK_FAILS(mproc_plat_confine_check(&none, &bad[1], 1), wrong);
 }
 
+static void applied_limits_are_the_childs_own(void)
+{
+    const mproc_limits none = { 0 };
+    int cpu = 0, all = mproc_plat_cpu_count();
+    char boot[30];
+    mproc_err err;
+    while ((err = mproc_plat_confine_check(&none, &cpu, 1)) == MPROC_EINVAL && cpu < 1000)
+        cpu++;
+    if (err == MPROC_ENOTSUP)
+        printf(" (no process is bound to CPUs here) ");
+    else
+        CHECK_OK(err);
+    snprintf(boot, sizeof boot, "confine %d", err == MPROC_OK ? cpu : -1);
+    struct mproc_plat_process process = spawn_child(boot, MPROC_PLAT_NONE);
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+    CU_ASSERT_EQUAL(mproc_plat_cpu_count(), all);
+}
+
+static void a_terminal_is_told_from_what_is_none(void)
+{
+    mproc_plat_handle null = MPROC_PLAT_NONE, own, terminal = MPROC_PLAT_NONE;
+    CHECK_OK(mproc_plat_stdio_open(1, NULL, &null));
+    mproc_err err = mproc_plat_terminal_open(24, 80, &own, &terminal);
+    if (err != MPROC_OK) {
+        CHECK_FAILS(err, MPROC_ENOTSUP);
+        printf(" (there are no terminals here) ");
+    }
+    struct mproc_plat_spawn spawn = spawn_of(err == MPROC_OK ? "terminals 2" : "terminals 0");
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    spawn.standard[0] = spawn.standard[1] = spawn.standard[2] = null;
+    if (err == MPROC_OK)
+        spawn.standard[1] = terminal;
+    CHECK_OK(mproc_plat_spawn(&spawn, &process));
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+    mproc_plat_handle_close(null);
+    if (err == MPROC_OK) {
+        mproc_plat_handle_close(own);
+        mproc_plat_handle_close(terminal);
+    }
+}
+
 MPROC_CONTRACT_SUITE(process, child, MPROC_TEST(exit_codes_come_back), MPROC_TEST(hard_ends_come_back),
                      MPROC_TEST(reap_never_waits),
                      MPROC_TEST(a_request_to_end_is_no_error_once_it_has_ended),
@@ -251,4 +325,6 @@ MPROC_CONTRACT_SUITE(process, child, MPROC_TEST(exit_codes_come_back), MPROC_TES
                      MPROC_TEST(the_working_directory_is_the_childs_own),
                      MPROC_TEST(streams_are_redirected), MPROC_TEST(what_cannot_start_is_an_error_here),
                      MPROC_TEST(a_fork_returns_on_both_sides),
-                     MPROC_TEST(limits_that_are_allowed_can_be_applied))
+                     MPROC_TEST(limits_that_are_allowed_can_be_applied),
+                     MPROC_TEST(applied_limits_are_the_childs_own),
+                     MPROC_TEST(a_terminal_is_told_from_what_is_none))

@@ -3,7 +3,21 @@
 #include "contract.h"
 
 /* A forked child's work: the request's lowest byte is what it does. */
-enum { RETURN_FIVE = 1, HANG, CRASH, CHECK_HANDLES, COUNT_DESCRIPTORS };
+enum { RETURN_FIVE = 1, HANG, CRASH, CHECK_HANDLES, COUNT_DESCRIPTORS, SWAP };
+
+/* Each where the other was: "one" and "two" change places. */
+static int swap_handles(const mproc_plat_handle *handles, size_t count)
+{
+    char text[20];
+    if (count != 2)
+        return 102;
+    const intptr_t numbers[] = { handles[1], handles[0] };
+    if (mproc_plat_handles_place(handles, numbers, 2) != MPROC_OK)
+        return 103;
+    if (native_read(numbers[0], text, sizeof text) != 3 || strcmp(text, "one") != 0)
+        return 104;
+    return native_read(numbers[1], text, sizeof text) == 3 && strcmp(text, "two") == 0 ? 0 : 105;
+}
 
 static void work(uint64_t request, const mproc_plat_handle *handles, size_t count)
 {
@@ -25,6 +39,8 @@ static void work(uint64_t request, const mproc_plat_handle *handles, size_t coun
         mproc_plat_exit_now((int) count);
     case COUNT_DESCRIPTORS:
         mproc_plat_exit_now(list_descriptors(numbers, 1000));
+    case SWAP:
+        mproc_plat_exit_now(swap_handles(handles, count));
     }
     mproc_plat_exit_now(101);
 }
@@ -139,6 +155,30 @@ static void handles_arrive_up_to_the_most(void)
     mproc_plat_template_stop(&server);
 }
 
+static mproc_plat_handle file_with(const char *path, const char *text)
+{
+    mproc_plat_handle file = MPROC_PLAT_NONE;
+    CHECK_OK(mproc_plat_file_create(path, &file));
+    CU_ASSERT_TRUE(native_write(file, text));
+    mproc_plat_handle_close(file);
+    CHECK_OK(mproc_plat_stdio_open(0, path, &file));
+    remove_file(path);
+    return file;
+}
+
+static void handles_can_be_placed_where_others_lie(void)
+{
+    if (!has_template())
+        return;
+    struct mproc_plat_template server = start_template();
+    mproc_plat_handle handles[] = { file_with("first", "one"), file_with("second", "two") };
+    struct mproc_plat_process process = ask(&server, SWAP, handles, 2);
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+    mproc_plat_handle_close(handles[0]);
+    mproc_plat_handle_close(handles[1]);
+    mproc_plat_template_stop(&server);
+}
+
 static void a_child_has_none_of_the_templates_handles(void)
 {
     if (!has_template())
@@ -189,30 +229,59 @@ static void a_killed_template_is_reported_and_its_children_live(void)
     CHECK_FAILS(mproc_plat_template_request(&server, RETURN_FIVE, NULL, 0, &another), MPROC_EDIED);
 }
 
-static void the_template_ends_with_its_starter(void)
+enum { TEMPLATE_PID, HEIR_PID };
+
+/* Starts a template and, if wanted, forks a child that outlives it; then ends. */
+static void start_and_end(bool with_heir)
+{
+    _Atomic int64_t *pids = mproc_plat_region_at(0);
+    const struct mproc_plat_spawn spawn = spawn_of("template");
+    struct mproc_plat_template server;
+    struct mproc_plat_process heir;
+    bool in_child = false;
+    if (mproc_plat_template_start(&spawn, &server) != MPROC_OK)
+        mproc_plat_exit_now(2);
+    if (with_heir && mproc_plat_fork(&heir, &in_child) != MPROC_OK)
+        mproc_plat_exit_now(3);
+    if (in_child) {
+        mproc_plat_template_forked(&server);
+        atomic_store(&pids[HEIR_PID], mproc_plat_pid());
+        hang_for_ever(NULL);
+    }
+    while (with_heir && atomic_load(&pids[HEIR_PID]) == 0)
+        sleep_briefly();
+    atomic_store(&pids[TEMPLATE_PID], server.process.pid);
+    end_hard("_exit7");
+}
+
+static void the_template_ends_with_its_starter_though_that_has_forked(void)
 {
     if (!has_template())
         return;
     make_region();
-    _Atomic int64_t *pid = mproc_plat_region_at(0);
-    struct mproc_plat_process middle = { .watch = MPROC_PLAT_NONE };
-    bool in_child = false;
-    atomic_store(pid, 0);
-    CHECK_OK(mproc_plat_fork(&middle, &in_child));
-    if (in_child) {
-        const struct mproc_plat_spawn spawn = spawn_of("template");
-        struct mproc_plat_template server;
-        if (mproc_plat_template_start(&spawn, &server) != MPROC_OK)
-            mproc_plat_exit_now(2);
-        atomic_store(pid, server.process.pid);
-        end_hard("_exit7");
+    _Atomic int64_t *pids = mproc_plat_region_at(0);
+    for (int with_heir = 0; with_heir < 2; with_heir++) {
+        struct mproc_plat_process middle = { .watch = MPROC_PLAT_NONE };
+        bool in_child = false;
+        atomic_store(&pids[TEMPLATE_PID], 0);
+        atomic_store(&pids[HEIR_PID], 0);
+        CHECK_OK(mproc_plat_fork(&middle, &in_child));
+        if (in_child)
+            start_and_end(with_heir);
+        CU_ASSERT_EQUAL(reap_child(&middle), 7);
+        int64_t server = atomic_load(&pids[TEMPLATE_PID]), heir = atomic_load(&pids[HEIR_PID]);
+        CU_ASSERT_TRUE(server > 0 && pid_ends_within(server, 60000));
+        CU_ASSERT_EQUAL(heir > 0 && pid_runs(heir), with_heir);
+        if (heir > 0) {
+            kill_hard(heir);
+            CU_ASSERT_TRUE(pid_ends_within(heir, 60000));
+        }
     }
-    CU_ASSERT_EQUAL(reap_child(&middle), 7);
-    CU_ASSERT_TRUE(atomic_load(pid) > 0 && pid_ends_within(atomic_load(pid), 60000));
 }
 
 MPROC_CONTRACT_SUITE(template, child, MPROC_TEST(children_are_forked_and_their_ends_relayed),
                      MPROC_TEST(many_children_live_at_once), MPROC_TEST(handles_arrive_up_to_the_most),
                      MPROC_TEST(a_child_has_none_of_the_templates_handles),
                      MPROC_TEST(a_killed_template_is_reported_and_its_children_live),
-                     MPROC_TEST(the_template_ends_with_its_starter))
+                     MPROC_TEST(handles_can_be_placed_where_others_lie),
+                     MPROC_TEST(the_template_ends_with_its_starter_though_that_has_forked))

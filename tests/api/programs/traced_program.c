@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A family for MPROC_TRACE: a child that calculates and waits, one that is killed, and one that is killed
- * while it writes an event. */
+/* A family for MPROC_TRACE: a child that calculates and waits, and one that is killed; with the argument "torn"
+ * also one that is killed while it writes an event. */
 #include "mproc.h"
+
+#include "fault.h"
+#include "platform.h"
 
 #include <string.h>
 
@@ -31,14 +34,6 @@ static int be_killed(void *argument)
     return 0;
 }
 
-static int be_killed_in_an_event(void *argument)
-{
-    (void) argument;
-    for (int i = 0; i < 10; i++)
-        mproc_trace_begin("step");
-    return 0;
-}
-
 /* Only for that the child is seen to wait: then the trace must show it. */
 static void wait_until_somebody_waits(void)
 {
@@ -48,7 +43,17 @@ static void wait_until_somebody_waits(void)
     while (!strstr(text, "waiting: "));
 }
 
-int main(void)
+static int tear_an_event(void *argument)
+{
+    (void) argument;
+    mproc_trace_begin("whole");
+    MPROC_MUST(mproc_plat_set_environment("MPROC_FAULT", "trace.before_phase:1:kill"));
+    MPROC_FAULT_FORGET();
+    mproc_trace_begin("torn");
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     mproc_init();
     struct shared shared;
@@ -70,10 +75,15 @@ int main(void)
     MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
     MPROC_MUST(mproc_process_close(process));
 
-    const char *const fault[] = { "MPROC_FAULT=trace.before_phase:6:kill", NULL };
-    mproc_process_options options = { .environment = fault };
-    MPROC_MUST(mproc_process_start(&process, be_killed_in_an_event, NULL, 0, &options));
-    MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
-    MPROC_MUST(mproc_process_close(process));
+    if (argc > 1 && strcmp(argv[1], "torn") == 0) {
+        int exit_code;
+        MPROC_MUST(mproc_process_start(&process, tear_an_event, NULL, 0, NULL));
+        MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+        MPROC_MUST(mproc_process_exit_code(process, &exit_code));
+        MPROC_MUST(mproc_process_close(process));
+        mproc_trace_begin("afterwards");
+        mproc_trace_end();
+        return exit_code == 0; /* it was to be killed */
+    }
     return 0;
 }
