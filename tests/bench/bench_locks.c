@@ -4,6 +4,8 @@
  *   bench_locks [ROUNDS]      prints a table; every round runs all cases in turn, the median counts
  *
  * Linux only. "asleep" cases run with MPROC_SPIN=0 in a process of their own. */
+#include "pause.h"
+
 #include <mproc.h>
 
 #include <linux/futex.h>
@@ -250,7 +252,7 @@ static void pass(enum game game, uint32_t self)
     switch (game) {
     case BARE_SPIN:
         while (atomic_load_explicit(&court->turn, memory_order_acquire) != self)
-            __builtin_ia32_pause();
+            pause_cpu();
         atomic_store_explicit(&court->turn, !self, memory_order_release);
         break;
     case BARE_FUTEX: futex_pass(self); break;

@@ -6,6 +6,8 @@
  *
  * Linux only. The peers: processes that draw from a shared counter, processes over a ring with a futex
  * lock at each end and results in place, OpenMP, APR's thread pool, Python's multiprocessing. */
+#include "pause.h"
+
 #include <mproc.h>
 
 #include <apr_general.h>
@@ -111,7 +113,7 @@ static void gate_sleep_one(struct peer_gate *gate, _Atomic uint64_t *word, uint6
     for (int i = 0; i < 100; i++) {
         if (atomic_load_explicit(word, memory_order_acquire) != old)
             return;
-        __builtin_ia32_pause();
+        pause_cpu();
     }
     uint32_t epoch = atomic_load(&gate->epoch), state = atomic_fetch_add(&gate->sleepers, 2) + 2;
     if (atomic_load(word) == old)
@@ -147,7 +149,7 @@ static void peer_lock(_Atomic uint32_t *lock)
             atomic_compare_exchange_strong_explicit(lock, &nobody, 1, memory_order_acquire,
                                                     memory_order_relaxed))
             return;
-        __builtin_ia32_pause();
+        pause_cpu();
     }
     while (atomic_exchange(lock, 2) != 0)
         syscall(SYS_futex, lock, FUTEX_WAIT, 2, NULL, NULL, 0);

@@ -8,6 +8,8 @@
  *   MPROC_SPIN=0 bench_queue ...     waiting asleep
  *
  * Linux only. */
+#include "pause.h"
+
 #include <mproc.h>
 
 #include <linux/futex.h>
@@ -44,13 +46,6 @@ static size_t depth_for(size_t size)
     while (depth * 2 * size <= BUDGET && depth < DEEPEST)
         depth *= 2;
     return depth;
-}
-
-static void pause_cpu(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
 }
 
 static void futex_sleep(_Atomic uint32_t *word, uint32_t expected)
