@@ -14,12 +14,15 @@ enum mistake {
     MISTAKE_NO_CHAIN,           /* gate: the woken one does not wake the next */
     MISTAKE_NO_RECHECK,         /* gate: does not look again after announcing */
     MISTAKE_KEEPS_NOTIFICATION, /* condition: what a dead waiter was told is not passed on */
-    MISTAKE_MARKS_AFTER_WAKING  /* condition: wakes before it marks the place */
+    MISTAKE_MARKS_AFTER_WAKING, /* condition: wakes before it marks the place */
+    MISTAKE_ASKS_ONCE           /* sweep: does not read the owner again once that is known to be dead */
 };
 
 /* `patient`: no slice of sleep ever ends, so that every wake-up is needed. */
 const char *model_latch(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_condition(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+/* `patient`: one round of the sweep only. */
+const char *model_sweep(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 
 #endif

@@ -71,9 +71,17 @@ static void mistakes_in_the_condition_are_found(void)
     must_fail(model_condition, MISTAKE_MARKS_AFTER_WAKING, 0, true);
 }
 
+static void the_sweep_takes_from_the_dead_alone(void)
+{
+    must_hold(model_sweep, 0, false);
+    must_hold(model_sweep, 1, false);
+    must_hold(model_sweep, 2, false);
+    must_fail(model_sweep, MISTAKE_ASKS_ONCE, 1, true);
+}
+
 MPROC_SUITE(waiting, MPROC_TEST(the_latch_excludes_and_loses_no_wake_up),
             MPROC_TEST(the_latch_survives_deaths_at_any_step), MPROC_TEST(mistakes_in_the_latch_are_found),
             MPROC_TEST(the_gate_loses_no_wake_up), MPROC_TEST(the_gate_survives_deaths_at_any_step),
             MPROC_TEST(mistakes_at_the_gate_are_found),
             MPROC_TEST(the_condition_notifies_one_and_the_dead_pass_it_on),
-            MPROC_TEST(mistakes_in_the_condition_are_found))
+            MPROC_TEST(mistakes_in_the_condition_are_found), MPROC_TEST(the_sweep_takes_from_the_dead_alone))

@@ -183,7 +183,7 @@ static mproc_err put_one(mproc_queue queue, FILE *ledger, unsigned char *bytes, 
 static mproc_err get_one(mproc_queue queue, FILE *ledger, unsigned char *bytes, bool in_place, mproc_ms timeout,
                          bool *whole)
 {
-    struct item item;
+    struct item item = { .size = 0 };
     size_t size;
     mproc_item loan;
     mproc_err err = in_place ? mproc_queue_borrow(queue, &loan, timeout)
