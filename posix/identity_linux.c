@@ -33,8 +33,10 @@ static mproc_err not_there(int64_t pid)
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 {
     char path[48], text[1024];
+    /* By this detour qemu-user does not know the file of the process itself, which it would make up: others
+     * would read another stamp and take it for dead. */
     if (pid == getpid())
-        strcpy(path, "/proc/self/stat");
+        strcpy(path, "/proc/./self/stat");
     else
         snprintf(path, sizeof path, "/proc/%lld/stat", (long long) pid);
     if (mproc__read_small(path, text, sizeof text) <= 0) {

@@ -11,7 +11,7 @@
 static bool read_entry(const char *pid, struct mproc_plat_process_entry *entry)
 {
     char path[300], text[1024];
-    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    snprintf(path, sizeof path, "/proc/./%s/stat", pid);
     if (mproc__read_small(path, text, sizeof text) <= 0)
         return false;
     /* The program's name may hold anything but is followed by the last parenthesis. */

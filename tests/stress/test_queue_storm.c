@@ -76,6 +76,18 @@ static void ledger_write(FILE *file, enum entry_kind kind, const struct item *it
         abort();
 }
 
+/* What a run that was cut short has left. */
+static void ledgers_clear(int places)
+{
+    for (int place = 0; place < places; place++) {
+        char name[40];
+        snprintf(name, sizeof name, "ledger-put-%d", place);
+        remove(name);
+        snprintf(name, sizeof name, "ledger-get-%d", place);
+        remove(name);
+    }
+}
+
 struct ledger {
     struct entry *entries;
     size_t count, capacity;
@@ -272,6 +284,7 @@ static bool die_at(const struct point *point, int count)
     char fault[80];
     snprintf(fault, sizeof fault, "%s:%d:kill", point->name, count);
     uint64_t before = mproc__arena_used();
+    ledgers_clear(4);
     struct job job = { .rounds = 6 };
     CHECK_OK(mproc_queue_create(&job.queue, MPROC_VARIABLE, 0));
     bool died = false;
@@ -396,6 +409,7 @@ static void check_end(mproc_process *process, int *deaths)
 
 static void storm(bool borrowing, int kills, uint32_t seed)
 {
+    ledgers_clear(PLACES + 1);
     struct job job = { .borrowing = borrowing };
     mproc_queue_options options = { .item_size = MPROC_VARIABLE, .maxsize = 40 };
     CHECK_OK(mproc_queue_create_with(&job.queue, &options));
