@@ -157,6 +157,11 @@ void mproc_plat_named_close(struct mproc_plat_named *named);
 /* Removes the name if it still means the segment with this identity; MPROC_ENOTFOUND. Where segments do not
  * stay, does nothing. */
 mproc_err mproc_plat_named_unlink(const char *name, const uint64_t identity[2]);
+/* Unlinks the announced segments of this user whose creator has died without unlinking or settling them, and tells
+ * which. Does nothing where the system cannot keep with a segment who made it (all but Linux 6.6 and later). */
+void mproc_plat_named_sweep(void (*unlinked)(const char *name));
+/* It is to stay when its creator has died. */
+void mproc_plat_named_settle(const char *name, const uint64_t identity[2]);
 
 /* ---- park: sleeping on a 32-bit word of the region, across processes, or of this process ---- */
 

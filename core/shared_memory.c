@@ -2,7 +2,9 @@
 /* SharedMemory: named segments, and a record in the arena for each one that the family created and nobody has
  * unlinked. Killed before the record is listed: the segment has no name yet, and goes with its creator (only
  * where mproc_plat_named_create() cannot hide it is it left behind). Killed after that, before it has its name,
- * or between unlinking and destroying the record: whoever sweeps finds no such name, or another's. */
+ * or between unlinking and destroying the record: whoever sweeps finds no such name, or another's.
+ * The arena and the records go with the last of a family. What a family that was killed has left, the next one's
+ * first creator unlinks (mproc_plat_named_sweep()), unless its creator had ended by itself before. */
 #include "shared_memory.h"
 
 #include "fault.h"
@@ -57,8 +59,6 @@ static mproc_err record(const uint64_t identity[2], void *context)
 {
     mproc_shared_memory *memory = context;
     uint64_t handle;
-    if (!mproc__is_initialized())
-        return MPROC_OK;
     mproc_err err = mproc__arena_alloc(BLOCK_SEGMENT, sizeof(struct segment_record), &handle);
     if (err != MPROC_OK)
         return err;
@@ -75,9 +75,27 @@ static mproc_err record(const uint64_t identity[2], void *context)
     return err;
 }
 
+static void tell_unlinked(const char *name)
+{
+    mproc_log(MPROC_LOG_WARNING, "shared memory \"%s\" was left behind by a killed process and is unlinked now",
+              name);
+}
+
+/* Once in a family is enough for those that were forked later. */
+static void sweep_once(void)
+{
+    static atomic_bool swept;
+    if (!atomic_exchange(&swept, true))
+        mproc_plat_named_sweep(tell_unlinked);
+}
+
+/* Nobody cleans up after a process that has no family: then nothing is announced. */
 static mproc_err create_named(mproc_shared_memory *memory, size_t size)
 {
-    mproc_err err = mproc_plat_named_create(memory->name, size, record, memory, &memory->named);
+    bool cleans = mproc__is_initialized();
+    if (cleans)
+        sweep_once();
+    mproc_err err = mproc_plat_named_create(memory->name, size, cleans ? record : NULL, memory, &memory->named);
     if (err != MPROC_OK)
         forget_record(memory->record);
     MPROC_FAULT("shared_memory.created");
@@ -205,6 +223,7 @@ mproc_err mproc_shared_memory_keep(mproc_shared_memory *memory)
 {
     if (!memory)
         return mproc__fail(MPROC_EINVAL, "mproc_shared_memory_keep: memory is NULL");
+    mproc_plat_named_settle(memory->name, memory->named.identity);
     forget_record(find_record(memory));
     return MPROC_OK;
 }
@@ -251,8 +270,10 @@ void mproc__shared_memory_child_ended(process_token token)
 static void leave(uint64_t handle, void *context)
 {
     struct segment_record *record = mproc__object(BLOCK_SEGMENT, handle);
-    if (record && record->creator == *(process_token *) context)
-        atomic_store(&record->left, 1);
+    if (!record || record->creator != *(process_token *) context)
+        return;
+    mproc_plat_named_settle(record->name, record->identity);
+    atomic_store(&record->left, 1);
 }
 
 struct census {
@@ -281,6 +302,7 @@ void mproc__shared_memory_finish(void)
         mproc__slots_visit(look_for_others, &census);
         cleaning.all = !census.others;
     }
-    mproc__objects_visit(leave, &census.me);
+    if (!cleaning.all)
+        mproc__objects_visit(leave, &census.me);
     mproc__objects_visit(clean, &cleaning);
 }

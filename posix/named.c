@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LOCK_TRIES = 50 };
 
 static mproc_err fail(const char *what, const char *name)
 {
@@ -73,8 +76,10 @@ static mproc_err complete(int descriptor, bool hidden, const char *name, size_t 
     mproc_err err = map(descriptor, name, &made);
     if (err != MPROC_OK)
         return err;
-    if (announce)
+    if (announce) {
+        mproc__named_mark(descriptor);
         err = announce(made.identity, context);
+    }
     if (err == MPROC_OK && hidden && !mproc__named_show(descriptor, name))
         err = fail("created", name);
     if (err == MPROC_OK)
@@ -116,18 +121,37 @@ void mproc_plat_named_close(struct mproc_plat_named *named)
     named->address = NULL;
 }
 
+static bool is_same(int descriptor, const uint64_t identity[2])
+{
+    struct stat status;
+    return fstat(descriptor, &status) == 0 && (uint64_t) status.st_dev == identity[0] &&
+           (uint64_t) status.st_ino == identity[1];
+}
+
+/* Several may unlink the same one, and the name be given anew after the first: who unlinks holds the file's lock
+ * while it looks and removes. A short while at most: others than mproc may hold that lock for long. */
+static void lock(int descriptor)
+{
+    for (int i = 0; i < LOCK_TRIES && flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; i++)
+        mproc_plat_sleep(1000000);
+}
+
 mproc_err mproc_plat_named_unlink(const char *name, const uint64_t identity[2])
 {
     char path[MPROC__NAMED_PATH_SIZE];
-    struct stat status;
-    int descriptor = open_named(name, O_RDONLY);
-    if (descriptor < 0)
+    int locked = open_named(name, O_RDONLY);
+    if (locked < 0)
         return fail("unlinked", name);
-    bool same = fstat(descriptor, &status) == 0 && (uint64_t) status.st_dev == identity[0] &&
-                (uint64_t) status.st_ino == identity[1];
-    close(descriptor);
-    if (!same)
-        return mproc__fail(MPROC_ENOTFOUND, "shared memory \"%.200s\" is another one by now: it stays", name);
+    lock(locked);
+    int descriptor = open_named(name, O_RDONLY); /* what has the name now that it is locked */
+    bool same = is_same(locked, identity) && descriptor >= 0 && is_same(descriptor, identity);
     snprintf(path, sizeof path, "/%s", name);
-    return shm_unlink(path) == 0 ? MPROC_OK : fail("unlinked", name);
+    mproc_err err = !same ? mproc__fail(MPROC_ENOTFOUND, "shared memory \"%.200s\" is another one by now: it stays",
+                                        name)
+                    : shm_unlink(path) == 0 ? MPROC_OK
+                                            : fail("unlinked", name);
+    if (descriptor >= 0)
+        close(descriptor);
+    close(locked);
+    return err;
 }

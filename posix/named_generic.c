@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* POSIX has no segment without a name. */
+/* POSIX has no segment without a name, no attribute of a segment and no list of them. */
 #include "posix.h"
 
 #include <errno.h>
@@ -16,4 +16,20 @@ bool mproc__named_show(int descriptor, const char *name)
     (void) name;
     errno = ENOSYS;
     return false;
+}
+
+void mproc__named_mark(int descriptor)
+{
+    (void) descriptor;
+}
+
+void mproc_plat_named_settle(const char *name, const uint64_t identity[2])
+{
+    (void) name;
+    (void) identity;
+}
+
+void mproc_plat_named_sweep(void (*unlinked)(const char *name))
+{
+    (void) unlinked;
 }

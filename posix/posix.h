@@ -53,13 +53,15 @@ void mproc__close_all_but(const int *keep, size_t count);
 /* Makes sure that the region's bytes have memory, where the system can promise that. 0 or errno. */
 int mproc__reserve_bytes(int descriptor, uint64_t offset, uint64_t size);
 
-/* ---- named_linux.c, named_generic.c ---- */
+/* ---- named_linux.c and named_mark_linux.c, or named_generic.c ---- */
 
 enum { MPROC__NAMED_PATH_SIZE = 300 };
 /* An empty segment that has no name yet; -1 if this system has none, or `name` is taken. */
 int mproc__named_open_hidden(const char *name);
 /* Gives it its name. False with errno: EEXIST. */
 bool mproc__named_show(int descriptor, const char *name);
+/* Marks it as this process's, for mproc_plat_named_sweep(), if the system can. */
+void mproc__named_mark(int descriptor);
 
 /* ---- descriptor.c ---- */
 

@@ -259,17 +259,19 @@ static mproc_err listen_pipe(struct mproc_plat_channel *channel, const char *add
         return err;
     snprintf(fresh, sizeof fresh, "\\\\.\\pipe\\mproc-%lu-%016llx%016llx", GetCurrentProcessId(),
              (unsigned long long) random[0], (unsigned long long) random[1]);
-    err = make(channel, MPROC_PLAT_NONE, MPROC_FAMILY_PIPE, 0);
+    struct mproc_plat_channel made;
+    err = make(&made, MPROC_PLAT_NONE, MPROC_FAMILY_PIPE, 0);
     if (err != MPROC_OK)
         return err;
-    struct own *own = channel->own;
+    struct own *own = made.own;
     err = mproc__wide(address ? address : fresh, &own->name);
     if (err == MPROC_OK)
-        err = next_instance(channel, true);
+        err = next_instance(&made, true);
     if (err != MPROC_OK) {
-        mproc_plat_channel_close(channel);
+        mproc_plat_channel_close(&made);
         return err;
     }
+    *channel = made;
     snprintf(bound, MPROC_ADDRESS_SIZE, "%s", address ? address : fresh);
     return MPROC_OK;
 }
@@ -532,7 +534,7 @@ mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *byte
     memcpy(bytes, own->ahead + own->at, *got);
     own->at += *got;
     own->message = own->at < own->have;
-    *more = own->message || own->more;
+    *more = is_pipe(channel) && (own->message || own->more);
     *passed = MPROC_PLAT_NONE;
     return MPROC_OK;
 }

@@ -76,3 +76,14 @@ mproc_err mproc_plat_named_unlink(const char *name, const uint64_t identity[2])
     (void) identity;
     return MPROC_OK;
 }
+
+void mproc_plat_named_settle(const char *name, const uint64_t identity[2])
+{
+    (void) name;
+    (void) identity;
+}
+
+void mproc_plat_named_sweep(void (*unlinked)(const char *name))
+{
+    (void) unlinked;
+}

@@ -21,7 +21,9 @@ typedef struct mproc_shared_memory mproc_shared_memory;
  * It lives until it is unlinked (Windows: until nobody has it mapped). If this process crashes first, its
  * family unlinks it: its parent when it learns of the death, else the others when they end. What nobody has
  * unlinked when the family's first process ends is unlinked then, with a warning in the log; unless
- * mproc_shared_memory_keep() was called. Segments of others are never unlinked by mproc itself. */
+ * mproc_shared_memory_keep() was called. If the whole family is killed, the next family of this user that creates
+ * a segment unlinks what the killed processes had created (Linux 6.6 and later; elsewhere it stays). Segments
+ * that mproc did not create are never unlinked by mproc itself. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *name,
                                                               size_t size);
 

@@ -5,6 +5,10 @@
 
 #include "arena.h"
 
+#if defined(__linux__) && !TELLS_BY_PIPE /* TELLS_BY_PIPE: the generic build */
+#include <sys/xattr.h>
+#endif
+
 static char new_name[64];
 
 /* A name that no other test of this machine uses. */
@@ -291,13 +295,19 @@ static void a_record_that_is_being_written_is_nobody_elses(void)
     CHECK_OK(mproc_event_destroy(names.go));
 }
 
-/* What shared_program left, after it has ended. */
-static bool program_leaves(const char *what, const char *name)
+static int run_shared_program(const char *what, const char *name)
 {
     char output[1000];
     CU_ASSERT_EQUAL(mproc_plat_set_environment("SEGMENT_NAME", name), MPROC_OK);
-    CU_ASSERT_EQUAL(run_program(PROGRAM("shared_program"), what, output, sizeof output), 0);
+    int code = run_program(PROGRAM("shared_program"), what, output, sizeof output);
     CU_ASSERT_EQUAL(mproc_plat_set_environment("SEGMENT_NAME", NULL), MPROC_OK);
+    return code;
+}
+
+/* What shared_program left, after it has ended. */
+static bool program_leaves(const char *what, const char *name)
+{
+    CU_ASSERT_EQUAL(run_shared_program(what, name), 0);
     mproc_shared_memory *memory;
     if (mproc_shared_memory_attach(&memory, name) != MPROC_OK)
         return false;
@@ -314,6 +324,104 @@ static void a_family_that_ends_leaves_only_what_it_keeps(void)
         CU_ASSERT_TRUE(program_leaves("keep", make_name()));
 }
 
+/* ---- families that are killed ---- */
+
+/* Whether segments can be marked here: not with Linux before 6.6. */
+static bool can_be_marked(void)
+{
+#if defined(__linux__) && !TELLS_BY_PIPE
+    char path[100];
+    struct mproc_plat_named named;
+    CHECK_OK(mproc_plat_named_create(make_name(), 1, NULL, NULL, &named));
+    snprintf(path, sizeof path, "/dev/shm/%s", new_name);
+    bool can = setxattr(path, "user.mproc.test", "", 0, 0) == 0;
+    CHECK_OK(mproc_plat_named_unlink(new_name, named.identity));
+    mproc_plat_named_close(&named);
+    return can;
+#else
+    return false;
+#endif
+}
+
+static void what_a_killed_family_leaves_the_next_one_unlinks(void)
+{
+    if (!can_be_marked()) {
+        skip("this system cannot mark a segment with its creator");
+        return;
+    }
+    static const char *const ways[] = { "kill", "kill_all" };
+    for (int i = 0; i < 2; i++) {
+        char left[64];
+        strcpy(left, make_name());
+        CU_ASSERT_NOT_EQUAL(run_shared_program(ways[i], left), 0);
+        CU_ASSERT_TRUE(exists(left));
+        /* The child whose parent was killed may take its time to die. */
+        for (int j = 0; j < 1000 && (j == 0 || exists(left)); j++)
+            CU_ASSERT_FALSE(program_leaves("forget", make_name()));
+        CU_ASSERT_FALSE(exists(left));
+    }
+}
+
+static void a_program_that_was_killed_can_be_started_again(void)
+{
+    if (!can_be_marked()) {
+        skip("this system cannot mark a segment with its creator");
+        return;
+    }
+    const char *name = make_name();
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT_NOT_EQUAL(run_shared_program("kill", name), 0);
+        CU_ASSERT_TRUE(exists(name));
+    }
+    CU_ASSERT_FALSE(program_leaves("forget", name));
+}
+
+static int create_unmarked_and_die(void *argument)
+{
+    const struct names *names = argument;
+    struct mproc_plat_named named;
+    CHILD_OK(mproc_plat_named_create(names->name, 50, NULL, NULL, &named));
+    kill_hard(mproc_pid());
+    return hang_for_ever(NULL);
+}
+
+static void unlink_by_name(const char *name)
+{
+    mproc_shared_memory *memory;
+    CHECK_OK(mproc_shared_memory_attach(&memory, name));
+    CHECK_OK(mproc_shared_memory_unlink(memory));
+    CHECK_OK(mproc_shared_memory_close(memory));
+}
+
+static void the_next_family_unlinks_nothing_else(void)
+{
+    if (system_is_windows()) {
+        skip("on Windows nobody unlinks");
+        return;
+    }
+    struct names names = { .name = "" };
+    char living[64], kept[64], left[64], foreign[64];
+    mproc_shared_memory *memory;
+    /* of a process that lives */
+    strcpy(living, make_name());
+    CHECK_OK(mproc_shared_memory_create(&memory, living, 100));
+    /* of a family that is gone and wants it kept */
+    strcpy(kept, make_name());
+    CU_ASSERT_EQUAL(run_shared_program("keep", kept), 0);
+    /* of a process that has ended by itself, in a family that lives */
+    strcpy(left, strcpy(names.name, make_name()));
+    CU_ASSERT_EQUAL(run_child(create_and_leave, &names, sizeof names, NULL), 0);
+    /* of a killed process that mproc knows nothing of */
+    strcpy(foreign, strcpy(names.name, make_name()));
+    CU_ASSERT_NOT_EQUAL(run_child(create_unmarked_and_die, &names, sizeof names, NULL), 0);
+    CU_ASSERT_FALSE(program_leaves("forget", make_name()));
+    unlink_by_name(living);
+    unlink_by_name(kept);
+    unlink_by_name(left);
+    unlink_by_name(foreign);
+    CHECK_OK(mproc_shared_memory_close(memory));
+}
+
 MPROC_SUITE(shared_memory, MPROC_TEST(a_segment_is_created_attached_and_unlinked),
             MPROC_TEST(names_are_made_as_python_makes_them),
             MPROC_TEST(names_that_are_taken_or_missing_or_wrong_are_refused),
@@ -322,4 +430,7 @@ MPROC_SUITE(shared_memory, MPROC_TEST(a_segment_is_created_attached_and_unlinked
             MPROC_TEST(anothers_segment_of_the_same_name_is_not_touched),
             MPROC_TEST(who_is_killed_creating_or_unlinking_leaves_nothing),
             MPROC_TEST(a_record_that_is_being_written_is_nobody_elses),
-            MPROC_TEST(a_family_that_ends_leaves_only_what_it_keeps))
+            MPROC_TEST(a_family_that_ends_leaves_only_what_it_keeps),
+            MPROC_TEST(what_a_killed_family_leaves_the_next_one_unlinks),
+            MPROC_TEST(a_program_that_was_killed_can_be_started_again),
+            MPROC_TEST(the_next_family_unlinks_nothing_else))

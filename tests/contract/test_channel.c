@@ -313,9 +313,10 @@ static void a_full_channel_takes_no_more_and_says_how_much_it_took(void)
 
 static void the_end_is_told_to_both_sides(void)
 {
+    enum { SIZE = 1 << 16 };
     for (int i = 0; i < FAMILIES; i++) {
         struct pair pair;
-        unsigned char *bytes = make_bytes(1 << 20);
+        unsigned char *bytes = make_bytes(SIZE);
         size_t got, written;
         bool more;
         mproc_plat_handle passed;
@@ -325,11 +326,11 @@ static void the_end_is_told_to_both_sides(void)
         CU_ASSERT_EQUAL(pair.here.handle, MPROC_PLAT_NONE);
         check_bytes(&pair.there, (const unsigned char *) "last", 4);
         CU_ASSERT_EQUAL(receive(&pair.there, bytes, 100, &got, &more, &passed), MPROC_ECLOSED);
-        /* No SIGPIPE; the first write may still go into the void. */
+        /* No SIGPIPE; the first writes may still go into the void. Each is so short that it need not wait: Wine 8
+         * does not end a waiting TCP write when the other side is gone. */
         mproc_err err = MPROC_OK;
         for (int j = 0; j < 1000 && err == MPROC_OK; j++)
-            err = mproc_plat_channel_write(&pair.there, bytes, 1 << 20, MPROC_PLAT_NONE, in_seconds(60),
-                                           &written);
+            err = mproc_plat_channel_write(&pair.there, bytes, SIZE, MPROC_PLAT_NONE, in_seconds(60), &written);
         CU_ASSERT_EQUAL(err, MPROC_ECLOSED);
         free(bytes);
         close_pair(&pair);

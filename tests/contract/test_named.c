@@ -12,9 +12,25 @@ static const char *make_name(void)
     return name;
 }
 
+static mproc_err accept(const uint64_t identity[2], void *context)
+{
+    (void) identity;
+    (void) context;
+    return MPROC_OK;
+}
+
+/* "dies NAME" and "settles NAME" create it and leave it; else it is there. */
 static int child(const char *boot)
 {
     struct mproc_plat_named named;
+    const char *space = strchr(boot, ' ');
+    if (space) {
+        if (mproc_plat_named_create(space + 1, 100, accept, NULL, &named) != MPROC_OK)
+            return 2;
+        if (strncmp(boot, "settles", 7) == 0)
+            mproc_plat_named_settle(space + 1, named.identity);
+        end_hard("_exit7");
+    }
     if (mproc_plat_named_attach(boot, &named) != MPROC_OK)
         return 1;
     ((char *) named.address)[5] = 'c';
@@ -120,7 +136,65 @@ static void another_process_sees_the_same_bytes(void)
     mproc_plat_named_close(&named);
 }
 
+/* What others have left may be swept here, too. */
+static int told;
+
+static void note_unlinked(const char *unlinked)
+{
+    told += strcmp(unlinked, name) == 0;
+}
+
+static bool is_there(void)
+{
+    struct mproc_plat_named named;
+    if (mproc_plat_named_attach(name, &named) != MPROC_OK)
+        return false;
+    mproc_plat_named_close(&named);
+    return true;
+}
+
+static void only_what_the_dead_did_not_settle_is_swept(void)
+{
+    if (!MPROC_PLAT_NAMED_STAYS) {
+        skip("on this system segments do not stay");
+        return;
+    }
+    struct mproc_plat_named named;
+    char boot[100];
+    snprintf(boot, sizeof boot, "dies %s", make_name());
+    struct mproc_plat_process process = spawn_child(boot, MPROC_PLAT_NONE);
+    CU_ASSERT_EQUAL(reap_child(&process), 7);
+    CU_ASSERT_TRUE(is_there());
+    told = 0;
+    mproc_plat_named_sweep(note_unlinked);
+    bool can = told == 1;
+    CU_ASSERT_EQUAL(is_there(), !can);
+    if (!can) {
+        printf("SKIP half of it: this system does not keep with a segment who made it\n");
+        CHECK_OK(mproc_plat_named_attach(name, &named));
+        CHECK_OK(mproc_plat_named_unlink(name, named.identity));
+        mproc_plat_named_close(&named);
+    }
+
+    told = 0;
+    snprintf(boot, sizeof boot, "settles %s", make_name());
+    process = spawn_child(boot, MPROC_PLAT_NONE);
+    CU_ASSERT_EQUAL(reap_child(&process), 7);
+    mproc_plat_named_sweep(note_unlinked);
+    CHECK_OK(mproc_plat_named_attach(name, &named));
+    CHECK_OK(mproc_plat_named_unlink(name, named.identity));
+    mproc_plat_named_close(&named);
+
+    CHECK_OK(mproc_plat_named_create(make_name(), 100, accept, NULL, &named));
+    mproc_plat_named_sweep(note_unlinked); /* its creator lives */
+    CU_ASSERT_TRUE(is_there());
+    CHECK_OK(mproc_plat_named_unlink(name, named.identity));
+    mproc_plat_named_close(&named);
+    CU_ASSERT_EQUAL(told, 0);
+}
+
 MPROC_CONTRACT_SUITE(named, child, MPROC_TEST(a_new_segment_is_zero_and_its_size_is_as_asked),
                      MPROC_TEST(a_name_is_given_once), MPROC_TEST(unlinking_spares_anothers_segment),
                      MPROC_TEST(what_stays_is_announced_and_an_error_there_leaves_nothing),
-                     MPROC_TEST(another_process_sees_the_same_bytes))
+                     MPROC_TEST(another_process_sees_the_same_bytes),
+                     MPROC_TEST(only_what_the_dead_did_not_settle_is_swept))
