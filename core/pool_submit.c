@@ -146,16 +146,16 @@ static bool has_room(void *context)
     return room;
 }
 
-/* Waits, latched at its end, until fewer than max_pending tasks are under way. */
-static mproc_err lock_with_room(mproc_pool *pool)
+/* Waits, latched at its end, until fewer than max_pending tasks are under way, if it is to be counted. */
+static mproc_err lock_with_room(mproc_pool *pool, bool counted)
 {
     struct pool_shared *shared = pool->shared;
     mproc__pool_lock(shared);
-    if (pool->options.max_pending == 0)
+    mproc__pool_drain(pool); /* records of tasks that nobody asks for: they are to be used again */
+    if (pool->options.max_pending == 0 || !counted)
         return MPROC_OK;
     mproc_ms timeout = pool->options.submit_timeout ? pool->options.submit_timeout : MPROC_FOREVER;
     int64_t deadline = mproc__deadline(timeout);
-    mproc__pool_drain(pool);
     while (pool->pending >= pool->options.max_pending &&
            atomic_load(&shared->closing) == POOL_OPEN) {
         pool->room_waiters++;
@@ -183,9 +183,8 @@ static mproc_err submit(mproc_pool *pool, const struct submission *wanted, mproc
     if (!wanted->function || (!wanted->in && wanted->in_size))
         return mproc__fail(MPROC_EINVAL, "a task cannot be submitted: %s is NULL",
                            wanted->function ? "in" : "task");
-    if (wanted->feed) /* it has a bound of its own */
-        mproc__pool_lock(pool->shared);
-    else if ((err = lock_with_room(pool)) != MPROC_OK)
+    err = lock_with_room(pool, wanted->feed == NULL);
+    if (err != MPROC_OK)
         return err;
     uint64_t marks;
     mproc_result *made;
