@@ -12,6 +12,7 @@
 
 static MPROC_THREAD_LOCAL char sentence[512];
 static MPROC_THREAD_LOCAL int system_code;
+static MPROC_THREAD_LOCAL uint64_t count;
 
 static const char *const names[] = {
     "MPROC_OK",        "MPROC_EINVAL",    "MPROC_ENOMEM",   "MPROC_ETIMEDOUT", "MPROC_ENOINIT",
@@ -38,8 +39,14 @@ int mproc_last_system_error(void)
     return system_code;
 }
 
+uint64_t mproc__fail_count(void)
+{
+    return count;
+}
+
 mproc_err mproc__fail(mproc_err err, const char *format, ...)
 {
+    count++;
     va_list values;
     va_start(values, format);
     vsnprintf(sentence, sizeof sentence, format, values);
@@ -50,6 +57,7 @@ mproc_err mproc__fail(mproc_err err, const char *format, ...)
 
 mproc_err mproc__fail_system(mproc_err err, int code, const char *format, ...)
 {
+    count++;
     va_list values;
     va_start(values, format);
     vsnprintf(sentence, sizeof sentence, format, values);

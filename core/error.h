@@ -9,5 +9,7 @@
 mproc_err mproc__fail(mproc_err err, const char *format, ...) MPROC_PRINTF(2, 3);
 /* The same for a refusal of the system: appends ": " and the system's text for `code`. */
 mproc_err mproc__fail_system(mproc_err err, int code, const char *format, ...) MPROC_PRINTF(3, 4);
+/* How many sentences this thread has remembered so far: tells whether a call of the user's left one. */
+uint64_t mproc__fail_count(void);
 
 #endif

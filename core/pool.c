@@ -152,6 +152,7 @@ static void free_pool(mproc_pool *pool)
                 mproc__arena_free(BLOCK_TASK, atomic_load(&shared->slab[i]));
         }
         mproc__maps_reclaim(pool, true);
+        mproc__feeds_free(pool);
         for (int i = 0; i < POOL_LEVELS; i++)
             if (shared->rings[i].block)
                 mproc__arena_free(BLOCK_TASK, shared->rings[i].block);

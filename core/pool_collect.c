@@ -170,17 +170,19 @@ static bool find_where(mproc_pool *pool, uint32_t index, struct where *where)
 static void tell_stuck(mproc_pool *pool, uint32_t index, const struct where *where, int64_t age)
 {
     struct worker_place *place = &pool->places[index];
+    bool is_fed = where->result && where->result->feed;
+    uint64_t item = is_fed ? where->result->number : where->item;
     mproc_stuck stuck = {
         .worker = index,
         .pid = place->pid,
         .task = mproc__pool_function(pool, where->function),
-        .index = (size_t) where->item,
+        .index = (size_t) item,
         .running = age / 1000000,
     };
     char text[256];
     snprintf(text, sizeof text, "worker %u (pid %lld) has been in task %u, item %llu, for %lld ms",
              (unsigned) index, (long long) place->pid, (unsigned) where->function,
-             (unsigned long long) where->item, (long long) stuck.running);
+             (unsigned long long) item, (long long) stuck.running);
     stuck.text = text;
     if (pool->options.on_stuck) {
         mproc__pool_unlock(pool->shared);

@@ -119,6 +119,8 @@ static mproc_err imap_await(struct map *map, struct imap_look *look, int64_t dea
 
 mproc_err mproc_result_next(mproc_result *result, size_t *index, void *out, mproc_ms timeout)
 {
+    if (result && result->kind == RESULT_FEED)
+        return mproc__feed_next(result->feed, index, out, timeout);
     if (!result || result->kind != RESULT_IMAP || result->is_closed)
         return mproc__fail(MPROC_EINVAL, "mproc_result_next: not the result of an imap");
     struct map *map = result->map;

@@ -10,7 +10,9 @@
 #include "pool_job.h"
 #include "thread.h"
 
-enum result_kind { RESULT_CLOSED, RESULT_TASK, RESULT_MAP, RESULT_IMAP };
+enum result_kind { RESULT_CLOSED, RESULT_TASK, RESULT_MAP, RESULT_IMAP, RESULT_FEED };
+
+struct feed;
 
 /* The limits of a task: what its submitter asked of the parent. */
 struct task_wish {
@@ -39,6 +41,10 @@ struct mproc_result {
     uint32_t index, tag;
 
     struct map *map;
+
+    struct feed *feed; /* itself; of a task: the imap that waits for it, NULL if none does */
+    size_t place;      /* of a task among those of its feed */
+    uint64_t number;   /* the item that it is there; 0 otherwise */
 };
 
 /* An item that has killed a worker and was begun again. */
@@ -92,6 +98,7 @@ struct mproc_pool {
     struct worker_place *places;
     mproc_result *slabs[POOL_SLABS];
     struct map *maps, *retired;
+    struct feed *feeds;
     mproc_result *due, **due_end;
     size_t pending;        /* counted single tasks */
     unsigned room_waiters; /* threads that wait until fewer are pending */
@@ -160,6 +167,24 @@ void mproc__map_collect(struct map *map);
 /* References for the workers to help. Without the latch. */
 void mproc__map_offer(mproc_pool *pool, const struct map *map, size_t copies);
 int32_t mproc__outcome_first(const struct job *job, uint64_t *item, uint64_t *failed);
+
+/* ---- imaps that draw from a source (pool_source.c, pool_submit.c) ---- */
+
+/* The task of the next item, with its number before its bytes; `telling`: it is told when it is done. */
+mproc_err mproc__pool_submit_fed(mproc_pool *pool, struct feed *feed, mproc_task *task,
+                                 const void *numbered, size_t size, size_t out_size,
+                                 const mproc_task_options *options, bool telling);
+/* Under the latch: a task of it is about to be queued; is done; all that have not begun are to be cancelled. */
+mproc_err mproc__feed_add(struct feed *feed, mproc_result *result);
+void mproc__feed_told(mproc_result *result);
+void mproc__feed_cancel(struct feed *feed);
+mproc_result *mproc__feed_flight(const struct feed *feed, size_t index);
+mproc_err mproc__feed_next(struct feed *feed, size_t *index, void *out, mproc_ms timeout);
+mproc_err mproc__feed_close(struct feed *feed);
+int mproc__feed_code(const struct feed *feed);
+size_t mproc__feed_done(const struct feed *feed);
+/* At the pool's end. */
+void mproc__feeds_free(mproc_pool *pool);
 
 /* ---- workers' ends (pool_death.c, pool_watch.c) ---- */
 

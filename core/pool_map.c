@@ -333,7 +333,7 @@ mproc_err mproc__map_verdict(struct map *map)
 
 mproc_err mproc_result_item(mproc_result *result, size_t index)
 {
-    if (!result || result->kind == RESULT_TASK || result->kind == RESULT_CLOSED ||
+    if (!result || (result->kind != RESULT_MAP && result->kind != RESULT_IMAP) ||
         index >= result->map->job->count)
         return mproc__fail(MPROC_EINVAL, "mproc_result_item: no map with an item %zu", index);
     const _Atomic int32_t *outcomes = job_outcomes(result->map->job);

@@ -245,6 +245,8 @@ void mproc__result_told(mproc_pool *pool, mproc_result *result)
         if (pool->room_waiters)
             mproc__gate_wake_all(&pool->shared->events);
     }
+    if (result->feed)
+        mproc__feed_told(result);
     const struct task_wish *wish = &result->wish;
     bool failed = result->task->err != MPROC_OK;
     result->delivered = failed ? !wish->error_callback : !wish->callback;
@@ -307,9 +309,19 @@ static mproc_err check(const mproc_result *result, const void *out)
     return mproc__pool_check(result->pool);
 }
 
+/* One that is ready as a whole some day. */
+static mproc_err check_whole(const mproc_result *result, const void *out)
+{
+    mproc_err err = check(result, out);
+    if (err == MPROC_OK && result->kind == RESULT_FEED)
+        err = mproc__fail(MPROC_EINVAL, "the results of an imap from a source come one by one, by "
+                                        "mproc_result_next");
+    return err;
+}
+
 mproc_err mproc_result_ready(mproc_result *result, bool *ready)
 {
-    mproc_err err = check(result, ready);
+    mproc_err err = check_whole(result, ready);
     if (err == MPROC_OK)
         *ready = mproc__result_is_done(result);
     return err;
@@ -334,7 +346,7 @@ static mproc_err await(mproc_result *result, mproc_ms timeout)
 
 mproc_err mproc_result_wait(mproc_result *result, mproc_ms timeout)
 {
-    mproc_err err = check(result, result);
+    mproc_err err = check_whole(result, result);
     return err == MPROC_OK ? await(result, timeout) : err;
 }
 
@@ -369,7 +381,7 @@ mproc_err mproc__result_verdict(mproc_result *result)
 
 mproc_err mproc_result_successful(mproc_result *result, bool *successful)
 {
-    mproc_err err = check(result, successful);
+    mproc_err err = check_whole(result, successful);
     if (err != MPROC_OK)
         return err;
     if (!mproc__result_is_done(result))
@@ -388,7 +400,7 @@ static void copy_result(const mproc_result *result, void *out, size_t size)
 
 mproc_err mproc_result_get(mproc_result *result, void *out, size_t size, mproc_ms timeout)
 {
-    mproc_err err = check(result, result);
+    mproc_err err = check_whole(result, result);
     if (err == MPROC_OK)
         err = await(result, timeout);
     if (err != MPROC_OK)
@@ -407,7 +419,7 @@ mproc_err mproc_result_get(mproc_result *result, void *out, size_t size, mproc_m
 
 const void *mproc_result_data(mproc_result *result)
 {
-    if (check(result, result) != MPROC_OK || !mproc__result_is_done(result))
+    if (check_whole(result, result) != MPROC_OK || !mproc__result_is_done(result))
         return NULL;
     uint64_t at = result->kind == RESULT_TASK ? result->task->out : result->map->job->out;
     return at ? mproc_plat_region_at(at) : NULL;
@@ -415,7 +427,7 @@ const void *mproc_result_data(mproc_result *result)
 
 size_t mproc_result_size(mproc_result *result)
 {
-    if (check(result, result) != MPROC_OK || !mproc__result_is_done(result))
+    if (check_whole(result, result) != MPROC_OK || !mproc__result_is_done(result))
         return 0;
     if (result->kind == RESULT_TASK)
         return (size_t) result->task->out_size;
@@ -424,6 +436,8 @@ size_t mproc_result_size(mproc_result *result)
 
 int mproc_result_code(mproc_result *result)
 {
+    if (check(result, result) == MPROC_OK && result->kind == RESULT_FEED)
+        return mproc__feed_code(result->feed);
     if (check(result, result) != MPROC_OK || !mproc__result_is_done(result))
         return 0;
     if (result->kind == RESULT_TASK)
@@ -437,6 +451,8 @@ size_t mproc_result_done(mproc_result *result)
 {
     if (check(result, result) != MPROC_OK)
         return 0;
+    if (result->kind == RESULT_FEED)
+        return mproc__feed_done(result->feed);
     if (result->kind == RESULT_TASK)
         return mproc__result_is_done(result);
     return (size_t) mproc__job_items_done(result->map->job);
@@ -446,7 +462,7 @@ size_t mproc_result_done(mproc_result *result)
 static bool is_simple(const mproc_result *result)
 {
     return result->kind == RESULT_TASK && !result->wants_telling && mproc__result_is_done(result) &&
-           result->task->owns == 0 && !result->how && !result->wish.timeout &&
+           !(result->task->owns & (TASK_OWNS_IN | TASK_OWNS_OUT)) && !result->how && !result->wish.timeout &&
            !result->wish.soft_timeout;
 }
 
@@ -457,6 +473,8 @@ mproc_err mproc_result_close(mproc_result *result)
     mproc_err err = check(result, result);
     if (err != MPROC_OK)
         return err;
+    if (result->kind == RESULT_FEED)
+        return mproc__feed_close(result->feed);
     mproc_pool *pool = result->pool;
     if (is_simple(result)) {
         atomic_store_explicit(&result->kind, RESULT_CLOSED, memory_order_relaxed);
@@ -512,6 +530,12 @@ mproc_err mproc_result_cancel(mproc_result *result, bool running)
     mproc__pool_lock(pool->shared);
     if (result->kind == RESULT_TASK) {
         err = cancel_task(result, running);
+    } else if (result->kind == RESULT_FEED) {
+        /* What is done, or runs on, says so by itself. */
+        mproc__feed_cancel(result->feed);
+        mproc_result *flight;
+        for (size_t i = 0; (flight = mproc__feed_flight(result->feed, i)) != NULL; i++)
+            (void) !cancel_task(flight, running);
     } else if (mproc__result_is_done(result)) {
         err = mproc__fail(MPROC_ESTATE, "the map is done already");
     } else {

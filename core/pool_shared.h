@@ -37,6 +37,7 @@ enum {
     POOL_SLABS = 20,
     POOL_FIRST_SLAB = 256, /* records; each further slab has twice as many */
     POOL_INLINE = 64,      /* bytes of arguments and results inside a record */
+    POOL_NUMBER = 16,      /* bytes of an item's number before its own, which stay aligned */
     POOL_SEATS = 16384
 };
 
@@ -84,6 +85,7 @@ static inline uint32_t task_seat(uint64_t state)
 /* task->owns */
 #define TASK_OWNS_IN 1u
 #define TASK_OWNS_OUT 2u
+#define TASK_NUMBERED 4u /* its arguments come behind the number of its item */
 
 /* A reference: tag << 32 | index of the record, or a job's handle without its type and this bit. 0 is
  * none (tags begin at 1). */

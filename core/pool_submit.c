@@ -50,7 +50,9 @@ struct submission {
     size_t in_size, out_size;
     const mproc_task_options *options;
     bool nobody_asks;
-    uint32_t seat; /* UINT32_MAX: any */
+    uint32_t seat;     /* UINT32_MAX: any */
+    struct feed *feed; /* whose next item it is, or NULL */
+    bool telling;      /* the feed is told when it is done */
 };
 
 /* Writes the record and its result; not yet queued. Under the latch. */
@@ -70,6 +72,10 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
     mproc_result *made = mproc__result_of(pool, index);
     err = made ? mproc__task_fill(task, wanted->in, wanted->in_size, wanted->out_size)
                : mproc__fail(MPROC_ENOMEM, "no memory for a result");
+    if (made) {
+        made->feed = NULL;
+        made->number = 0;
+    }
     if (err == MPROC_OK && (forget_wish(made), true))
         err = mproc__wish(&made->wish, wanted->options, &level);
     if (err == MPROC_OK &&
@@ -79,6 +85,8 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
     bool called = err == MPROC_OK && (made->wish.callback || made->wish.error_callback);
     if (err == MPROC_OK && (timed || called))
         err = mproc__pool_need_collector(pool);
+    if (err == MPROC_OK && wanted->feed)
+        err = mproc__feed_add(wanted->feed, made);
     if (err != MPROC_OK) {
         if (made) {
             made->wish = (struct task_wish){ .callback = NULL };
@@ -92,20 +100,22 @@ static mproc_err prepare(mproc_pool *pool, const struct submission *wanted, mpro
     task->function = number;
     task->level = (uint8_t) level;
     task->timed = timed;
+    task->owns |= wanted->feed ? TASK_NUMBERED : 0;
     task->code = 0;
     task->err = MPROC_OK;
     made->pool = pool;
     atomic_store_explicit(&made->kind, RESULT_TASK, memory_order_relaxed);
     made->is_closed = wanted->nobody_asks;
-    made->counted = pool->options.max_pending != 0;
-    made->wants_telling = wanted->nobody_asks || called || made->counted;
+    made->counted = pool->options.max_pending != 0 && !wanted->feed;
+    made->wants_telling = wanted->nobody_asks || called || made->counted || wanted->telling;
     made->told = made->delivered = false;
     made->deaths = 0;
     made->task = task;
     made->index = index;
     made->tag = task_tag(atomic_load_explicit(&task->state, memory_order_relaxed));
     pool->pending += made->counted;
-    *marks = made->wants_telling ? TASK_TOLD : 0;
+    /* Who waits for any of a feed's tasks waits where those who wait for one do. */
+    *marks = (made->wants_telling ? TASK_TOLD : 0) | (wanted->telling ? TASK_WAITED : 0);
     *result = made;
     return MPROC_OK;
 }
@@ -136,16 +146,16 @@ static bool has_room(void *context)
     return room;
 }
 
-/* Waits, latched at its end, until fewer than max_pending tasks are under way. */
-static mproc_err lock_with_room(mproc_pool *pool)
+/* Waits, latched at its end, until fewer than max_pending tasks are under way, if it is to be counted. */
+static mproc_err lock_with_room(mproc_pool *pool, bool counted)
 {
     struct pool_shared *shared = pool->shared;
     mproc__pool_lock(shared);
-    if (pool->options.max_pending == 0)
+    mproc__pool_drain(pool); /* records of tasks that nobody asks for: they are to be used again */
+    if (pool->options.max_pending == 0 || !counted)
         return MPROC_OK;
     mproc_ms timeout = pool->options.submit_timeout ? pool->options.submit_timeout : MPROC_FOREVER;
     int64_t deadline = mproc__deadline(timeout);
-    mproc__pool_drain(pool);
     while (pool->pending >= pool->options.max_pending &&
            atomic_load(&shared->closing) == POOL_OPEN) {
         pool->room_waiters++;
@@ -173,7 +183,7 @@ static mproc_err submit(mproc_pool *pool, const struct submission *wanted, mproc
     if (!wanted->function || (!wanted->in && wanted->in_size))
         return mproc__fail(MPROC_EINVAL, "a task cannot be submitted: %s is NULL",
                            wanted->function ? "in" : "task");
-    err = lock_with_room(pool);
+    err = lock_with_room(pool, wanted->feed == NULL);
     if (err != MPROC_OK)
         return err;
     uint64_t marks;
@@ -196,9 +206,20 @@ mproc_err mproc_pool_apply_async(mproc_pool *pool, mproc_result **result, mproc_
                                  const void *in, size_t in_size, size_t out_size,
                                  const mproc_task_options *options)
 {
-    struct submission wanted = { task, in, in_size, out_size, options, result == NULL, UINT32_MAX };
+    struct submission wanted = { task,    in,   in_size, out_size, options, result == NULL,
+                                 UINT32_MAX, NULL, false };
     mproc_result *made;
     return submit(pool, &wanted, result ? result : &made);
+}
+
+mproc_err mproc__pool_submit_fed(mproc_pool *pool, struct feed *feed, mproc_task *task,
+                                 const void *numbered, size_t size, size_t out_size,
+                                 const mproc_task_options *options, bool telling)
+{
+    struct submission wanted = { task,       numbered, size,   out_size, options, false,
+                                 UINT32_MAX, feed,     telling };
+    mproc_result *made;
+    return submit(pool, &wanted, &made);
 }
 
 mproc_err mproc_pool_apply(mproc_pool *pool, mproc_task *task, const void *in, size_t in_size,
@@ -249,7 +270,7 @@ mproc_err mproc_pool_run_everywhere(mproc_pool *pool, mproc_task *task, const vo
     mproc_task_options options = { .retries = 2 };
     *count = workers;
     for (uint32_t i = 0; err == MPROC_OK && i < workers; i++) {
-        struct submission wanted = { task, in, in_size, out_size, &options, false, i };
+        struct submission wanted = { task, in, in_size, out_size, &options, false, i, NULL, false };
         err = has_mail(pool, i)
                   ? mproc__fail(MPROC_ESTATE, "another mproc_pool_run_everywhere is under way")
                   : submit(pool, &wanted, &results[i]);

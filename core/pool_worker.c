@@ -41,6 +41,16 @@ static mproc_err find_function(uint32_t number, mproc_task **function)
 
 /* ---- single tasks ---- */
 
+static const void *arguments_of(const struct task *task)
+{
+    if (!task->in)
+        return NULL;
+    const char *in = mproc_plat_region_at(task->in);
+    if (!(task->owns & TASK_NUMBERED))
+        return in;
+    return task->in_size > POOL_NUMBER ? in + POOL_NUMBER : NULL;
+}
+
 static void call(struct task *task)
 {
     mproc_task *function;
@@ -52,7 +62,7 @@ static void call(struct task *task)
     worker.task = task;
     if (task->timed)
         atomic_store(&worker.seat->began, mproc_plat_now());
-    task->code = pool_call(function, task->in ? mproc_plat_region_at(task->in) : NULL,
+    task->code = pool_call(function, arguments_of(task),
                            task->out ? mproc_plat_region_at(task->out) : NULL);
     if (task->timed)
         atomic_store(&worker.seat->began, 0);
@@ -346,8 +356,14 @@ void *mproc_worker_state(size_t size)
 
 size_t mproc_task_index(void)
 {
-    if (!worker.shared || worker.task)
+    if (!worker.shared)
         return 0;
+    if (worker.task) {
+        uint64_t number = 0;
+        if (worker.task->owns & TASK_NUMBERED)
+            memcpy(&number, mproc_plat_region_at(worker.task->in), sizeof number);
+        return (size_t) number;
+    }
     uint64_t item = atomic_load_explicit(&worker.seat->item, memory_order_relaxed);
     return item <= ITEM_LAST ? (size_t) item : 0;
 }

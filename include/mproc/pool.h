@@ -169,6 +169,57 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap_unordered(
     mproc_pool *pool, mproc_result **result, mproc_task *task, const void *in, size_t in_size,
     size_t out_size, size_t count, const mproc_task_options *options);
 
+/* An imap whose items come one by one from a function, for input that is large, endless or not there yet
+ * (Python: imap over any iterable, with a buffersize). The lines of a file:
+ *
+ *     static mproc_err next_line(void *file, void *line)
+ *     {
+ *         if (fgets(line, LINE_SIZE, file))
+ *             return MPROC_OK;
+ *         return ferror(file) ? MPROC_ESYSTEM : MPROC_ENOTFOUND;
+ *     }
+ *     ...
+ *     MPROC_MUST(mproc_pool_imap_from(pool, &counts, count_words, next_line, file, LINE_SIZE,
+ *                                     sizeof count, NULL));
+ *     while ((err = mproc_result_next(counts, NULL, &count, MPROC_FOREVER)) == MPROC_OK)
+ *         sum += count;
+ *
+ * A source fills the next item (in_size bytes, aligned for any type, zero at first) and returns MPROC_OK;
+ * MPROC_ENOTFOUND when there are no more (Python: StopIteration); or any other error, which ends the
+ * iteration. It is not called again after either.
+ *
+ * It runs in the thread that calls mproc_pool_imap_from or mproc_result_next, during these calls, and nowhere
+ * else: it needs no locks and may use the pool, and one that waits makes the call wait, whatever its
+ * time-out. It may not use the imap it feeds (MPROC_ESTATE). `context` is the caller's, and must stay until
+ * the result is closed; what is in `item` is copied when the source returns. */
+typedef mproc_err mproc_source(void *context, void *item);
+
+/* At first, and in each mproc_result_next, items are drawn until as many have been drawn and not yet given as
+ * the pool's options.max_pending says (for this imap alone, besides all other tasks; 16 per worker if that is
+ * 0). So many items and results are all the memory it needs, however many there are in the end.
+ *
+ * Results come by mproc_result_next, in order or as they come. An item that fails has its own error there,
+ * and the others go on, as in any imap: one whose worker died has MPROC_EWORKERDIED, after options.retries.
+ * Behind the last result comes, once, the error that ended it, with the number of items as its index: the
+ * source's (and its sentence, if a call of mproc in it failed), or what the pool said to the next item:
+ * MPROC_ECLOSED after mproc_pool_close (what was drawn is still done), MPROC_EBROKEN, MPROC_ENOMEM. From then
+ * on MPROC_ENOTFOUND.
+ *
+ * mproc_result_close lets go of the rest: nothing more is drawn, and what is under way goes on.
+ * mproc_result_cancel ends the drawing and cancels what is under way, which is given as usual.
+ * mproc_result_code is what the task of the last given result returned. Results as a whole
+ * (mproc_result_get, _wait, _ready ...) do not exist: MPROC_EINVAL, and so are options.callback,
+ * error_callback and progress. options.chunksize means nothing: workers take several short tasks at once by
+ * themselves. Errors: as of mproc_pool_apply_async; never the source's. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap_from(mproc_pool *pool, mproc_result **result,
+                                                        mproc_task *task, mproc_source *source,
+                                                        void *context, size_t in_size,
+                                                        size_t out_size,
+                                                        const mproc_task_options *options);
+MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap_unordered_from(
+    mproc_pool *pool, mproc_result **result, mproc_task *task, mproc_source *source, void *context,
+    size_t in_size, size_t out_size, const mproc_task_options *options);
+
 /* Runs task once on every worker, each time with the same argument, and stores worker i's result at
  * out[i]; *count is the capacity of `out` in results and becomes how many workers there were. A worker
  * that dies in it is replaced, and its successor runs it. */

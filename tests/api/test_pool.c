@@ -131,6 +131,27 @@ static void maps_closed_while_they_run_leave_nothing(void)
     end_pool(pool);
 }
 
+/* Their records are used again. Pieces at a time: all of them at once would need so many. */
+static void tasks_that_nobody_asks_for_leave_nothing(void)
+{
+    enum { ROUNDS = 60, PIECE = 500 };
+    mproc_pool *pool = create(2);
+    int number = 3, result = 0;
+    uint64_t used = mproc__arena_used();
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int j = 0; j < PIECE; j++)
+            CHECK_OK(mproc_pool_apply_async(pool, NULL, square, &number, sizeof number, sizeof(int), NULL));
+        mproc_pool_statistics statistics;
+        do {
+            CHECK_OK(mproc_pool_apply(pool, square, &number, sizeof number, &result, sizeof result, 60000));
+            CHECK_OK(mproc_pool_get_statistics(pool, &statistics));
+        } while (statistics.finished < statistics.submitted);
+    }
+    /* 500 records are 64 kB, 30000 would be 4 MB */
+    CU_ASSERT_TRUE(mproc__arena_used() < used + 500000);
+    end(pool);
+}
+
 /* ---- ends ---- */
 
 static int forget_pool(void *argument)
@@ -190,5 +211,6 @@ MPROC_SUITE(pool, MPROC_TEST(apply_runs_a_task_in_another_process),
             MPROC_TEST(map_fills_an_array_in_order),
             MPROC_TEST(imap_gives_results_in_order_and_unordered_all_of_them),
             MPROC_TEST(maps_closed_while_they_run_leave_nothing),
+            MPROC_TEST(tasks_that_nobody_asks_for_leave_nothing),
             MPROC_TEST(a_forgotten_pool_ends_with_its_process),
             MPROC_TEST(workers_end_when_their_parent_is_killed), MPROC_TEST(many_pools_leave_nothing))

@@ -503,6 +503,35 @@ static double imap_unordered(void)
     return sum == (int64_t) STREAM * (STREAM - 1) / 2 ? rate : 0;
 }
 
+static mproc_err draw_number(void *context, void *item)
+{
+    int64_t *next = context;
+    if (*next == STREAM)
+        return MPROC_ENOTFOUND;
+    *(int64_t *) item = (*next)++;
+    return MPROC_OK;
+}
+
+/* The same with items from a function, as many under way as apply_async has. */
+static double imap_from(void)
+{
+    int64_t next = 0, sum = 0, value;
+    mproc_pool *pool;
+    mproc_pool_options options = { .max_pending = WINDOW };
+    MPROC_MUST(mproc_pool_create(&pool, WORKERS, &options));
+    MPROC_MUST(mproc_pool_apply(pool, nothing, NULL, 0, &value, sizeof value, MPROC_FOREVER));
+    mproc_result *result;
+    double start = now();
+    MPROC_MUST(mproc_pool_imap_unordered_from(pool, &result, copy, draw_number, &next, sizeof next,
+                                              sizeof value, NULL));
+    while (mproc_result_next(result, NULL, &value, MPROC_FOREVER) == MPROC_OK)
+        sum += value;
+    double rate = STREAM / (now() - start);
+    MPROC_MUST(mproc_result_close(result));
+    MPROC_MUST(mproc_pool_destroy(pool));
+    return sum == (int64_t) STREAM * (STREAM - 1) / 2 ? rate : 0;
+}
+
 static double apply_one(void)
 {
     enum { COUNT = 20000 };
@@ -556,6 +585,45 @@ static double peer_round_trip(void)
     wait(NULL);
     munmap(there, sizeof *there);
     munmap(back, sizeof *back);
+    return rate;
+}
+
+/* The same over two queues of ours. */
+struct trip {
+    mproc_queue there, back;
+    int count;
+};
+
+static int answer(void *argument)
+{
+    const struct trip *trip = argument;
+    int64_t value;
+    for (int i = 0; i < trip->count; i++) {
+        MPROC_MUST(mproc_queue_get(trip->there, &value, MPROC_FOREVER));
+        MPROC_MUST(mproc_queue_put(trip->back, &value, MPROC_FOREVER));
+    }
+    return 0;
+}
+
+static double queue_round_trip(void)
+{
+    struct trip trip = { .count = 20000 };
+    mproc_process *process;
+    MPROC_MUST(mproc_queue_create(&trip.there, sizeof(int64_t), 1024));
+    MPROC_MUST(mproc_queue_create(&trip.back, sizeof(int64_t), 1024));
+    MPROC_MUST(mproc_process_start(&process, answer, &trip, sizeof trip, NULL));
+    usleep(3000);
+    int64_t value = 1;
+    double start = now();
+    for (int i = 0; i < trip.count; i++) {
+        MPROC_MUST(mproc_queue_put(trip.there, &value, MPROC_FOREVER));
+        MPROC_MUST(mproc_queue_get(trip.back, &value, MPROC_FOREVER));
+    }
+    double rate = trip.count / (now() - start);
+    MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(process));
+    MPROC_MUST(mproc_queue_destroy(trip.there));
+    MPROC_MUST(mproc_queue_destroy(trip.back));
     return rate;
 }
 
@@ -679,11 +747,13 @@ enum name {
     RING,
     APPLY_ASYNC,
     IMAP,
+    IMAP_FROM,
     APR,
     OPENMP_BUSY,
     MAP_BUSY,
     SINGLE_BUSY,
     ROUND_TRIP,
+    QUEUE_TRIP,
     APPLY,
     PROCESSES,
     CREATE,
@@ -704,11 +774,13 @@ static struct {
     [RING] = { "processes over a locked ring, window 512", peer_ring, { 0 } },
     [APPLY_ASYNC] = { "apply_async, window 512", apply_async, { 0 } },
     [IMAP] = { "imap_unordered", imap_unordered, { 0 } },
+    [IMAP_FROM] = { "imap_unordered from a source, window 512", imap_from, { 0 } },
     [APR] = { "apr_thread_pool_push", peer_apr, { 0 } },
     [OPENMP_BUSY] = { "OpenMP, 100 us tasks", peer_openmp_busy, { 0 } },
     [MAP_BUSY] = { "map, 100 us tasks", map_busy, { 0 } },
     [SINGLE_BUSY] = { "apply_async, 100 us tasks", busy_one_by_one, { 0 } },
     [ROUND_TRIP] = { "round trip over two locked rings", peer_round_trip, { 0 } },
+    [QUEUE_TRIP] = { "round trip over two queues", queue_round_trip, { 0 } },
     [APPLY] = { "apply", apply_one, { 0 } },
     [PROCESSES] = { "start + join of 2 processes", peer_processes, { 0 } },
     [CREATE] = { "create + close + join of a pool of 2", create_and_join, { 0 } },
@@ -811,6 +883,7 @@ int main(int argc, char **argv)
     row("map of 100 us tasks / OpenMP", MAP_BUSY, OPENMP_BUSY, 0.98);
     row("100 us tasks one by one / OpenMP", SINGLE_BUSY, OPENMP_BUSY, 0.95);
     row("apply / round trip over two locked rings", APPLY, ROUND_TRIP, 0.67);
+    row("apply / round trip over two queues", APPLY, QUEUE_TRIP, 0.67);
     row("create + close + join / 2 processes", CREATE, PROCESSES, 0.67);
     row("100 kills a second / calm", STORMY, CALM, 0.5);
     if (!*filter) {

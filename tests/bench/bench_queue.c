@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Queues beside the practical limits, in one run, as ratios: a pipe, and rings in shared memory that do
  * not survive a kill: one with a lock at each end, one for a single producer and consumer (in place, in
- * pieces, spinning).
+ * pieces, spinning). And beside what else there is: Python's Queue, ZeroMQ by ipc, Boost's message_queue,
+ * iceoryx, as far as they are installed.
  *
  *   bench_queue [ROUNDS [WORD]]      prints a table; WORD picks cases by their names
  *   taskset -c 0 bench_queue ...     the same without wake-ups across CPUs
@@ -22,6 +23,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef HAVE_ZMQ
+#include <errno.h>
+#include <zmq.h>
+#endif
 
 enum { MAX_ROUNDS = 99, LINE = 128, BUDGET = 4 << 20, DEEPEST = 8192, PIECE = 32768, SIDES = 4 };
 
@@ -388,7 +393,109 @@ static void batch_get(int id, char *message, size_t size)
     memcpy(message, batch->items + batch->at++ * size, size);
 }
 
-enum { COPY = 1, MANY = 2, LARGE = 4, IN_PLACE = 8, ROUND_TRIP = 16, SMALL = 32 };
+struct job {
+    int kind, test, index;
+    bool putting;
+};
+static struct state {
+    atomic_int ready, go, done;
+    atomic_int taken; /* where consumers get as many as come */
+} *state;
+static int count_of(const struct job *job);
+static int sides_of(const struct job *job);
+
+/* ---- ZeroMQ: each consumer binds a socket, each producer connects to all of them ---- */
+
+#ifdef HAVE_ZMQ
+static void *zmq_context, *zmq_sockets[2];
+static char zmq_folder[] = "/tmp/bench-queue-XXXXXX";
+static bool zmq_has_folder;
+static int zmq_run, zmq_count;
+static size_t zmq_size;
+static bool zmq_shared; /* several consumers: nobody knows how many one of them gets */
+
+static void zmq_open(int id, size_t size)
+{
+    if (!zmq_has_folder && !mkdtemp(zmq_folder))
+        abort();
+    zmq_has_folder = true;
+    zmq_run += id == 0;
+    zmq_size = size;
+}
+static void zmq_address(char *address, size_t size, int id, int index)
+{
+    snprintf(address, size, "ipc://%s/%d-%d-%d", zmq_folder, zmq_run, id, index);
+}
+static void zmq_socket_for(int id, bool putting, const struct job *job)
+{
+    char address[100];
+    int depth = (int) depth_for(zmq_size), at_once = 1, patience = 20;
+    void *made = zmq_sockets[id] = zmq_socket(zmq_context, putting ? ZMQ_PUSH : ZMQ_PULL);
+    depth = depth < 1000 ? depth : 1000; /* its own default */
+    zmq_setsockopt(made, ZMQ_SNDHWM, &depth, sizeof depth);
+    zmq_setsockopt(made, ZMQ_RCVHWM, &depth, sizeof depth);
+    zmq_setsockopt(made, ZMQ_RECONNECT_IVL, &at_once, sizeof at_once);
+    if (zmq_shared && !putting)
+        zmq_setsockopt(made, ZMQ_RCVTIMEO, &patience, sizeof patience);
+    for (int i = 0; i < (putting ? sides_of(job) : 1); i++) {
+        zmq_address(address, sizeof address, id, putting ? i : job->index);
+        if ((putting ? zmq_connect : zmq_bind)(made, address) != 0)
+            abort();
+    }
+}
+static void zmq_join(const struct job *job, bool round_trip)
+{
+    zmq_context = zmq_ctx_new();
+    zmq_count = count_of(job);
+    zmq_shared = sides_of(job) > 1;
+    zmq_socket_for(0, job->putting, job);
+    if (round_trip)
+        zmq_socket_for(1, !job->putting, job);
+}
+/* What a socket has in its last batch is lost if it ends before the other side has read it. */
+static void zmq_leave(void)
+{
+    while (atomic_load(&state->taken) < zmq_count)
+        usleep(100);
+    for (int id = 0; id < 2; id++)
+        if (zmq_sockets[id])
+            zmq_close(zmq_sockets[id]);
+    zmq_ctx_term(zmq_context);
+}
+static void zmq_put(int id, const char *message, size_t size)
+{
+    if (zmq_send(zmq_sockets[id], message, size, 0) < 0)
+        abort();
+}
+static void zmq_get(int id, char *message, size_t size)
+{
+    while (zmq_recv(zmq_sockets[id], message, size, 0) < 0)
+        if (errno != EAGAIN)
+            abort();
+        else if (atomic_load(&state->taken) == zmq_count)
+            return;
+    atomic_fetch_add(&state->taken, 1);
+}
+static void zmq_end(int id)
+{
+    char address[100];
+    for (int i = 0; i < SIDES; i++) {
+        zmq_address(address, sizeof address, id, i);
+        unlink(address + strlen("ipc://"));
+    }
+}
+#endif
+
+/* ---- programs that measure themselves: PROGRAM SIZE COUNT SIDES copy|place|trip prints items per second ---- */
+
+#ifndef BOOST_PEER
+#define BOOST_PEER NULL
+#endif
+#ifndef ICEORYX_PEER
+#define ICEORYX_PEER NULL
+#endif
+
+enum { COPY = 1, MANY = 2, LARGE = 4, IN_PLACE = 8, ROUND_TRIP = 16, SMALL = 32, MIDDLE = 64, FOUR = 128 };
 struct kind {
     const char *name;
     int where; /* which cases it takes part in */
@@ -396,7 +503,13 @@ struct kind {
     void (*put)(int id, const char *message, size_t size);
     void (*get)(int id, char *message, size_t size);
     void (*close)(int id);
+    /* in a process of its own, before and after: */
+    void (*join)(const struct job *job, bool round_trip);
+    void (*leave)(void);
+    const char *program; /* measures itself */
+    int share;           /* ... as often as that part of the others */
 };
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 static const struct kind kinds[] = {
     { "queue", COPY | MANY | LARGE | ROUND_TRIP, queue_open, queue_put, queue_get, queue_close },
     { "queue without maxsize", COPY | LARGE, unlimited_open, queue_put, queue_get, queue_close },
@@ -408,6 +521,12 @@ static const struct kind kinds[] = {
     { "spinning ring", ROUND_TRIP, spinning_open, ring_put, ring_get, ring_close },
     { "in-place ring", IN_PLACE, single_open, in_place_put, in_place_get, ring_close },
     { "pipe", COPY | LARGE | ROUND_TRIP, pipe_open, pipe_put, pipe_get, pipe_close },
+#ifdef HAVE_ZMQ
+    { "ZeroMQ ipc", COPY | MIDDLE | FOUR | ROUND_TRIP, zmq_open, zmq_put, zmq_get, zmq_end, zmq_join, zmq_leave },
+#endif
+    { "Boost message_queue", COPY | MIDDLE | FOUR | ROUND_TRIP, .program = BOOST_PEER, .share = 4 },
+    { "iceoryx, polling", COPY | MIDDLE | IN_PLACE | ROUND_TRIP, .program = ICEORYX_PEER, .share = 4 },
+    { "Python's Queue", SMALL | ROUND_TRIP, .program = "python3 " PYTHON_PEER, .share = 32 },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -420,9 +539,9 @@ static const struct test {
     { "64 B", COPY | SMALL, 1, 64, 3200000 },
     { "1 KiB", COPY, 1, 1024, 1000000 },
     { "64 KiB", COPY, 1, 65536, 40000 },
-    { "1 MiB", LARGE, 1, 1 << 20, 3000 },
+    { "1 MiB", LARGE | MIDDLE, 1, 1 << 20, 3000 },
     { "16 MiB", LARGE, 1, 16 << 20, 120 },
-    { "64 B, 4 producers, 4 consumers", MANY, 4, 64, 2000000 },
+    { "64 B, 4 producers, 4 consumers", MANY | FOUR, 4, 64, 2000000 },
     { "1 KiB, 4 producers, 4 consumers", MANY, 4, 1024, 800000 },
     { "1 KiB in place", IN_PLACE, 1, 1024, 1000000 },
     { "64 KiB in place", IN_PLACE, 1, 65536, 60000 },
@@ -433,14 +552,26 @@ enum { TESTS = sizeof tests / sizeof tests[0] };
 
 /* ---- one run ---- */
 
-struct job {
-    int kind, test, index;
-    bool putting;
-};
-static struct state {
-    atomic_int ready, go, done;
-} *state;
 static bool one_cpu;
+
+static int count_of(const struct job *job) { return tests[job->test].count; }
+static int sides_of(const struct job *job) { return tests[job->test].sides; }
+
+/* Of a peer that is a program of its own. */
+static double run_program(const struct kind *kind, const struct test *test)
+{
+    char command[600], line[100] = "";
+    snprintf(command, sizeof command, "timeout 100 %s %zu %d %d %s 2>/dev/null", kind->program, test->size,
+             test->count / kind->share, test->sides,
+             test->where == ROUND_TRIP ? "trip"
+             : test->where == IN_PLACE ? "place"
+                                       : "copy");
+    FILE *file = popen(command, "r");
+    double rate = file && fgets(line, sizeof line, file) ? atof(line) : 0;
+    if (file)
+        pclose(file);
+    return rate > 0 ? test->count / rate : 0;
+}
 
 static void pin(int cpu)
 {
@@ -457,13 +588,17 @@ static int work(void *argument)
     const struct test *test = &tests[job->test];
     char *message = malloc(test->size);
     memset(message, 1, test->size);
+    bool round_trip = test->where == ROUND_TRIP;
+    if (kind->join) /* before it is pinned: threads of its own may go where they like */
+        kind->join(job, round_trip);
     if (test->sides == 1 && test->where != ROUND_TRIP) /* there a queue is to see that it may spin */
         pin(job->putting);
     atomic_fetch_add(&state->ready, 1);
     while (!atomic_load(&state->go))
         usleep(100);
-    bool round_trip = test->where == ROUND_TRIP;
-    for (int i = 0; i < test->count / test->sides; i++) {
+    /* Where several consumers share what comes, some get more than others. */
+    bool uneven = kind->join && test->sides > 1 && !job->putting;
+    for (int i = 0; uneven ? atomic_load(&state->taken) < test->count : i < test->count / test->sides; i++) {
         if (job->putting)
             memcpy(message, &i, sizeof i);
         if (round_trip) { /* two queues: the one side asks, the other answers */
@@ -484,12 +619,16 @@ static int work(void *argument)
     }
     if (!job->putting || round_trip)
         atomic_fetch_add(&state->done, 1);
+    if (kind->leave)
+        kind->leave();
     free(message);
     return 0;
 }
 
 static double run(int kind, int test)
 {
+    if (kinds[kind].program)
+        return run_program(&kinds[kind], &tests[test]);
     memset(state, 0, sizeof *state);
     kinds[kind].open(0, tests[test].size);
     kinds[kind].open(1, tests[test].size);
@@ -526,7 +665,9 @@ static int ascending(const void *a, const void *b)
 /* Who only spins would take for ever on one CPU. */
 static bool takes_part(int kind, int test)
 {
-    return (kinds[kind].where & tests[test].where) && !(one_cpu && kinds[kind].open == spinning_open);
+    bool is_there = kinds[kind].open || kinds[kind].program;
+    return is_there && (kinds[kind].where & tests[test].where) &&
+           !(one_cpu && kinds[kind].open == spinning_open);
 }
 
 static void measure(int test, int rounds)
@@ -544,6 +685,10 @@ static void measure(int test, int rounds)
         double median = seconds[kind][rounds / 2];
         if (first == 0)
             first = median;
+        if (seconds[kind][0] == 0) { /* the least; it ended, or took too long */
+            printf("%-32s %-22s %15s\n", tests[test].name, kinds[kind].name, "no figure");
+            continue;
+        }
         if (tests[test].where == ROUND_TRIP)
             printf("%-32s %-22s %12.3f us  %6.2f\n", tests[test].name, kinds[kind].name,
                    median / tests[test].count * 1e6, first / median);
@@ -566,6 +711,16 @@ static void measure_create(void)
     printf("%-32s %-22s %12.3f us\n", "create and destroy", "queue", (now() - begin) / COUNT * 1e6);
 }
 
+static void tell_missing(void)
+{
+#ifndef HAVE_ZMQ
+    printf("ZeroMQ ipc: not installed, left out\n");
+#endif
+    for (int kind = 0; kind < KINDS; kind++)
+        if (!kinds[kind].open && !kinds[kind].program)
+            printf("%s: not installed, left out\n", kinds[kind].name);
+}
+
 int main(int argc, char **argv)
 {
     mproc_init();
@@ -574,10 +729,15 @@ int main(int argc, char **argv)
     rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
     one_cpu = mproc_cpu_count() == 1;
     state = shared(sizeof *state);
+    tell_missing();
     printf("%-32s %-22s %15s  %s\n", "", "", "median", "the first is so many times as fast");
     for (int test = 0; test < TESTS; test++)
         if (argc < 3 || strstr(tests[test].name, argv[2]))
             measure(test, rounds);
     measure_create();
+#ifdef HAVE_ZMQ
+    if (zmq_has_folder)
+        (void) rmdir(zmq_folder);
+#endif
     return 0;
 }
