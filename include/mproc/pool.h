@@ -170,7 +170,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap_unordered(
     size_t out_size, size_t count, const mproc_task_options *options);
 
 /* An imap whose items come one by one from a function, for input that is large, endless or not there yet
- * (Python: imap over any iterable, with a buffersize). The lines of a file:
+ * (Python: imap over any iterable). The lines of a file:
  *
  *     static mproc_err next_line(void *file, void *line)
  *     {

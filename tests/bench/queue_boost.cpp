@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +56,16 @@ void get(message_queue &queue, std::vector<char> &message)
     queue.receive(message.data(), message.size(), size, priority);
 }
 
+// That the bytes are there, all of them as far as the compiler knows.
+void check(const std::vector<char> &message, int expected, int sides)
+{
+    int seen;
+    __asm__ volatile("" : : "r"(message.data()) : "memory");
+    std::memcpy(&seen, message.data(), sizeof seen);
+    if (sides == 1 && seen != expected)
+        _exit(1);
+}
+
 void put(message_queue &queue, const std::vector<char> &message)
 {
     queue.send(message.data(), message.size(), 0);
@@ -91,11 +102,14 @@ int main(int argc, char **argv)
                 usleep(100);
             for (int j = 0; j < count / sides; j++) {
                 if (putting)
+                    std::memcpy(message.data(), &j, sizeof j);
+                if (putting)
                     put(*queues[0], message);
                 if (!putting || trip)
                     get(*queues[trip && putting], message);
                 if (!putting && trip)
                     put(*queues[1], message);
+                check(message, j, sides);
             }
             _exit(0);
         }

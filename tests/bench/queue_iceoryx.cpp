@@ -75,15 +75,18 @@ void pin(int cpu)
     _exit(daemon.run());
 }
 
+// As bench_queue writes and reads in place: the number, and one pass over the rest.
 void put(iox::popo::UntypedPublisher &publisher, const std::vector<char> &message)
 {
     for (;;) {
         auto loan = publisher.loan(static_cast<uint32_t>(size));
         if (!loan.has_error()) {
-            if (mode == Mode::place)
+            if (mode == Mode::place) {
                 std::memset(loan.value(), 1, size);
-            else
+                std::memcpy(loan.value(), message.data(), 8);
+            } else {
                 std::memcpy(loan.value(), message.data(), size);
+            }
             publisher.publish(loan.value());
             return;
         }
@@ -102,6 +105,7 @@ void get(iox::popo::UntypedSubscriber &subscriber, std::vector<char> &message)
                     sum += *reinterpret_cast<const volatile uint64_t *>(static_cast<const char *>(taken.value()) +
                                                                         at);
                 (void) sum;
+                std::memcpy(message.data(), taken.value(), 8);
             } else {
                 std::memcpy(message.data(), taken.value(), size);
             }
@@ -136,11 +140,18 @@ void work(int side)
         usleep(100);
     for (int i = 0; i < count; i++) {
         if (side)
+            std::memcpy(message.data(), &i, sizeof i);
+        if (side)
             put(publisher, message);
         if (!side || mode == Mode::trip)
             get(subscriber, message);
         if (!side && mode == Mode::trip)
             put(publisher, message);
+        int seen;
+        __asm__ volatile("" : : "r"(message.data()) : "memory"); // all of it counts as read
+        std::memcpy(&seen, message.data(), sizeof seen);
+        if (seen != i)
+            std::abort();
     }
     state->gone++;
     while (state->gone < 3) // what was published must stay until it was taken
