@@ -135,7 +135,7 @@ static void maps_closed_while_they_run_leave_nothing(void)
 static void tasks_that_nobody_asks_for_leave_nothing(void)
 {
     enum { ROUNDS = 60, PIECE = 500 };
-    mproc_pool *pool = create(2);
+    mproc_pool *pool = create_pool(2, NULL);
     int number = 3, result = 0;
     uint64_t used = mproc__arena_used();
     for (int i = 0; i < ROUNDS; i++) {
@@ -149,7 +149,7 @@ static void tasks_that_nobody_asks_for_leave_nothing(void)
     }
     /* 500 records are 64 kB, 30000 would be 4 MB */
     CU_ASSERT_TRUE(mproc__arena_used() < used + 500000);
-    end(pool);
+    end_pool(pool);
 }
 
 /* ---- ends ---- */

@@ -225,6 +225,8 @@ static int fill_memory(void *argument)
 
 static void a_childs_memory_can_be_limited(void)
 {
+    if (skip_if_emulated("qemu-user does not limit memory"))
+        return;
     mproc_process_options options = { .limits = { .memory_bytes = (uint64_t) 1 << 30 } };
 #ifdef MPROC_SANITIZED
     printf("  SKIP: sanitizers need more address space than any limit\n");

@@ -8,7 +8,11 @@
 #include <apr_general.h>
 #include <apr_thread_proc.h>
 
+#ifdef MPROC_SANITIZED_THREADS
+enum { WATCHDOG_SECONDS = 500 }; /* TSan: the searches of the models are ten times slower */
+#else
 enum { WATCHDOG_SECONDS = 110 };
+#endif
 
 static struct leftovers before;
 static const struct suite_test *running;
@@ -34,6 +38,14 @@ void check_answer(mproc_err err, mproc_err expected, const char *call, const cha
 void skip(const char *reason)
 {
     printf("SKIP %s: %s\n", running->name, reason);
+}
+
+bool skip_if_emulated(const char *reason)
+{
+    bool emulated = system_is_emulated();
+    if (emulated)
+        skip(reason);
+    return emulated;
 }
 
 void keep_what_is_there(void)

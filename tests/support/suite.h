@@ -58,6 +58,8 @@ void check_answer(mproc_err err, mproc_err expected, const char *call, const cha
 
 /* Says why the running test cannot run here; the test returns then. */
 void skip(const char *reason);
+/* The same, if this program runs under qemu-user, which plays another processor's Linux; true if it does. */
+bool skip_if_emulated(const char *reason);
 /* What this process has made for the rest of its life is no leftover of the running test. */
 void keep_what_is_there(void);
 

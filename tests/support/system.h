@@ -27,6 +27,8 @@ void watchdog_start(unsigned seconds);
 bool system_is_windows(void);
 /* Windows as Wine plays it. */
 bool system_is_wine(void);
+/* Linux as qemu-user plays it. */
+bool system_is_emulated(void);
 /* SIGKILL, or TerminateProcess. */
 void kill_hard(int64_t pid);
 /* Whether a process with this pid runs: a zombie does not. */

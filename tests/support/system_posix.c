@@ -140,6 +140,15 @@ bool system_is_windows(void)
     return false;
 }
 
+/* qemu-user hides itself behind /proc/self/exe, but not by this detour. */
+bool system_is_emulated(void)
+{
+    char path[1000];
+    ssize_t length = readlink("/proc/./self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return strstr(path, "/qemu-") != NULL;
+}
+
 bool system_is_wine(void)
 {
     return false;

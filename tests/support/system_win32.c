@@ -55,6 +55,11 @@ bool system_is_windows(void)
     return true;
 }
 
+bool system_is_emulated(void)
+{
+    return false;
+}
+
 bool system_is_wine(void)
 {
     return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
