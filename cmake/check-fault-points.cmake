@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The test source.fault_points: every point at which a process can be killed is one that a test kills at.
+# The test source.fault_points: every point at which a process can be killed is one that a test kills at, and every
+# point that a test names is there.
 #   cmake -DSOURCE=folder -P check-fault-points.cmake
 cmake_minimum_required(VERSION 3.24)
 
@@ -31,8 +32,17 @@ if(NOT points OR NOT tested)
   message(FATAL_ERROR "no fault points found in ${SOURCE}")
 endif()
 
+set(families ${points})
+list(TRANSFORM families REPLACE "[.].*" "")
+list(REMOVE_DUPLICATES families)
 foreach(point IN LISTS points)
   if(NOT point IN_LIST tested)
     message(SEND_ERROR "no test in tests/ names the fault point ${point}")
+  endif()
+endforeach()
+foreach(name IN LISTS tested)
+  string(REGEX REPLACE "[.].*" "" family "${name}")
+  if(family IN_LIST families AND NOT name MATCHES "[.]h$" AND NOT name IN_LIST points)
+    message(SEND_ERROR "a test names ${name}, and there is no such fault point")
   endif()
 endforeach()

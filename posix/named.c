@@ -128,8 +128,8 @@ static bool is_same(int descriptor, const uint64_t identity[2])
            (uint64_t) status.st_ino == identity[1];
 }
 
-/* Several may unlink the same one, and the name be given anew after the first: who unlinks holds the file's lock
- * while it looks and removes. A short while at most: others than mproc may hold that lock for long. */
+/* Several may unlink the same one, and the name be given anew after the first: who unlinks holds the file's
+ * lock while it looks and removes. It waits a short while at most: others may hold that lock for long. */
 static void lock(int descriptor)
 {
     for (int i = 0; i < LOCK_TRIES && flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; i++)
@@ -146,10 +146,11 @@ mproc_err mproc_plat_named_unlink(const char *name, const uint64_t identity[2])
     int descriptor = open_named(name, O_RDONLY); /* what has the name now that it is locked */
     bool same = is_same(locked, identity) && descriptor >= 0 && is_same(descriptor, identity);
     snprintf(path, sizeof path, "/%s", name);
-    mproc_err err = !same ? mproc__fail(MPROC_ENOTFOUND, "shared memory \"%.200s\" is another one by now: it stays",
-                                        name)
-                    : shm_unlink(path) == 0 ? MPROC_OK
-                                            : fail("unlinked", name);
+    mproc_err err = MPROC_OK;
+    if (!same)
+        err = mproc__fail(MPROC_ENOTFOUND, "shared memory \"%.200s\" is another one by now: it stays", name);
+    else if (shm_unlink(path) != 0)
+        err = fail("unlinked", name);
     if (descriptor >= 0)
         close(descriptor);
     close(locked);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments of families that were killed: each file of /dev/shm carries an attribute that names its creator, until
- * the creator settles that it stays. Whoever creates a segment later unlinks those whose creator has died. Before
- * Linux 6.6 there are no such attributes; then they stay.
+/* Segments of families that were killed: each file of /dev/shm carries an attribute that names its creator,
+ * until the creator settles that it stays. Whoever creates a segment later unlinks those whose creator has died.
+ * Before Linux 6.6 there are no such attributes; then they stay.
  *
- * Nothing else is ever unlinked. The attribute counts only on a file of this user that nobody else may write, and
- * only if the creator was in this namespace of pids and of time (containers may share /dev/shm). That a process
- * has died is believed only if its pid is not in use, or has another start time, or is a zombie's. */
+ * Nothing else is ever unlinked. The attribute counts only on a file of this user that nobody else may write,
+ * and only if the creator was in this namespace of pids and of time (containers may share /dev/shm). That a
+ * process has died is believed only if its pid is not in use, or has another start time, or is a zombie's. */
 #include "linux.h"
 #include "posix.h"
 
@@ -51,8 +51,8 @@ void mproc__named_mark(int descriptor)
     char text[TEXT_SIZE];
     if (!find_namespaces(&self) || mproc_plat_process_stamp(self.pid, &self.stamp) != MPROC_OK)
         return;
-    int length = snprintf(text, sizeof text, "%" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64, self.pid, self.stamp,
-                          self.pids, self.times);
+    int length = snprintf(text, sizeof text, "%" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64, self.pid,
+                          self.stamp, self.pids, self.times);
     (void) fsetxattr(descriptor, ATTRIBUTE, text, (size_t) length, 0);
 }
 
