@@ -381,7 +381,7 @@ static const char *const storm_points[] = {
     "channel.repair_unlinked", "channel.repair_partial", "channel.repair_got",   "channel.returned_claimed",
     "channel.returned_copied", "loans.sweeping",         "loans.returned",       "gate.epoch_read",
     "gate.announced",          "gate.awake",             "gate.under_way",       "gate.waking_all",
-    "latch.watching",          "latch.before_sleep",     "latch.sentry_left",
+    "sentry.watching",          "latch.before_sleep",     "sentry.left",
 };
 
 static mproc_process *start_place(struct job *job, int place, uint32_t *random)
