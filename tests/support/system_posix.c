@@ -146,7 +146,8 @@ bool system_is_emulated(void)
     char path[1000];
     ssize_t length = readlink("/proc/./self/exe", path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
-    return strstr(path, "/qemu-") != NULL;
+    const char *name = strrchr(path, '/');
+    return name && strncmp(name, "/qemu-", 6) == 0;
 }
 
 bool system_is_wine(void)
