@@ -2,7 +2,8 @@
 /* The putting end of a channel: room, records, growth, and the repair of what a dead putter left. */
 #include "channel_ring.h"
 
-enum { LARGEST_SEGMENT = 1 << 22 };
+/* Bytes. Many small items come faster through a ring beyond the size of the caches, large ones within it. */
+enum { LARGEST_SEGMENT = 4 << 20, LARGEST_OF_LARGE = 1 << 20, LARGE_RECORD = 4096 };
 #define RECEIVER_SLICE INT64_C(3000000) /* how long a receiver may keep a putter from growing the ring */
 
 /* ---- room ---- */
@@ -18,7 +19,8 @@ static mproc_err grow(struct cursor *cursor, uint64_t units)
     struct end *put = &cursor->channel->put;
     struct segment *old = segment_at(cursor->place.segment);
     uint64_t size = block_size_of(old) * 4, handle;
-    size = size > LARGEST_SEGMENT ? LARGEST_SEGMENT : size;
+    uint64_t largest = units * 8 < LARGE_RECORD ? LARGEST_SEGMENT : LARGEST_OF_LARGE;
+    size = size > largest ? largest : size;
     while (size < units * 8 * 2)
         size *= 2;
     /* A long queue costs the positions' range: half of it may be under way. */
