@@ -155,7 +155,9 @@ void end_delay(mproc_process *process)
 {
     char name[40];
     delay_file(process, name, sizeof name);
-    remove(name);
+    /* Windows refuses it in the moments in which the delayed one looks. */
+    while (remove(name) != 0 && file_exists(name))
+        sleep_briefly();
 }
 
 int end_child(mproc_process *process)
