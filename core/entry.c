@@ -3,6 +3,7 @@
 #include "entry.h"
 
 #include "children.h"
+#include "fault.h"
 #include "finalize.h"
 #include "function.h"
 #include "log.h"
@@ -11,7 +12,6 @@
 #include "start.h"
 #include "trace.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +20,6 @@
 #ifndef MPROC_ARENA_LIMIT
 #define MPROC_ARENA_LIMIT (UINT64_C(1) << 40)
 #endif
-
-struct boot {
-    long long region;
-    unsigned long long limit;
-    unsigned long long record;
-    long long lifeline;
-    long long control; /* of a template; -1 */
-};
 
 MPROC_NORETURN static void give_up(void)
 {
@@ -72,43 +64,6 @@ static mproc_err begin_root(void)
 
 /* ---- a spawned child ---- */
 
-/* A number and the colon or the end behind it. By hand: the first sscanf() of a process costs it a
- * dozen microseconds. */
-static bool read_number(const char **text, unsigned base, unsigned long long *number)
-{
-    const char *digits = "0123456789abcdef", *digit;
-    const char *start = *text;
-    *number = 0;
-    for (; **text && **text != ':'; (*text)++) {
-        for (digit = digits; *digit && *digit != **text; digit++) {
-        }
-        if (!*digit || (unsigned) (digit - digits) >= base || *number > (ULLONG_MAX - base) / base)
-            return false;
-        *number = *number * base + (unsigned) (digit - digits);
-    }
-    bool any = *text != start;
-    if (**text == ':')
-        (*text)++;
-    return any;
-}
-
-static bool read_boot(const char *text, struct boot *boot)
-{
-    unsigned long long version, region, lifeline, control;
-    boot->control = -1;
-    if (!read_number(&text, 10, &version) || version != 1 || !read_number(&text, 10, &region) ||
-        !read_number(&text, 10, &boot->limit) || !read_number(&text, 16, &boot->record) ||
-        !read_number(&text, 10, &lifeline))
-        return false;
-    boot->region = (long long) region;
-    boot->lifeline = (long long) lifeline;
-    if (*text == '\0')
-        return true;
-    bool valid = read_number(&text, 10, &control) && *text == '\0';
-    boot->control = (long long) control;
-    return valid;
-}
-
 /* The program on disk may have been replaced by another build since the parent began. */
 static mproc_err check_program(struct record *record)
 {
@@ -126,31 +81,34 @@ static mproc_err check_program(struct record *record)
 
 MPROC_NORETURN static void begin_child(const struct boot *boot)
 {
-    must(mproc__arena_attach((mproc_plat_handle) boot->region, boot->limit));
+    must(mproc__arena_attach(boot->region, boot->limit));
     struct record *record = mproc__arena_near(BLOCK_RECORD, boot->record);
     if (!record)
         give_up();
+    MPROC_FAULT("entry.record");
+    mproc_err err = mproc__record_check(record, mproc__arena_size(BLOCK_RECORD, boot->record));
+    if (err != MPROC_OK)
+        mproc__record_refuse(record, err);
     mproc_plat_handle keep[MPROC_PLAT_TEMPLATE_HANDLES + 3];
     size_t count = 0;
     const intptr_t *inherited = mproc__record_bytes(record, record->inherit);
     for (size_t i = 0; i < record->inherit.size / sizeof *inherited; i++)
         keep[count++] = inherited[i];
-    keep[count++] = (mproc_plat_handle) boot->region;
-    keep[count++] = (mproc_plat_handle) boot->lifeline;
-    if (boot->control >= 0)
-        keep[count++] = (mproc_plat_handle) boot->control;
+    keep[count++] = boot->region;
+    keep[count++] = boot->lifeline;
+    if (boot->control != MPROC_PLAT_NONE)
+        keep[count++] = boot->control;
     mproc_plat_close_others(keep, count);
 
     /* Alone, so without the mutex. */
-    mproc__become_child(PROCESS_SPAWNED, record, (mproc_plat_handle) boot->lifeline);
+    mproc__become_child(PROCESS_SPAWNED, record, boot->lifeline);
     mproc__inherit_settings(record);
-    mproc_err err = check_program(record);
+    err = check_program(record);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
     mproc__set_initialized();
-    if (boot->control >= 0)
-        mproc__template_run(record, (mproc_plat_handle) boot->control,
-                            (mproc_plat_handle) boot->lifeline);
+    if (boot->control != MPROC_PLAT_NONE)
+        mproc__template_run(record, boot->control, boot->lifeline);
     mproc__finish_at_exit();
     mproc__child_run(record, NULL);
 }
@@ -163,7 +121,7 @@ void mproc_init(void)
     struct boot boot;
     const char *text = getenv("MPROC_BOOT");
     bool child = text && *text;
-    bool valid = child && read_boot(text, &boot);
+    bool valid = child && mproc__boot_read(text, &boot);
     /* At once, so that programs that the target starts do not take themselves for children. */
     if (text)
         must(mproc_plat_set_environment("MPROC_BOOT", NULL));

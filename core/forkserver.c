@@ -105,10 +105,10 @@ static mproc_err start_template(void)
     mproc__unlock();
     if (err != MPROC_OK)
         return err;
-    char boot[160];
+    char boot[BOOT_SIZE];
     mproc_plat_handle keep[4];
     struct mproc_plat_spawn spawn;
-    mproc__plan_spawn(&plan, boot, sizeof boot, keep, &spawn);
+    mproc__plan_spawn(&plan, boot, keep, &spawn);
     err = mproc_plat_template_start(&spawn, &server);
     mproc__plan_close(&plan);
     if (err != MPROC_OK) {
@@ -207,6 +207,7 @@ MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_
 
 /* In the template, for the child that it is about to fork: all that needs nothing of the child's. */
 static struct record *next_record;
+static mproc_err next_refusal;
 static void (*next_function)(void);
 
 static void prepare_child(uint64_t handle)
@@ -214,6 +215,9 @@ static void prepare_child(uint64_t handle)
     next_function = NULL;
     next_record = mproc__arena_near(BLOCK_RECORD, handle);
     if (!next_record)
+        return;
+    next_refusal = mproc__record_check(next_record, mproc__arena_size(BLOCK_RECORD, handle));
+    if (next_refusal != MPROC_OK)
         return;
     mproc__inherit_settings(next_record);
     mproc__find_known_target(next_record, &next_function);
@@ -225,6 +229,8 @@ MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const mproc_plat_handle *h
     struct record *record = next_record;
     if (!record || !mproc__record_claim(record))
         mproc_plat_exit_now(255);
+    if (next_refusal != MPROC_OK)
+        mproc__record_refuse(record, next_refusal);
     /* Alone, so without the mutex. */
     mproc__children_forked();
     mproc__finalizers_forked();

@@ -312,12 +312,12 @@ void mproc__plan_undo(struct start_plan *plan)
     mproc__arena_free(BLOCK_RECORD, plan->record_handle);
 }
 
-void mproc__plan_spawn(const struct start_plan *plan, char *boot, size_t boot_size,
-                       mproc_plat_handle *keep, struct mproc_plat_spawn *spawn)
+void mproc__plan_spawn(const struct start_plan *plan, char boot[BOOT_SIZE], mproc_plat_handle *keep,
+                       struct mproc_plat_spawn *spawn)
 {
-    snprintf(boot, boot_size, "1:%lld:%llu:%llx:%lld", (long long) mproc_plat_region_handle(),
-             (unsigned long long) mproc__arena_limit(), (unsigned long long) plan->record_handle,
-             (long long) plan->lifeline);
+    const struct boot way = { mproc_plat_region_handle(), mproc__arena_limit(), plan->record_handle, plan->lifeline,
+                              MPROC_PLAT_NONE };
+    mproc__boot_write(&way, boot);
     size_t count = plan->options.inherit_count;
     for (size_t i = 0; i < count; i++)
         keep[i] = plan->options.inherit[i];

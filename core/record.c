@@ -3,6 +3,8 @@
 #include "record.h"
 
 #include "compiler.h"
+#include "mproc/connection.h"
+#include "mproc/process.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +71,48 @@ mproc_err mproc__record_create(const struct record_parts *parts, uint64_t *handl
     fill(made, made->authkey, parts->authkey);
     *record = made;
     return MPROC_OK;
+}
+
+/* ---- what a child believes of it ---- */
+
+static bool is_within(struct span span, uint64_t size)
+{
+    return span.size == 0 ||
+           (span.offset >= sizeof(struct record) && span.offset % 16 == 0 && span.offset <= size &&
+            span.size <= size - span.offset);
+}
+
+static bool ends_with_zero(const struct record *record, struct span span)
+{
+    return span.size == 0 || ((const char *) record)[span.offset + span.size - 1] == '\0';
+}
+
+static bool texts_end(const struct record *record)
+{
+    return record->name.size > 0 && record->parent_name.size > 0 && ends_with_zero(record, record->name) &&
+           ends_with_zero(record, record->numbers) && ends_with_zero(record, record->parent_name) &&
+           ends_with_zero(record, record->function_path) && ends_with_zero(record, record->environment);
+}
+
+static bool sizes_are_possible(const struct record *record)
+{
+    return record->function_path.size <= MPROC_PLAT_PATH_SIZE &&
+           record->inherit.size <= MPROC_PLAT_TEMPLATE_HANDLES * sizeof(intptr_t) &&
+           record->inherit.size % sizeof(intptr_t) == 0 && record->cpus.size % sizeof(int) == 0 &&
+           record->authkey.size <= MPROC_AUTHKEY_SIZE &&
+           (!record->is_object || record->argument.size >= sizeof(mproc_runnable));
+}
+
+mproc_err mproc__record_check(const struct record *record, uint64_t size)
+{
+    if (size >= sizeof *record && is_within(record->argument, size) && is_within(record->name, size) &&
+        is_within(record->numbers, size) && is_within(record->parent_name, size) &&
+        is_within(record->function_path, size) && is_within(record->environment, size) &&
+        is_within(record->inherit, size) && is_within(record->cpus, size) && is_within(record->authkey, size) &&
+        texts_end(record) && sizes_are_possible(record) && record->default_method <= MPROC_START_FORKSERVER)
+        return MPROC_OK;
+    return mproc__fail(MPROC_EPROTO, "what the parent wrote for this child in shared memory is damaged: does a "
+                                     "process of the family write through a stray pointer?");
 }
 
 mproc_err mproc__record_copy(uint64_t *handle, struct record **record)

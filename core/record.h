@@ -77,6 +77,9 @@ static inline void *mproc__record_bytes(struct record *record, struct span span)
 {
     return span.size ? (char *) record + span.offset : NULL;
 }
+/* Whether all that a child reads lies within the `size` bytes of the record's block, and can be what it says: who
+ * wrote it may have been overwriting memory. MPROC_EPROTO. */
+mproc_err mproc__record_check(const struct record *record, uint64_t size);
 /* In the child: it cannot run, and ends. The parent's join says what mproc_last_error() says here. */
 MPROC_NORETURN void mproc__record_refuse(struct record *record, mproc_err err);
 /* A second record like the first, for a second try to start the child. */

@@ -186,10 +186,10 @@ MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc
 
 static mproc_err start_spawn(struct start_plan *plan, struct mproc_plat_process *process)
 {
-    char boot[160];
+    char boot[BOOT_SIZE];
     mproc_plat_handle keep[MPROC_PLAT_TEMPLATE_HANDLES + 2];
     struct mproc_plat_spawn spawn;
-    mproc__plan_spawn(plan, boot, sizeof boot, keep, &spawn);
+    mproc__plan_spawn(plan, boot, keep, &spawn);
     return mproc_plat_spawn(&spawn, process);
 }
 

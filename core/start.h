@@ -3,6 +3,7 @@
 #ifndef MPROC_CORE_START_H
 #define MPROC_CORE_START_H
 
+#include "boot.h"
 #include "record.h"
 
 /* A start with everything decided: what mproc__start() works on. */
@@ -38,8 +39,8 @@ void mproc__plan_close(struct start_plan *plan);
 /* Takes back record and slot of a start that failed. */
 void mproc__plan_undo(struct start_plan *plan);
 /* What mproc_plat_spawn() is to be told. `keep` has room for the inherited handles and two more. */
-void mproc__plan_spawn(const struct start_plan *plan, char *boot, size_t boot_size,
-                       mproc_plat_handle *keep, struct mproc_plat_spawn *spawn);
+void mproc__plan_spawn(const struct start_plan *plan, char boot[BOOT_SIZE], mproc_plat_handle *keep,
+                       struct mproc_plat_spawn *spawn);
 
 /* Starts it. Under fork this returns in the child as well only if plan->function is NULL, with
  * *process == NULL. */

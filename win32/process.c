@@ -280,6 +280,23 @@ static mproc_err describe(const struct mproc__launch *launch, DWORD code)
     return mproc__fail_system(err, (int) code, "cannot start '%s'", launch->name);
 }
 
+/* Under Wine one start in some thousands ends in ERROR_INTERNAL_ERROR: the new process was gone before its first
+ * instruction. Nothing of the program has run then, so it is started once more. */
+static DWORD create_process(struct mproc__launch *launch, STARTUPINFOEXW *startup, PROCESS_INFORMATION *created)
+{
+    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT | launch->flags;
+    DWORD code = ERROR_INTERNAL_ERROR;
+    if (launch->join_later)
+        flags |= CREATE_SUSPENDED;
+    for (int tries = 0; code == ERROR_INTERNAL_ERROR && tries < 5; tries++)
+        code = CreateProcessW(launch->executable, launch->command, NULL, NULL,
+                              launch->count > 0 || launch->keep_all, flags, launch->block, launch->folder,
+                              &startup->StartupInfo, created)
+                   ? ERROR_SUCCESS
+                   : GetLastError();
+    return code;
+}
+
 static mproc_err create(struct mproc__launch *launch, struct mproc_plat_process *process)
 {
     STARTUPINFOEXW startup = { 0 };
@@ -293,15 +310,11 @@ static mproc_err create(struct mproc__launch *launch, struct mproc_plat_process 
     AcquireSRWLockExclusive(&starting);
     mproc_err err = set_attributes(launch);
     if (err == MPROC_OK) {
-        DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT | launch->flags;
-        if (launch->join_later)
-            flags |= CREATE_SUSPENDED;
         startup.lpAttributeList = launch->attributes;
         raise_inheritance(launch);
-        if (!CreateProcessW(launch->executable, launch->command, NULL, NULL,
-                            launch->count > 0 || launch->keep_all, flags, launch->block, launch->folder,
-                            &startup.StartupInfo, &created))
-            err = describe(launch, GetLastError());
+        DWORD code = create_process(launch, &startup, &created);
+        if (code != ERROR_SUCCESS)
+            err = describe(launch, code);
         lower_inheritance(launch);
     }
     ReleaseSRWLockExclusive(&starting);

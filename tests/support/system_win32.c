@@ -106,8 +106,9 @@ int run_program(const char *path, const char *argument, char *output, size_t siz
     startup.hStdOutput = writer;
     startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
     PROCESS_INFORMATION created;
-    BOOL started = CreateProcessW(wide(path), wide(command), NULL, NULL, TRUE, 0, NULL, NULL, &startup,
-                                  &created);
+    BOOL started = FALSE;
+    for (int tries = 0; !started && tries < 5; tries++) /* see win32/process.c */
+        started = CreateProcessW(wide(path), wide(command), NULL, NULL, TRUE, 0, NULL, NULL, &startup, &created);
     CloseHandle(writer);
     size_t used = 0;
     DWORD got, code = (DWORD) -1;
