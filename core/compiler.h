@@ -26,4 +26,11 @@
 #define MPROC_IN_CHILD
 #endif
 
+/* For few and small variables that every lock reads: no call is needed to find them, also in a shared library. */
+#if defined(__GNUC__) && defined(__ELF__)
+#define MPROC_THREAD_LOCAL_NEAR __attribute__((tls_model("initial-exec"))) MPROC_THREAD_LOCAL
+#else
+#define MPROC_THREAD_LOCAL_NEAR MPROC_THREAD_LOCAL
+#endif
+
 #endif

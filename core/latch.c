@@ -115,7 +115,7 @@ void mproc__latch_wake(struct latch *latch)
 /* ---- wake-ups that wait for a release: who is woken needs the lock that the waker still holds ---- */
 
 enum { MOST_POSTPONED = 8 };
-MPROC_THREAD_LOCAL struct latch *mproc__latch_postponed;
+MPROC_THREAD_LOCAL_NEAR struct latch *mproc__latch_postponed;
 static MPROC_THREAD_LOCAL struct {
     int count;
     _Atomic uint32_t *words[MOST_POSTPONED];

@@ -59,7 +59,7 @@ static inline void mproc__latch_release(struct latch *latch)
 }
 
 /* The latch for whose release this thread postpones wake-ups, or NULL. */
-extern MPROC_THREAD_LOCAL struct latch *mproc__latch_postponed;
+extern MPROC_THREAD_LOCAL_NEAR struct latch *mproc__latch_postponed;
 
 /* For locks of users, who may be wrong. Gives it back as it is: broken if it was never called consistent.
  * False if it was not held. */

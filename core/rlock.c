@@ -20,14 +20,9 @@ mproc_err mproc_rlock_destroy(mproc_rlock lock)
     return mproc__object_destroy(BLOCK_RLOCK, lock.id);
 }
 
-static inline uint64_t my_name(void)
-{
-    return (uint64_t) mproc__self_token() << 32 | mproc__thread_number();
-}
-
 static inline bool is_mine(const struct rlock *rlock)
 {
-    return atomic_load_explicit(&rlock->owner, memory_order_relaxed) == my_name();
+    return atomic_load_explicit(&rlock->owner, memory_order_relaxed) == mproc__thread_name();
 }
 
 bool mproc__rlock_is_mine(struct rlock *rlock)
@@ -40,7 +35,7 @@ static inline bool take_free(struct rlock *rlock)
 {
     if (!mproc__latch_try(&rlock->latch))
         return false;
-    atomic_store_explicit(&rlock->owner, my_name(), memory_order_relaxed);
+    atomic_store_explicit(&rlock->owner, mproc__thread_name(), memory_order_relaxed);
     return true;
 }
 
@@ -55,7 +50,7 @@ static mproc_err acquire_slowly(struct rlock *rlock, uint64_t handle, mproc_ms t
     }
     mproc_err err = mproc__latch_wait(&rlock->latch, handle, "rlock", timeout);
     if (err == MPROC_OK || err == MPROC_OWNERDEAD) {
-        atomic_store_explicit(&rlock->owner, my_name(), memory_order_relaxed);
+        atomic_store_explicit(&rlock->owner, mproc__thread_name(), memory_order_relaxed);
         rlock->again = 0;
     }
     return err;

@@ -9,7 +9,7 @@
 struct rlock {
     struct latch latch;
     uint32_t again;         /* how often more than once it is held */
-    _Atomic uint64_t owner; /* the holder's token << 32 | its mproc__thread_number(); 0: nobody, or not yet */
+    _Atomic uint64_t owner; /* the holder's mproc__thread_name(); 0: nobody, or not yet */
 };
 
 bool mproc__rlock_is_mine(struct rlock *rlock);

@@ -8,6 +8,7 @@
 #include "compiler.h"
 #include "arena.h"
 #include "fault.h"
+#include "thread_number.h"
 
 enum { SLOTS_PER_CHUNK = 512, CHUNKS = 32, INDEX_BITS = 14 };
 
@@ -164,6 +165,7 @@ MPROC_IN_CHILD void mproc__self_set(process_token token)
 {
     atomic_store(&self, token);
     atomic_store(&mproc__self_ready, 0);
+    mproc__thread_unname();
 }
 
 process_token mproc__self_peek(void)
