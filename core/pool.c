@@ -166,6 +166,8 @@ static void free_pool(mproc_pool *pool)
     if (pool->handle)
         mproc__arena_free(BLOCK_POOL, pool->handle);
     free(pool->places);
+    free(pool->watched.processes);
+    free(pool->watched.seats);
     free(pool->name);
     free(pool);
 }
@@ -259,11 +261,12 @@ static mproc_err make(mproc_pool *pool, uint32_t workers, uint32_t seats)
 {
     pool->due_end = &pool->due;
     pool->pid = mproc__self()->pid;
-    pool->cpus = (uint32_t) mproc_cpu_count();
     pool->places = calloc(seats, sizeof *pool->places);
+    pool->watched.processes = calloc(seats, sizeof *pool->watched.processes);
+    pool->watched.seats = calloc(seats, sizeof *pool->watched.seats);
     const char *name = pool->options.name;
     pool->name = name ? malloc(strlen(name) + 1) : NULL;
-    if (!pool->places || (name && !pool->name))
+    if (!pool->places || !pool->watched.processes || !pool->watched.seats || (name && !pool->name))
         return mproc__fail(MPROC_ENOMEM, "no memory for a pool of %u workers", workers);
     if (name)
         strcpy(pool->name, name);

@@ -96,6 +96,11 @@ struct mproc_pool {
     struct mproc_pool *next; /* of all of this process */
 
     struct worker_place *places;
+    struct {
+        mproc_process **processes;
+        uint32_t *seats;
+        size_t count;
+    } watched; /* the watcher's, which allocates nothing: the C library would make a heap for its thread */
     mproc_result *slabs[POOL_SLABS];
     struct map *maps, *retired;
     struct feed *feeds;
@@ -103,7 +108,7 @@ struct mproc_pool {
     size_t pending;        /* counted single tasks */
     unsigned room_waiters; /* threads that wait until fewer are pending */
     bool offer_again;      /* a ring was full when a map's reference was to go back into it */
-    uint32_t cpus;
+    _Atomic uint32_t cpus; /* 0: not asked for yet */
     _Atomic uint32_t gathered; /* results that were ready since somebody last slept for one */
     _Atomic int64_t nap_again;
     struct {

@@ -62,12 +62,23 @@ static bool look_marking(void *context)
     return mproc__result_is_done(context) || mark_waited(context);
 }
 
+/* To ask takes the reading of some files. */
+static uint32_t usable_cpus(mproc_pool *pool)
+{
+    uint32_t cpus = atomic_load_explicit(&pool->cpus, memory_order_relaxed);
+    if (cpus == 0) {
+        cpus = (uint32_t) mproc_cpu_count();
+        atomic_store_explicit(&pool->cpus, cpus, memory_order_relaxed);
+    }
+    return cpus;
+}
+
 /* Whether tasks are so short that sleeping costs more, or a CPU is left to look with, beside the workers that
  * are busy or about to be. */
-static bool may_look(const mproc_pool *pool)
+static bool may_look(mproc_pool *pool)
 {
     struct pool_shared *shared = pool->shared;
-    uint32_t cpus = pool->cpus,
+    uint32_t cpus = usable_cpus(pool),
              workers = atomic_load_explicit(&shared->workers, memory_order_relaxed);
     if (workers < cpus || atomic_load_explicit(&shared->average, memory_order_relaxed) < SHORT_NS)
         return true;

@@ -95,8 +95,8 @@ static int64_t count_failed_start(mproc_pool *pool, const char *how)
 
 /* ---- ends ---- */
 
-/* Under the latch. */
-static void bury(mproc_pool *pool, uint32_t index)
+/* Under the latch. True if somebody may wait for what this one has not done. */
+static bool bury(mproc_pool *pool, uint32_t index)
 {
     struct worker_place *place = &pool->places[index];
     struct seat *seat = pool_seat(pool->shared, index);
@@ -125,6 +125,7 @@ static void bury(mproc_pool *pool, uint32_t index)
         count_death(pool, how);
     }
     atomic_store(&seat->phase, SEAT_EMPTY);
+    return phase != SEAT_LEFT;
 }
 
 /* Maps whose references found no room. */
@@ -145,23 +146,22 @@ static bool has_work(mproc_pool *pool)
     return mproc__pool_has_work(pool->shared, 0);
 }
 
-static bool is_wanted(mproc_pool *pool, uint32_t index, size_t alive)
+static bool is_wanted(mproc_pool *pool, uint32_t index)
 {
     struct pool_shared *shared = pool->shared;
     uint32_t closing = atomic_load(&shared->closing);
     if (index >= atomic_load(&shared->workers) && !atomic_load(&pool_seat(shared, index)->mail))
         return false;
-    (void) alive;
     return closing == POOL_OPEN || (closing == POOL_CLOSED && has_work(pool));
 }
 
 /* Starts whoever is missing and due; when the next is due. Under the latch. */
-static int64_t refill(mproc_pool *pool, size_t alive)
+static int64_t refill(mproc_pool *pool)
 {
     int64_t next = MPROC_PLAT_NEVER, now = mproc_plat_now();
     for (uint32_t i = 0; i < pool->shared->seats; i++) {
         struct worker_place *place = &pool->places[i];
-        if (place->process || !is_wanted(pool, i, alive))
+        if (place->process || !is_wanted(pool, i))
             continue;
         if (place->start_at > now) {
             next = place->start_at < next ? place->start_at : next;
@@ -178,20 +178,15 @@ static int64_t refill(mproc_pool *pool, size_t alive)
 
 /* ---- the loop ---- */
 
-struct watched {
-    mproc_process **processes;
-    uint32_t *seats;
-    size_t count;
-};
-
-static void collect(mproc_pool *pool, struct watched *watched)
+static void collect(mproc_pool *pool)
 {
-    watched->count = 0;
+    size_t count = 0;
     for (uint32_t i = 0; i < pool->shared->seats; i++)
         if (pool->places[i].process) {
-            watched->seats[watched->count] = i;
-            watched->processes[watched->count++] = pool->places[i].process;
+            pool->watched.seats[count] = i;
+            pool->watched.processes[count++] = pool->places[i].process;
         }
+    pool->watched.count = count;
 }
 
 static void kill_all(mproc_pool *pool, bool hard)
@@ -218,64 +213,56 @@ static mproc_ms milliseconds_until(int64_t when)
     return left < 1 ? 1 : left > SLICE_MS ? SLICE_MS : left;
 }
 
-/* Buries everyone in the list who has ended. */
-static void look_around(mproc_pool *pool, const struct watched *watched)
+/* Buries everyone in the list who has ended. True if one of them left something behind. */
+static bool look_around(mproc_pool *pool)
 {
-    for (size_t i = 0; i < watched->count; i++) {
+    bool left = false;
+    for (size_t i = 0; i < pool->watched.count; i++) {
         bool alive = true;
-        uint32_t seat = watched->seats[i];
-        if (pool->places[seat].process == watched->processes[i] &&
-            mproc_process_is_alive(watched->processes[i], &alive) == MPROC_OK && !alive)
-            bury(pool, seat);
+        uint32_t seat = pool->watched.seats[i];
+        if (pool->places[seat].process == pool->watched.processes[i] &&
+            mproc_process_is_alive(pool->watched.processes[i], &alive) == MPROC_OK && !alive)
+            left |= bury(pool, seat);
     }
+    return left;
 }
 
 void mproc__pool_watch(void *context)
 {
     mproc_pool *pool = context;
     struct pool_shared *shared = pool->shared;
-    struct watched watched = { calloc(shared->seats, sizeof(mproc_process *)),
-                               calloc(shared->seats, sizeof(uint32_t)), 0 };
     int64_t kill_at = 0;
-    bool found = false, more = watched.processes && watched.seats;
-    if (!more)
-        break_pool(pool, "no memory to watch its workers", "none");
-    while (more) {
+    for (bool found = false;;) {
         mproc__pool_lock(shared);
-        if (found)
-            look_around(pool, &watched);
+        found = found && look_around(pool);
         if (pool->offer_again)
             offer_again(pool);
         bool terminated = atomic_load(&shared->closing) == POOL_TERMINATED;
-        collect(pool, &watched);
-        int64_t due = terminated ? MPROC_PLAT_NEVER : refill(pool, watched.count);
-        collect(pool, &watched);
+        int64_t due = terminated ? MPROC_PLAT_NEVER : refill(pool);
+        collect(pool);
         if (terminated && kill_at == 0) {
             kill_all(pool, false);
             kill_at = mproc_plat_now() + GRACE_NS;
         } else if (terminated && mproc_plat_now() >= kill_at) {
             kill_all(pool, true);
         }
-        bool over = watched.count == 0 && due == MPROC_PLAT_NEVER &&
+        bool over = pool->watched.count == 0 && due == MPROC_PLAT_NEVER &&
                     atomic_load(&shared->closing) != POOL_OPEN;
         mproc__pool_unlock(shared);
+        if (over)
+            break; /* finish() wakes everybody */
         if (found) {
             mproc__gate_wake_all(&shared->work);
             mproc__gate_wake_all(&shared->done);
             mproc__gate_wake(&shared->events);
         }
-        if (over)
-            break;
         size_t which;
         mproc_ms slice = milliseconds_until(terminated ? kill_at : due);
         found = false;
-        if (watched.count)
-            found = mproc_process_wait_any(watched.processes, watched.count, &which, slice) ==
-                    MPROC_OK;
+        if (pool->watched.count)
+            found = mproc_process_wait_any(pool->watched.processes, pool->watched.count, &which, slice) == MPROC_OK;
         else
             mproc_plat_sleep(slice * 1000000);
     }
     finish(pool);
-    free(watched.processes);
-    free(watched.seats);
 }

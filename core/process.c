@@ -190,6 +190,8 @@ mproc_err mproc_process_join(mproc_process *process, mproc_ms timeout)
     return err;
 }
 
+enum { FEW = 16 }; /* are waited for without an allocation */
+
 /* Finds all of them and counts itself as a waiter of each; an ended one is the answer already. */
 static mproc_err enter_wait(mproc_process *const *processes, size_t count,
                             const struct mproc_plat_process **watched, struct child **children,
@@ -223,10 +225,12 @@ mproc_err mproc_process_wait_any(mproc_process *const *processes, size_t count, 
         return mproc__fail(MPROC_EINVAL, "mproc_process_wait_any: %s",
                            count ? "a pointer is NULL" : "there is nothing to wait for");
     int64_t deadline = mproc__deadline(timeout);
-    struct child **children = malloc(count * (sizeof *children + sizeof(void *)));
+    struct child *few[FEW], **children = count <= FEW ? few : malloc(count * (sizeof *children + sizeof(void *)));
     if (!children)
         return mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu processes", count);
-    const struct mproc_plat_process **watched = (const struct mproc_plat_process **) (children + count);
+    const struct mproc_plat_process *few_watched[FEW], **watched = few_watched;
+    if (children != few)
+        watched = (const struct mproc_plat_process **) (children + count);
 
     mproc__lock();
     size_t ended;
@@ -243,7 +247,8 @@ mproc_err mproc_process_wait_any(mproc_process *const *processes, size_t count, 
             mproc__child_poll(children[ended]);
         mproc__unlock();
     }
-    free(children);
+    if (children != few)
+        free(children);
     if (err == MPROC_ETIMEDOUT)
         return mproc__fail(err, "none of the %zu processes has ended", count);
     if (err == MPROC_OK)

@@ -28,7 +28,7 @@ ssize_t mproc__read_small(const char *path, char *text, size_t size)
     do
         got = read(file, text, size - 1);
     while (got < 0 && errno == EINTR);
-    int code = errno;
+    int code = got < 0 ? errno : 0;
     close(file);
     errno = code;
     text[got > 0 ? got : 0] = '\0';

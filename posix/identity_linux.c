@@ -32,35 +32,25 @@ static mproc_err not_there(int64_t pid)
 
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 {
-    char path[48], text[1024];
+    char path[PROC_PATH_SIZE];
+    struct process_stat status;
     /* By this detour qemu-user does not know the file of the process itself, which it would make up: others
      * would read another stamp and take it for dead. */
     if (pid == getpid())
         strcpy(path, "/proc/./self/stat");
     else
-        snprintf(path, sizeof path, "/proc/%lld/stat", (long long) pid);
-    if (mproc__read_small(path, text, sizeof text) <= 0) {
-        if (errno == ENOENT || errno == ESRCH || errno == 0)
-            return not_there(pid);
+        mproc__proc_path(path, "/proc/", pid, "/stat");
+    int found = mproc__read_stat(path, &status);
+    if (found == 0 && errno != ENOENT && errno != ESRCH && errno != 0)
         return mproc__fail_system(mproc__from_errno(errno), errno,
                                   "Process %lld cannot be looked up; /proc must be mounted and a "
                                   "descriptor free",
                                   (long long) pid);
-    }
-    /* The program's name may hold anything but is followed by the last parenthesis. */
-    const char *state = strrchr(text, ')');
-    unsigned long long start;
-    int threads;
-    char letter;
-    if (!state || sscanf(state + 1,
-                         " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                         "%*s %d %*s %llu",
-                         &letter, &threads, &start) != 3)
+    if (found < 0)
         return mproc__fail(MPROC_ESYSTEM, "%s is not as this version of mproc knows it", path);
-    /* A process whose first thread alone has ended looks like a zombie, too. */
-    if (letter == 'X' || letter == 'x' || (letter == 'Z' && threads <= 1))
+    if (found == 0 || mproc__has_ended(&status))
         return not_there(pid);
-    *stamp = start;
+    *stamp = status.start;
     return MPROC_OK;
 }
 

@@ -17,7 +17,7 @@
 
 /* ---- cgroup_linux.c ---- */
 
-/* Reads a small file whole and ends it with '\0'; its length or -1 with errno. */
+/* Reads a small file whole and ends it with '\0'; its length, or 0 or -1 with errno. */
 ssize_t mproc__read_small(const char *path, char *text, size_t size);
 /* The CPU quotas of this process's cgroups, rounded up, if they are less than `most`. */
 int mproc__cgroup_cpus(int most);
@@ -25,5 +25,20 @@ int mproc__cgroup_cpus(int most);
 uint64_t mproc__cgroup_memory(void);
 /* Bytes that the machine has free or can free at once; UINT64_MAX if that is not known. */
 uint64_t mproc__free_memory(void);
+
+/* ---- stat_linux.c ---- */
+
+struct process_stat {
+    char state;
+    int64_t parent, group, session, threads;
+    uint64_t start; /* clock ticks since the machine began */
+};
+/* 1; 0 with errno if it cannot be read (0: it ended meanwhile); -1 if it is not as this version knows it. */
+int mproc__read_stat(const char *path, struct process_stat *status);
+bool mproc__has_ended(const struct process_stat *status);
+
+enum { PROC_PATH_SIZE = 64 };
+/* "folder" "number" "file", in `path`. */
+char *mproc__proc_path(char path[PROC_PATH_SIZE], const char *folder, int64_t number, const char *file);
 
 #endif

@@ -4,31 +4,18 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_entry(const char *pid, struct mproc_plat_process_entry *entry)
+static bool read_entry(int64_t pid, struct mproc_plat_process_entry *entry)
 {
-    char path[300], text[1024];
-    snprintf(path, sizeof path, "/proc/./%s/stat", pid);
-    if (mproc__read_small(path, text, sizeof text) <= 0)
+    char path[PROC_PATH_SIZE];
+    struct process_stat status;
+    if (mproc__read_stat(mproc__proc_path(path, "/proc/./", pid, "/stat"), &status) != 1 ||
+        mproc__has_ended(&status))
         return false;
-    /* The program's name may hold anything but is followed by the last parenthesis. */
-    const char *state = strrchr(text, ')');
-    unsigned long long start;
-    long long parent, group, session;
-    char letter;
-    int threads;
-    if (!state || sscanf(state + 1,
-                         " %c %lld %lld %lld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d %*s "
-                         "%llu",
-                         &letter, &parent, &group, &session, &threads, &start) != 6)
-        return false;
-    if (letter == 'X' || letter == 'x' || (letter == 'Z' && threads <= 1))
-        return false;
-    *entry = (struct mproc_plat_process_entry){ .pid = atoll(pid), .parent = parent, .group = group,
-                                                .session = session, .stamp = start };
+    *entry = (struct mproc_plat_process_entry){ .pid = pid, .parent = status.parent, .group = status.group,
+                                                .session = status.session, .stamp = status.start };
     return true;
 }
 
@@ -53,7 +40,7 @@ mproc_err mproc_plat_process_list(struct mproc_plat_process_entry **list, size_t
             }
             entries = more;
         }
-        used += read_entry(name->d_name, &entries[used]);
+        used += read_entry(atoll(name->d_name), &entries[used]);
     }
     closedir(folder);
     *list = entries;

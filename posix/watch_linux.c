@@ -162,9 +162,8 @@ bool mproc__kill_at_hangup(int reader)
 {
     /* Owner and signal belong to the open file description, which an inherited descriptor shares
      * with the parent and all its other children; opened anew, it is this process's own. */
-    char path[48];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", reader);
-    int own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char path[PROC_PATH_SIZE];
+    int own = open(mproc__proc_path(path, "/proc/self/fd/", reader, ""), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (own < 0)
         return false;
     bool bound = fcntl(own, F_SETOWN, getpid()) == 0 && fcntl(own, F_SETSIG, SIGKILL) == 0 &&
