@@ -17,10 +17,10 @@
 
 enum {
     SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
-    LARGE_CLASS = 64,        /* free_list[LARGE_CLASS + step]: large blocks, four steps to each doubling */
-    LARGE_STEPS = 128,
+    LARGE_CLASS = 64,        /* size_class[LARGE_CLASS + step]: large blocks, four steps to each doubling */
+    LARGE_STEPS = SIZE_CLASSES - LARGE_CLASS,
     RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
-    ARENA_VERSION = 1,
+    ARENA_VERSION = 2,
 };
 /* A large block's class_index is its capacity in granules, with this bit. */
 #define LARGE_BIT 0x80000000u
@@ -84,6 +84,14 @@ static uint64_t block_capacity(const struct block *block)
                : class_size(block->class_index);
 }
 
+static struct size_class *counted_in(struct family *family, const struct block *block)
+{
+    uint32_t index = block->class_index;
+    if (index & LARGE_BIT)
+        index = LARGE_CLASS + large_step_within(index & ~LARGE_BIT);
+    return &family->size_class[index];
+}
+
 /* ---- free lists: stacks whose head carries a tag against reuse between load and exchange ---- */
 
 static void push(_Atomic uint64_t *head, uint64_t position)
@@ -119,7 +127,7 @@ static uint64_t pop(_Atomic uint64_t *head)
  * beginning with nothing left, it is at the end of the run before.) */
 static bool run_given(struct family *family, uint32_t index, uint64_t run)
 {
-    uint64_t cursor = atomic_load(&family->cursor[index]);
+    uint64_t cursor = atomic_load(&family->size_class[index].cursor);
     uint64_t start = run & POSITION_MASK, at = cursor & POSITION_MASK;
     uint64_t end = start + (run >> POSITION_BITS) * class_size(index) / UNIT;
     return (at > start && at <= end) || (at == start && cursor >> POSITION_BITS > 0);
@@ -132,7 +140,7 @@ static void finish_growth(struct family *family)
     uint32_t index = atomic_load(&family->pending_class);
     if (run && atomic_load(&family->frontier) > (run & POSITION_MASK) * UNIT &&
         !run_given(family, index, run))
-        atomic_store(&family->cursor[index], run);
+        atomic_store(&family->size_class[index].cursor, run);
     atomic_store(&family->pending_run, 0);
 }
 
@@ -166,13 +174,13 @@ static mproc_err extend(struct family *family, uint64_t bytes, uint64_t committe
 static bool take_free_large(struct family *family, uint64_t *offset, uint64_t *bytes)
 {
     for (uint32_t step = large_step((*bytes + GRANULE - 1) / GRANULE); step < LARGE_STEPS; step++) {
-        uint64_t position = pop(&family->free_list[LARGE_CLASS + step]);
+        uint64_t position = pop(&family->size_class[LARGE_CLASS + step].free_list);
         if (position == 0)
             continue;
         uint64_t capacity = block_capacity(block_at(position));
         if (capacity < *bytes || (capacity >= RELEASE_SIZE &&
                                   mproc_plat_region_commit(position * UNIT, capacity) != MPROC_OK)) {
-            push(&family->free_list[LARGE_CLASS + step], position);
+            push(&family->size_class[LARGE_CLASS + step].free_list, position);
             continue;
         }
         memset(block_at(position) + 1, 0, (size_t) capacity - sizeof(struct block));
@@ -191,7 +199,7 @@ static mproc_err grow_class(struct family *family, uint32_t index)
     if (err != MPROC_OK)
         return err;
     uint64_t offset = 0;
-    if ((atomic_load(&family->cursor[index]) >> POSITION_BITS) == 0) {
+    if ((atomic_load(&family->size_class[index].cursor) >> POSITION_BITS) == 0) {
         err = extend(family, bytes, bytes, &offset);
         if (err == MPROC_ENOMEM && take_free_large(family, &offset, &bytes))
             err = MPROC_OK;
@@ -203,7 +211,7 @@ static mproc_err grow_class(struct family *family, uint32_t index)
             if (offset >= atomic_load(&family->frontier))
                 atomic_store(&family->frontier, offset + bytes);
             MPROC_FAULT("arena.frontier_moved");
-            atomic_store(&family->cursor[index], run);
+            atomic_store(&family->size_class[index].cursor, run);
             MPROC_FAULT("arena.cursor_set");
             atomic_store(&family->pending_run, 0);
         }
@@ -216,10 +224,10 @@ static mproc_err carve(struct family *family, uint32_t index, uint64_t *position
 {
     uint64_t step = class_size(index) / UNIT;
     for (;;) {
-        uint64_t old = atomic_load(&family->cursor[index]);
+        uint64_t old = atomic_load(&family->size_class[index].cursor);
         while (old >> POSITION_BITS) {
             uint64_t next = old - (UINT64_C(1) << POSITION_BITS) + step;
-            if (atomic_compare_exchange_weak(&family->cursor[index], &old, next)) {
+            if (atomic_compare_exchange_weak(&family->size_class[index].cursor, &old, next)) {
                 MPROC_FAULT("arena.carved");
                 *position = old & POSITION_MASK;
                 return MPROC_OK;
@@ -234,7 +242,7 @@ static mproc_err carve(struct family *family, uint32_t index, uint64_t *position
 static mproc_err take_small(struct family *family, uint64_t bytes, uint64_t *position, bool *fresh)
 {
     uint32_t index = class_of(bytes);
-    *position = pop(&family->free_list[index]);
+    *position = pop(&family->size_class[index].free_list);
     *fresh = *position == 0;
     mproc_err err = *position ? MPROC_OK : carve(family, index, position);
     if (err == MPROC_OK && *fresh)
@@ -245,14 +253,14 @@ static mproc_err take_small(struct family *family, uint64_t bytes, uint64_t *pos
 /* A free block for `needed` granules in this step, or 0. */
 static uint64_t pop_large(struct family *family, uint32_t step, uint64_t needed)
 {
-    uint64_t position = pop(&family->free_list[LARGE_CLASS + step]);
+    uint64_t position = pop(&family->size_class[LARGE_CLASS + step].free_list);
     if (position == 0)
         return 0;
     uint64_t capacity = block_capacity(block_at(position));
     if (capacity >= needed * GRANULE &&
         (capacity < RELEASE_SIZE || mproc_plat_region_commit(position * UNIT, needed * GRANULE) == MPROC_OK))
         return position;
-    push(&family->free_list[LARGE_CLASS + step], position);
+    push(&family->size_class[LARGE_CLASS + step].free_list, position);
     return 0;
 }
 
@@ -350,7 +358,7 @@ static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint
     if (generation == 0)
         generation = 1;
     atomic_store_explicit(&block->tag, (uint32_t) type << 16 | generation, memory_order_release);
-    atomic_fetch_add(&family->used, block_capacity(block));
+    atomic_fetch_add(&counted_in(family, block)->used, block_capacity(block));
     *handle = (uint64_t) type << 56 | (uint64_t) generation << POSITION_BITS | position;
     return MPROC_OK;
 }
@@ -380,17 +388,14 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
     MPROC_FAULT("arena.untagged");
     uint64_t position = handle & POSITION_MASK;
     uint64_t capacity = block_capacity(block);
-    atomic_fetch_sub(&family->used, capacity);
-    if (!(block->class_index & LARGE_BIT)) {
-        push(&family->free_list[block->class_index], position);
-        return MPROC_OK;
-    }
-    /* The first granule stays: it holds the header. */
+    struct size_class *class = counted_in(family, block);
+    atomic_fetch_sub(&class->used, capacity);
+    /* The first granule of a large one stays: it holds the header. */
     uint64_t used = (atomic_load_explicit(&block->size, memory_order_relaxed) + UNIT + GRANULE - 1) /
                     GRANULE * GRANULE;
-    if (capacity >= RELEASE_SIZE && used > GRANULE)
+    if (block->class_index & LARGE_BIT && capacity >= RELEASE_SIZE && used > GRANULE)
         mproc_plat_region_release(position * UNIT + GRANULE, used - GRANULE);
-    push(&family->free_list[LARGE_CLASS + large_step_within(capacity / GRANULE)], position);
+    push(&class->free_list, position);
     return MPROC_OK;
 }
 
@@ -408,7 +413,10 @@ uint64_t mproc__arena_size(enum block_type type, uint64_t handle)
 
 uint64_t mproc__arena_used(void)
 {
-    return atomic_load(&mproc__family()->used);
+    uint64_t used = 0;
+    for (int i = 0; i < SIZE_CLASSES; i++)
+        used += atomic_load(&mproc__family()->size_class[i].used);
+    return used;
 }
 
 uint64_t mproc__arena_limit(void)

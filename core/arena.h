@@ -53,15 +53,24 @@ uint64_t mproc__arena_size(enum block_type type, uint64_t handle);
 /* Bytes of the region in use by blocks and their classes: for tests and statistics. */
 uint64_t mproc__arena_used(void);
 
-enum { REGISTRY_CHUNKS = 64 };
+enum { REGISTRY_CHUNKS = 64, FAMILY_SPACE = 128, SIZE_CLASSES = 192 };
 
-/* The family's own words, right behind the platform's. */
+struct size_class {
+    _Atomic uint64_t free_list; /* tag << 40 | position of the first free block */
+    _Atomic uint64_t cursor;    /* blocks left << 40 | position of the next */
+    _Atomic uint64_t used;      /* bytes of blocks in use */
+    uint64_t reserved;          /* no class lies in two lines */
+};
+
+/* The family's own words, right behind the platform's. What every use of a handle reads shares no line with what
+ * every allocation writes. */
 struct family {
+    char space1[FAMILY_SPACE];
     struct latch growth_lock;           /* held by the process that grows the arena */
     uint32_t version;
     uint64_t limit;
     _Atomic uint64_t frontier;          /* everything below was handed to a class */
-    _Atomic uint64_t used;
+    char space2[FAMILY_SPACE];
     _Atomic uint64_t pending_run;       /* cursor being given to class pending_class, or 0 */
     _Atomic uint32_t pending_class;
     _Atomic uint32_t slot_chunks;       /* how many of slot_chunk are there */
@@ -72,8 +81,7 @@ struct family {
     _Atomic uint64_t trace_limit;       /* events; 0: no trace */
     _Atomic uint64_t trace_events, trace_dropped;
     _Atomic uint64_t trace_chunks;      /* handle of the newest BLOCK_TRACE */
-    _Atomic uint64_t free_list[192];    /* per class: tag << 40 | position of the first free block */
-    _Atomic uint64_t cursor[192];       /* per class: blocks left << 40 | position of the next */
+    struct size_class size_class[SIZE_CLASSES];
 };
 /* NULL before mproc_init(). */
 extern struct family *mproc__family_here;
