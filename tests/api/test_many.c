@@ -23,18 +23,21 @@ static int return_it(void *argument)
     return *(int *) argument;
 }
 
-/* Wine and Windows count more per process; what lies above 64 is what matters there. With TSan a process takes a
- * tenth of a second to start and the memory of a hundred. */
+/* Wine and Windows count more per process; what lies above 64 is what matters there. With TSan or in an emulator a
+ * process takes a tenth of a second to start and the memory of many. */
+static bool has_slow_starts(void)
+{
 #ifdef MPROC_SANITIZED_THREADS
-enum { SLOW_STARTS = 1 };
+    return true;
 #else
-enum { SLOW_STARTS = 0 };
+    return system_is_windows() || system_is_emulated();
 #endif
+}
 
 static int how_many(void)
 {
     int64_t descriptors = raise_descriptor_limit();
-    int wanted = system_is_windows() || SLOW_STARTS ? 100 : 1000;
+    int wanted = has_slow_starts() ? 100 : 1000;
     return descriptors >= 0 && descriptors < 2 * wanted ? (int) (descriptors / 2) : wanted;
 }
 
@@ -67,7 +70,7 @@ static void a_thousand_children_run_at_once(void)
 
 static void thousands_come_and_go(void)
 {
-    int count = system_is_windows() || SLOW_STARTS ? 100 : 2000;
+    int count = has_slow_starts() ? 100 : 2000;
     for (int i = 0; i < count; i++)
         CU_ASSERT_EQUAL(run_child(return_it, &i, sizeof i, NULL), exit_code_of(i));
 }
@@ -79,7 +82,7 @@ struct starter {
 static void start_and_join(void *context)
 {
     struct starter *starter = context;
-    for (int i = 0; i < (system_is_windows() || SLOW_STARTS ? 10 : 100); i++) {
+    for (int i = 0; i < (has_slow_starts() ? 10 : 100); i++) {
         mproc_process *process;
         int exit_code = -1;
         if (mproc_process_start(&process, return_it, &i, sizeof i, NULL) != MPROC_OK ||
