@@ -14,27 +14,44 @@
 #include "rlock.h"
 #include "spin.h"
 
-enum { OWN_PLACES = 4, CHUNKS = 12, FIRST_CHUNK = 32 }; /* each chunk twice the one before */
+#include <stddef.h>
+
+enum { OWN_PLACES = 2, CHUNKS = 12, FIRST_CHUNK = 32 }; /* each chunk twice the one before */
 
 struct place {
     _Atomic uint32_t owner;  /* token; 0: nobody's */
     _Atomic uint32_t state;  /* counts uses in its upper 30 bits */
-    _Atomic uint64_t ticket;
+    _Atomic uint32_t ticket;
+    uint32_t reserved;
 };
 enum place_state { IDLE, WAITING, ASLEEP, NOTIFIED, STATES };
 enum kind { OWN, LOCK, RLOCK };
 
-/* What two processes that notify each other touch lies side by side. */
+/* What two processes that notify each other write is one cache line. */
 struct condition {
     struct rlock own;
-    uint32_t kind;           /* of lock it is over */
     _Atomic uint32_t used;   /* places that were ever taken */
+    uint32_t tickets;        /* under the lock */
     struct place places[OWN_PLACES];
-    uint64_t tickets;
+
+    uint32_t kind;           /* of lock it is over */
     struct spin spin;
     uint64_t lock;           /* its handle, unless it is its own */
     _Atomic uint64_t chunks[CHUNKS];
 };
+enum { LINE = 64 };
+_Static_assert(offsetof(struct condition, kind) == LINE, "the first line is full");
+
+/* Blocks begin anywhere: there is room to move a condition to the beginning of a line. */
+static struct condition *in_block(const void *block)
+{
+    return block ? (struct condition *) (((uintptr_t) block + LINE - 1) & ~(uintptr_t) (LINE - 1)) : NULL;
+}
+
+static inline struct condition *find(mproc_condition condition)
+{
+    return in_block(mproc__object(BLOCK_CONDITION, condition.id));
+}
 
 #define FIRST_SLICE INT64_C(50000000)
 #define LONGEST_SLICE INT64_C(400000000)
@@ -47,10 +64,10 @@ static mproc_err create(mproc_condition *condition, enum kind kind, uint64_t loc
         return mproc__fail(MPROC_EINVAL, "mproc_condition_create: condition is NULL");
     if (kind != OWN && !mproc__object(kind == LOCK ? BLOCK_LOCK : BLOCK_RLOCK, lock))
         return mproc__object_error(lock);
-    mproc_err err = mproc__object_create(BLOCK_CONDITION, sizeof(struct condition), &condition->id);
+    mproc_err err = mproc__object_create(BLOCK_CONDITION, sizeof(struct condition) + LINE, &condition->id);
     if (err != MPROC_OK)
         return err;
-    struct condition *created = mproc__object(BLOCK_CONDITION, condition->id);
+    struct condition *created = find(*condition);
     created->kind = kind;
     created->lock = lock;
     return MPROC_OK;
@@ -73,7 +90,7 @@ mproc_err mproc_condition_create_rlock(mproc_condition *condition, mproc_rlock l
 
 mproc_err mproc_condition_destroy(mproc_condition condition)
 {
-    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    struct condition *found = find(condition);
     if (!found)
         return condition.id == 0 ? MPROC_OK : mproc__object_error(condition.id);
     uint64_t chunks[CHUNKS];
@@ -103,7 +120,7 @@ static struct latch *latch_of(struct condition *condition)
 
 mproc_err mproc_condition_acquire(mproc_condition condition, mproc_ms timeout)
 {
-    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    struct condition *found = find(condition);
     if (!found)
         return mproc__object_error(condition.id);
     if (found->kind == LOCK)
@@ -114,7 +131,7 @@ mproc_err mproc_condition_acquire(mproc_condition condition, mproc_ms timeout)
 
 mproc_err mproc_condition_release(mproc_condition condition)
 {
-    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    struct condition *found = find(condition);
     if (!found)
         return mproc__object_error(condition.id);
     if (found->kind == LOCK)
@@ -125,7 +142,7 @@ mproc_err mproc_condition_release(mproc_condition condition)
 
 mproc_err mproc_condition_consistent(mproc_condition condition)
 {
-    struct condition *found = mproc__object(BLOCK_CONDITION, condition.id);
+    struct condition *found = find(condition);
     if (!found)
         return mproc__object_error(condition.id);
     if (found->kind == LOCK)
@@ -137,7 +154,7 @@ mproc_err mproc_condition_consistent(mproc_condition condition)
 /* The condition, if its lock is held by the caller. */
 static mproc_err find_held(mproc_condition condition, struct condition **found)
 {
-    *found = mproc__object(BLOCK_CONDITION, condition.id);
+    *found = find(condition);
     if (!*found)
         return mproc__object_error(condition.id);
     struct latch *latch = latch_of(*found);
@@ -248,7 +265,7 @@ static bool notify_one(struct condition *condition, bool is_held)
             struct place *place = place_at(condition, i);
             uint32_t state = state_of(place);
             if ((state == WAITING || state == ASLEEP) &&
-                (!first || atomic_load(&place->ticket) < atomic_load(&first->ticket)))
+                (!first || (int32_t) (atomic_load(&place->ticket) - atomic_load(&first->ticket)) < 0))
                 first = place;
         }
         if (!first)
@@ -302,7 +319,7 @@ static mproc_err take_place(struct condition *condition, struct place **place)
         index = UINT32_MAX; /* begins again at 0 */
     }
     MPROC_FAULT("condition.claimed");
-    atomic_store_explicit(&(*place)->ticket, condition->tickets++, memory_order_relaxed); /* under the lock */
+    atomic_store_explicit(&(*place)->ticket, condition->tickets++, memory_order_relaxed);
     /* What a dead one's place was told meanwhile goes to another. */
     uint32_t before = atomic_load(&(*place)->state);
     if (atomic_exchange(&(*place)->state, before / STATES * STATES + STATES + WAITING) % STATES == NOTIFIED)
@@ -418,7 +435,7 @@ mproc_err mproc_condition_notify_all(mproc_condition condition)
 
 void mproc__condition_describe(const void *object, struct text *text)
 {
-    const struct condition *condition = object;
+    const struct condition *condition = in_block(object);
     if (condition->kind == OWN) {
         mproc__text_add(text, "its lock is ");
         mproc__latch_describe(&condition->own.latch, text);
