@@ -154,6 +154,7 @@ static void only_begun_tasks_of_killed_workers_fail(void)
     int wrong = 0, died = 0, rounds = 0;
     for (; !atomic_load(&storm.stop); rounds++) {
         int before = wrong;
+        watchdog_start(110); /* a million kills take longer than a test may */
         wrong += storm_of_singles(&storm, block, &died);
         wrong += storm_of_items(&storm, block, errands, &died);
         wrong += storm_of_imap(&storm, block, errands, &died);
@@ -194,6 +195,7 @@ static void with_retries_nothing_fails_at_all(void)
     mproc_task_options again = { .retries = 1000000, .chunksize = CHUNK };
     int wrong = 0;
     while (!atomic_load(&storm.stop)) {
+        watchdog_start(110);
         memset(out, 0, sizeof out);
         wrong += mproc_pool_map(storm.pool, run_errand, errands, sizeof *errands, out, sizeof *out,
                                 ITEMS, &again) != MPROC_OK;
