@@ -319,7 +319,7 @@ mproc_err mproc_connection_open(mproc_connection **connection, const char *addre
         options = &defaults;
     int64_t deadline = mproc__deadline(timeout);
     struct mproc_plat_channel channel;
-    struct connection *made;
+    struct connection *made = NULL;
     err = mproc_plat_channel_connect(&channel, mproc__address_family(address, options->family), address,
                                      deadline);
     if (err == MPROC_OK)

@@ -109,7 +109,7 @@ mproc_err mproc_connection_recv_handle(mproc_connection *connection, intptr_t *n
     mproc_err err = mproc__object_enter(connection, OBJECT_CONNECTION, &found);
     if (err != MPROC_OK)
         return err;
-    int what;
+    int what = 0;
     err = recv_handle(found, is_native, "mproc_connection_recv_connection", native, &what,
                       mproc__deadline(timeout));
     if (err == MPROC_OK && kind)
@@ -230,9 +230,9 @@ mproc_err mproc_connection_recv_connection(mproc_connection *carrier, mproc_conn
     mproc_err err = mproc__object_enter(carrier, OBJECT_CONNECTION, &found);
     if (err != MPROC_OK)
         return err;
-    mproc_plat_handle handle;
+    mproc_plat_handle handle = MPROC_PLAT_NONE;
     struct mproc_plat_channel channel;
-    int kind;
+    int kind = 0;
     err = recv_handle(found, is_connection, "mproc_connection_recv_handle", &handle, &kind,
                       mproc__deadline(timeout));
     if (err == MPROC_OK) {

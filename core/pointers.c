@@ -85,7 +85,7 @@ mproc_err mproc__object_enter(const void *pointer, enum object_kind kind, void *
     mproc_err err = mproc__check_init();
     if (err != MPROC_OK)
         return err;
-    struct place *place;
+    struct place *place = NULL;
     mproc__lock();
     err = find(pointer, kind, &place);
     if (err == MPROC_OK) {
@@ -108,7 +108,7 @@ mproc_err mproc__object_remove(const void *pointer, enum object_kind kind, unsig
     mproc_err err = mproc__check_init();
     if (err != MPROC_OK)
         return err;
-    struct place *place;
+    struct place *place = NULL;
     mproc__lock();
     err = find(pointer, kind, &place);
     if (err == MPROC_OK && place->users > own)

@@ -392,7 +392,7 @@ static mproc_err search(const mproc_shareable_list *list, const mproc_shareable 
     mproc_err err = check_value(value);
     *count = 0;
     for (size_t i = 0; i < list->length && err == MPROC_OK; i++) {
-        mproc_shareable item;
+        mproc_shareable item = { 0 };
         err = read_item(list, i, &item);
         if (err == MPROC_OK && equal(&item, value) && (*count)++ == 0)
             *first = i;

@@ -391,7 +391,7 @@ static mproc_err end(const struct access *access, mproc_err result)
 
 mproc_err mproc_array_get_int(mproc_array array, size_t index, int64_t *integer)
 {
-    struct access access;
+    struct access access = { 0 };
     mproc_err err = integer ? begin(array, index, &access)
                             : mproc__fail(MPROC_EINVAL, "mproc_array_get_int: number is NULL");
     if (err != MPROC_OK)
@@ -402,7 +402,7 @@ mproc_err mproc_array_get_int(mproc_array array, size_t index, int64_t *integer)
 
 mproc_err mproc_array_set_int(mproc_array array, size_t index, int64_t integer)
 {
-    struct access access;
+    struct access access = { 0 };
     mproc_err err = begin(array, index, &access);
     if (err != MPROC_OK)
         return err;
@@ -415,7 +415,7 @@ mproc_err mproc_array_set_int(mproc_array array, size_t index, int64_t integer)
 
 mproc_err mproc_array_get_float(mproc_array array, size_t index, double *real)
 {
-    struct access access;
+    struct access access = { 0 };
     mproc_err err = real ? begin(array, index, &access)
                          : mproc__fail(MPROC_EINVAL, "mproc_array_get_float: number is NULL");
     if (err != MPROC_OK)
@@ -426,7 +426,7 @@ mproc_err mproc_array_get_float(mproc_array array, size_t index, double *real)
 
 mproc_err mproc_array_set_float(mproc_array array, size_t index, double real)
 {
-    struct access access;
+    struct access access = { 0 };
     mproc_err err = begin(array, index, &access);
     return err == MPROC_OK ? end(&access, from_float(access.items, access.at, real)) : err;
 }

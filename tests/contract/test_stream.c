@@ -91,6 +91,34 @@ static void bytes_arrive_once_and_in_order(void)
     free(got);
 }
 
+static void each_stream_has_a_handle_of_the_systems(void)
+{
+    struct mproc_plat_stream *input, *output;
+    struct mproc_plat_process process = start(MPROC_ARGV(HELPER, "copy_fast"), &input, &output);
+    CHECK_OK(mproc_plat_handle_check(mproc_plat_stream_handle(input)));
+    CHECK_OK(mproc_plat_handle_check(mproc_plat_stream_handle(output)));
+    CU_ASSERT_NOT_EQUAL(mproc_plat_stream_handle(input), mproc_plat_stream_handle(output));
+    mproc_plat_stream_close(input);
+    mproc_plat_stream_close(output);
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+}
+
+static void an_exact_watch_is_ready_when_a_program_has_ended(void)
+{
+    struct mproc_plat_stream *input;
+    struct mproc_plat_process process = start(MPROC_ARGV(HELPER, "copy_fast"), &input, NULL);
+    if (mproc_plat_watch_is_exact()) {
+        CU_ASSERT_FALSE(native_ready(process.watch, 10));
+    } else {
+        skip("this system has nothing that becomes ready when a program ends");
+    }
+    mproc_plat_stream_close(input);
+    if (mproc_plat_watch_is_exact()) {
+        CU_ASSERT_TRUE(native_ready(process.watch, 60000));
+    }
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+}
+
 static void a_write_to_nobody_has_ended(void)
 {
     struct mproc_plat_stream *input;
@@ -200,6 +228,8 @@ static void a_created_file_is_empty(void)
 
 MPROC_CONTRACT_SUITE(stream, child, MPROC_TEST(a_read_times_out_and_moves_nothing),
                      MPROC_TEST(bytes_arrive_once_and_in_order), MPROC_TEST(a_write_to_nobody_has_ended),
+                     MPROC_TEST(each_stream_has_a_handle_of_the_systems),
+                     MPROC_TEST(an_exact_watch_is_ready_when_a_program_has_ended),
                      MPROC_TEST(a_full_pipe_takes_no_more), MPROC_TEST(a_pipeline_is_for_children),
                      MPROC_TEST(a_terminal_says_what_it_is_or_that_there_is_none),
                      MPROC_TEST(large_buffers_keep_their_bytes_when_they_grow),
