@@ -95,7 +95,7 @@ static int64_t count_failed_start(mproc_pool *pool, const char *how)
 
 /* ---- ends ---- */
 
-/* Under the latch. True if somebody may wait for what this one has not done. */
+/* Under the latch. True if this one may have failed what somebody waits for. */
 static bool bury(mproc_pool *pool, uint32_t index)
 {
     struct worker_place *place = &pool->places[index];
@@ -213,18 +213,18 @@ static mproc_ms milliseconds_until(int64_t when)
     return left < 1 ? 1 : left > SLICE_MS ? SLICE_MS : left;
 }
 
-/* Buries everyone in the list who has ended. True if one of them left something behind. */
+/* Buries everyone in the list who has ended. True if one of them may have failed what somebody waits for. */
 static bool look_around(mproc_pool *pool)
 {
-    bool left = false;
+    bool failed = false;
     for (size_t i = 0; i < pool->watched.count; i++) {
         bool alive = true;
         uint32_t seat = pool->watched.seats[i];
         if (pool->places[seat].process == pool->watched.processes[i] &&
             mproc_process_is_alive(pool->watched.processes[i], &alive) == MPROC_OK && !alive)
-            left |= bury(pool, seat);
+            failed |= bury(pool, seat);
     }
-    return left;
+    return failed;
 }
 
 void mproc__pool_watch(void *context)
@@ -234,7 +234,7 @@ void mproc__pool_watch(void *context)
     int64_t kill_at = 0;
     for (bool found = false;;) {
         mproc__pool_lock(shared);
-        found = found && look_around(pool);
+        bool failed = found && look_around(pool);
         if (pool->offer_again)
             offer_again(pool);
         bool terminated = atomic_load(&shared->closing) == POOL_TERMINATED;
@@ -252,10 +252,11 @@ void mproc__pool_watch(void *context)
         if (over)
             break; /* finish() wakes everybody */
         if (found) {
-            mproc__gate_wake_all(&shared->work);
-            mproc__gate_wake_all(&shared->done);
+            mproc__gate_wake_all(&shared->work); /* for what the sweep has put back */
             mproc__gate_wake(&shared->events);
         }
+        if (failed)
+            mproc__gate_wake_all(&shared->done);
         size_t which;
         mproc_ms slice = milliseconds_until(terminated ? kill_at : due);
         found = false;
