@@ -48,6 +48,8 @@ struct numbers {
     _Atomic int stop;
 };
 
+#define STORM_TIME INT64_C(9000000000) /* for each kind of lock */
+
 static int64_t kills_wanted(void)
 {
     const char *text = getenv("MPROC_STORM_KILLS");
@@ -261,8 +263,10 @@ static void rage(enum kind kind, int64_t kills)
     struct numbers *numbers = mproc_pointer(storm.numbers);
     for (int i = 0; i < WORKERS; i++)
         workers[i] = start_worker(&storm, i, NULL);
-    int64_t longest = 0;
-    for (int64_t killed = 0; killed < kills; killed++) {
+    int64_t longest = 0, start = mproc_plat_now(), killed = 0;
+    for (; killed < kills; killed++) {
+        if (!getenv("MPROC_STORM_KILLS") && mproc_plat_now() - start > STORM_TIME)
+            break; /* a busy machine: fewer have to do */
         int victim = (int) draw(WORKERS);
         int64_t until = mproc_plat_now() + draw(600) * 1000;
         while (mproc_plat_now() < until)
@@ -286,7 +290,7 @@ static void rage(enum kind kind, int64_t kills)
            (long long) (longest / 1000000), (long long) (ending / 1000000));
     CU_ASSERT_TRUE(longest < INT64_C(20000000000)); /* 1 s is the promise; the machine may be busy */
     CU_ASSERT_TRUE(ending < INT64_C(20000000000));
-    check_counts(&storm, kills);
+    check_counts(&storm, killed);
     destroy(&storm);
 }
 
