@@ -3,10 +3,7 @@
 #include "posix.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/event.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 const int64_t mproc__watch_interval = INT64_C(500000000);
@@ -57,57 +54,4 @@ mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_h
     }
     *handle = watch->parent_end;
     return MPROC_OK;
-}
-
-/* The event comes a little before waitpid() would find the process. */
-bool mproc__watch_sleep(const struct mproc_plat_process *process)
-{
-    (void) process;
-    return false;
-}
-
-bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
-{
-    (void) ready;
-    siginfo_t info;
-    info.si_pid = 0;
-    int failed;
-    do
-        failed = waitid(P_PID, (id_t) process->pid, &info, WEXITED | WNOHANG | WNOWAIT);
-    while (failed && errno == EINTR);
-    return failed || info.si_pid != 0;
-}
-
-bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status)
-{
-    int wait_status;
-    struct rusage usage;
-    pid_t got;
-    do
-        got = wait4((pid_t) process->pid, &wait_status, WNOHANG, &usage);
-    while (got < 0 && errno == EINTR);
-    if (got == 0)
-        return false;
-    *status = (struct mproc_plat_status){ .known = false };
-    if (got > 0) {
-        mproc__decode_status(wait_status, status);
-        status->usage = mproc__usage(&usage);
-    }
-    return true;
-}
-
-int mproc__watch_signal(const struct mproc_plat_process *process, int signal)
-{
-    return kill((pid_t) process->pid, signal) == 0 ? 0 : errno;
-}
-
-int mproc__child_signal(void)
-{
-    return -1;
-}
-
-bool mproc__kill_at_hangup(int reader)
-{
-    (void) reader;
-    return false;
 }
