@@ -8,11 +8,15 @@
 #include <apr_general.h>
 #include <apr_thread_proc.h>
 
+/* With TSan, and in an emulator, everything takes ten times as long. */
+static unsigned watchdog_seconds(void)
+{
 #ifdef MPROC_SANITIZED_THREADS
-enum { WATCHDOG_SECONDS = 500 }; /* TSan: the searches of the models are ten times slower */
+    return 500;
 #else
-enum { WATCHDOG_SECONDS = 110 };
+    return system_is_emulated() ? 500 : 110;
 #endif
+}
 
 static struct leftovers before;
 static const struct suite_test *running;
@@ -231,7 +235,7 @@ int hang_for_ever(void *argument)
 {
     (void) argument;
     /* Longer than any test may take; not for ever, should the test be killed. */
-    for (int i = 0; i < 2 * WATCHDOG_SECONDS; i++)
+    for (int i = 0; i < 2 * (int) watchdog_seconds(); i++)
         mproc_plat_sleep(1000000000);
     return 97;
 }
@@ -277,7 +281,7 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
 {
     setvbuf(stdout, NULL, _IONBF, 0);
     system_prepare();
-    watchdog_start(WATCHDOG_SECONDS);
+    watchdog_start(watchdog_seconds());
     if (apr_initialize() != APR_SUCCESS) /* tests make threads and pools */
         return 1;
     const char *text = getenv("MPROC_TEST_REPEAT");
@@ -302,7 +306,7 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
             }
             failures += failed;
             CU_cleanup_registry();
-            watchdog_start(WATCHDOG_SECONDS);
+            watchdog_start(watchdog_seconds());
         }
     printf("\n%s: %d tests, %d failures\n", name, run, failures);
     return failures > 0 || run == 0;
