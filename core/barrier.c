@@ -51,15 +51,17 @@ static uint64_t bit_of(uint32_t generation)
     return UINT64_C(1) << generation % 64;
 }
 
-/* Ends the round, whole or broken, and lets its parties go; under the latch. */
+/* Ends the round, whole or broken, and lets its parties go; under the latch. Each store is seen after those before
+ * it, also by who looks when this process has been killed. */
 static void end_round(struct barrier *barrier, bool whole)
 {
     uint32_t generation = atomic_load(&barrier->generation);
     uint64_t rounds = atomic_load(&barrier->broken_rounds) & ~bit_of(generation + 1);
-    atomic_store(&barrier->broken_rounds, whole ? rounds & ~bit_of(generation) : rounds | bit_of(generation));
-    atomic_store(&barrier->arrived, 0);
+    uint64_t bit = bit_of(generation);
+    atomic_store_explicit(&barrier->broken_rounds, whole ? rounds & ~bit : rounds | bit, memory_order_release);
+    atomic_store_explicit(&barrier->arrived, 0, memory_order_release);
     MPROC_FAULT("barrier.round_over");
-    atomic_store(&barrier->generation, generation + 1);
+    atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);
     MPROC_FAULT("barrier.generation_set");
 }
 
@@ -82,7 +84,7 @@ static mproc_err enter(struct barrier *barrier, int64_t deadline)
 static void leave(struct barrier *barrier)
 {
     mproc__latch_release(&barrier->latch);
-    mproc__gate_wake_all(&barrier->gate);
+    mproc__gate_wake_all_fenced(&barrier->gate);
 }
 
 struct party {
@@ -167,9 +169,9 @@ mproc_err mproc_barrier_wait_action(mproc_barrier barrier, int *index, int (*act
     }
     struct party party = { found, atomic_load(&found->generation) };
     uint32_t number = atomic_load(&found->arrived);
-    atomic_store(&found->tokens[number], mproc__self_token());
+    atomic_store_explicit(&found->tokens[number], mproc__self_token(), memory_order_release);
     MPROC_FAULT("barrier.named");
-    atomic_store(&found->arrived, number + 1);
+    atomic_store_explicit(&found->arrived, number + 1, memory_order_release);
     MPROC_FAULT("barrier.arrived");
     if (index)
         *index = (int) number;

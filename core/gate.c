@@ -9,7 +9,7 @@ bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *co
 {
     uint32_t epoch = atomic_load(&gate->epoch);
     MPROC_FAULT("gate.epoch_read");
-    atomic_store(&gate->state, GATE_SLEEPERS);
+    atomic_store_explicit(&gate->state, GATE_SLEEPERS, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
     MPROC_FAULT("gate.announced");
     if (ready(context))
@@ -148,8 +148,8 @@ void mproc__gate_wake_slowly(struct gate *gate)
 
 void mproc__gate_wake_all_slowly(struct gate *gate)
 {
-    if (atomic_exchange(&gate->state, GATE_EMPTY) == GATE_EMPTY)
-        return;
+    /* Who has announced himself a moment before has read the epoch before that: he will not sleep on it. */
+    atomic_store_explicit(&gate->state, GATE_EMPTY, memory_order_release);
     MPROC_FAULT("gate.waking_all");
     atomic_fetch_add(&gate->epoch, 1);
     mproc_plat_unpark(&gate->epoch, UINT32_MAX >> 1);

@@ -78,4 +78,11 @@ static inline void mproc__gate_wake_all(struct gate *gate)
         mproc__gate_wake_all_slowly(gate);
 }
 
+/* The same after an atomic read-modify-write that is sequentially consistent. */
+static inline void mproc__gate_wake_all_fenced(struct gate *gate)
+{
+    if (atomic_load_explicit(&gate->state, memory_order_seq_cst) != GATE_EMPTY)
+        mproc__gate_wake_all_slowly(gate);
+}
+
 #endif
