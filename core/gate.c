@@ -148,7 +148,7 @@ void mproc__gate_wake_slowly(struct gate *gate)
 
 void mproc__gate_wake_all_slowly(struct gate *gate)
 {
-    /* Who has announced himself a moment before has read the epoch before that: he will not sleep on it. */
+    /* A waiter whose announcement this takes back has read the epoch before: it will not sleep on it. */
     atomic_store_explicit(&gate->state, GATE_EMPTY, memory_order_release);
     MPROC_FAULT("gate.waking_all");
     atomic_fetch_add(&gate->epoch, 1);
