@@ -99,6 +99,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_process_start_object(mproc_process **pr
  * MPROC_ETIMEDOUT: it still runs. MPROC_ENOGUARD: the child's program ended, or ran for the guard's
  * deadline (30 s, MPROC_GUARD_TIMEOUT in ms) and was killed, without reaching mproc_init().
  * MPROC_EIMAGE: the child found another build of the target's program or library and refused.
+ * MPROC_EPROTO: what its parent wrote for it in shared memory was overwritten before it could read it.
  * MPROC_ESTATE: the process itself, or not its child. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_process_join(mproc_process *process, mproc_ms timeout);
 
