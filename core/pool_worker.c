@@ -103,9 +103,12 @@ static bool run(uint64_t reference)
 
 /* ---- leaving ---- */
 
+/* One that is too large or too old when it begins does a task all the same: its successor would be no better. */
 static bool is_worn_out(void)
 {
     const struct pool_shared *shared = worker.shared;
+    if (worker.tasks == 0)
+        return false;
     if (shared->max_tasks && worker.tasks >= shared->max_tasks)
         return true;
     if (shared->max_age && mproc_plat_now() - worker.born >= shared->max_age)

@@ -508,6 +508,21 @@ static void workers_are_replaced_when_they_have_grown_or_aged(void)
     end_pool(pool);
 }
 
+static void workers_too_large_from_the_first_do_one_task_each(void)
+{
+    mproc_pool_options tiny = { .max_memory_per_child = 1 };
+    int64_t pids[3] = { 0 }, out[5] = { 0 };
+    mproc_pool *pool = create_pool(1, &tiny);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(mproc_pool_apply(pool, tell_pid, NULL, 0, &pids[i], sizeof *pids, 60000));
+    CU_ASSERT_NOT_EQUAL(pids[0], pids[1]);
+    CU_ASSERT_NOT_EQUAL(pids[1], pids[2]);
+    mproc_task_options one = { .chunksize = 1 };
+    CHECK_OK(mproc_pool_map(pool, tell_pid, NULL, 0, out, sizeof *out, 5, &one));
+    CU_ASSERT_NOT_EQUAL(out[0], out[4]);
+    end_pool(pool);
+}
+
 static void a_pool_grows_and_shrinks_while_it_runs(void)
 {
     mproc_pool *pool = create_pool(1, NULL);
@@ -836,6 +851,7 @@ MPROC_SUITE(pool_more, MPROC_TEST(callbacks_run_in_the_parent),
             MPROC_TEST(every_worker_runs_it_once_and_keeps_its_state),
             MPROC_TEST(workers_are_replaced_after_so_many_tasks),
             MPROC_TEST(workers_are_replaced_when_they_have_grown_or_aged),
+            MPROC_TEST(workers_too_large_from_the_first_do_one_task_each),
             MPROC_TEST(a_pool_grows_and_shrinks_while_it_runs), MPROC_TEST(any_thread_may_submit),
             MPROC_TEST(a_task_may_submit_tasks), MPROC_TEST(a_worker_may_have_a_pool_of_its_own),
             MPROC_TEST(a_result_has_any_length_and_is_not_copied),
