@@ -205,32 +205,36 @@ MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_
     return err;
 }
 
-/* In the template, for the child that it is about to fork: all that needs nothing of the child's. */
-static struct record *next_record;
-static mproc_err next_refusal;
-static void (*next_function)(void);
+/* What a template finds out for the child that it is about to fork: all that needs nothing of the
+ * child's. On its stack, a page that is written to anyway. */
+struct prepared {
+    struct record *record;
+    mproc_err refusal;
+    void (*function)(void);
+};
 
-static void prepare_child(uint64_t handle)
+static void prepare_child(void *context, uint64_t handle)
 {
-    next_function = NULL;
-    next_record = mproc__arena_near(BLOCK_RECORD, handle);
-    if (!next_record)
+    struct prepared *next = context;
+    *next = (struct prepared){ .record = mproc__arena_near(BLOCK_RECORD, handle) };
+    if (!next->record)
         return;
-    next_refusal = mproc__record_check(next_record, mproc__arena_size(BLOCK_RECORD, handle));
-    if (next_refusal != MPROC_OK)
+    next->refusal = mproc__record_check(next->record, mproc__arena_size(BLOCK_RECORD, handle));
+    if (next->refusal != MPROC_OK)
         return;
-    mproc__inherit_settings(next_record);
-    mproc__find_known_target(next_record, &next_function);
+    mproc__inherit_settings(next->record);
+    mproc__find_known_target(next->record, &next->function);
 }
 
-MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const mproc_plat_handle *handles, size_t count,
+MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const struct prepared *prepared,
+                                                      const mproc_plat_handle *handles, size_t count,
                                                       mproc_plat_handle lifeline)
 {
-    struct record *record = next_record;
+    struct record *record = prepared->record;
     if (!record || !mproc__record_claim(record))
         mproc_plat_exit_now(255);
-    if (next_refusal != MPROC_OK)
-        mproc__record_refuse(record, next_refusal);
+    if (prepared->refusal != MPROC_OK)
+        mproc__record_refuse(record, prepared->refusal);
     /* Alone, so without the mutex. */
     mproc__children_forked();
     mproc__finalizers_forked();
@@ -240,7 +244,7 @@ MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const mproc_plat_handle *h
     mproc_err err = take_handles(record, handles, count);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
-    mproc__child_enter(record, next_function);
+    mproc__child_enter(record, prepared->function);
 }
 
 static mproc_err warm_up(struct record *record)
@@ -271,9 +275,9 @@ void mproc__template_run(struct record *record, mproc_plat_handle control,
     mproc__record_advance(record, PHASE_GUARDED);
 
     exit_hooked = mproc__finish_in_template();
-    uint64_t request;
+    struct prepared next;
     const mproc_plat_handle *handles;
     size_t count;
-    mproc_plat_template_serve(control, prepare_child, &request, &handles, &count);
-    begin_child(handles, count, lifeline);
+    mproc_plat_template_serve(control, prepare_child, &next, &handles, &count);
+    begin_child(&next, handles, count, lifeline);
 }

@@ -71,10 +71,12 @@ void mproc__log_settings(int *level, bool *to_stderr)
     *to_stderr = stderr_wanted;
 }
 
-MPROC_IN_CHILD void mproc__log_inherit(int level, bool to_stderr)
+void mproc__log_inherit(int level, bool to_stderr)
 {
-    threshold = level;
-    stderr_wanted = to_stderr;
+    if (threshold != level)
+        threshold = level;
+    if (stderr_wanted != to_stderr)
+        stderr_wanted = to_stderr;
 }
 
 MPROC_IN_CHILD void mproc__log_name(const char *name)

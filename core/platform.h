@@ -439,9 +439,10 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
                                       struct mproc_plat_process *process);
 /* In the template: serves until its starter is gone and then ends the process. Calls before_fork()
  * there before each fork: what it does is done for the child, and cheaper than in it. Returns only in
- * the forked children, with request and handles; there the template's own handles are closed. */
-void mproc_plat_template_serve(mproc_plat_handle control, void (*before_fork)(uint64_t request),
-                               uint64_t *request, const mproc_plat_handle **handles, size_t *count);
+ * the forked children, with the handles; there the template's own handles are closed. */
+void mproc_plat_template_serve(mproc_plat_handle control,
+                               void (*before_fork)(void *context, uint64_t request), void *context,
+                               const mproc_plat_handle **handles, size_t *count);
 /* In a forked child: moves received handles to the numbers they are to have, all at once, since one
  * may lie where another is to go. */
 mproc_err mproc_plat_handles_place(const mproc_plat_handle *handles, const intptr_t *numbers,

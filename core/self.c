@@ -43,11 +43,14 @@ mproc_err mproc__become_root(void)
 
 void mproc__inherit_settings(struct record *record)
 {
-    struct settings *settings = mproc__settings();
-    settings->start_method = (mproc_start_method) record->default_method;
-    settings->authkey_size = (uint32_t) record->authkey.size;
+    struct settings settings = *mproc__settings();
+    settings.start_method = (mproc_start_method) record->default_method;
+    settings.authkey_size = (uint32_t) record->authkey.size;
     if (record->authkey.size)
-        memcpy(settings->authkey, mproc__record_bytes(record, record->authkey), record->authkey.size);
+        memcpy(settings.authkey, mproc__record_bytes(record, record->authkey), record->authkey.size);
+    /* A template finds the same for nearly every child, and a write would copy the page each time. */
+    if (memcmp(&settings, mproc__settings(), sizeof settings) != 0)
+        *mproc__settings() = settings;
     mproc__log_inherit(record->log_level, record->log_to_stderr != 0);
     if (!mproc__tracing)
         mproc__trace_join();

@@ -26,5 +26,7 @@ uint64_t mproc__thread_name_first(void)
 
 MPROC_IN_CHILD void mproc__thread_unname(void)
 {
-    mproc__thread_named = 0;
+    /* In a child a write would copy the page, and most have nothing to forget. */
+    if (mproc__thread_named != 0)
+        mproc__thread_named = 0;
 }

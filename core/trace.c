@@ -15,7 +15,8 @@
 
 bool mproc__tracing;
 static struct trace_chunk *_Atomic current;
-static char path[MPROC_PLAT_PATH_SIZE];
+/* No array: it would spread what each forked child writes to, and so copies, over two pages. */
+static const char *path;
 
 enum { DEFAULT_EVENTS = 1000000 };
 
@@ -26,11 +27,12 @@ static bool remember_path(const char *name)
     char *full;
     if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return false;
-    bool known = apr_filepath_merge(&full, NULL, name, 0, pool) == APR_SUCCESS && strlen(full) < sizeof path;
-    if (known)
-        memcpy(path, full, strlen(full) + 1);
-    apr_pool_destroy(pool);
-    return known;
+    if (apr_filepath_merge(&full, NULL, name, 0, pool) != APR_SUCCESS) {
+        apr_pool_destroy(pool);
+        return false;
+    }
+    path = full; /* and with it the pool, to the end */
+    return true;
 }
 
 void mproc__trace_start(void)
@@ -50,9 +52,9 @@ void mproc__trace_start(void)
 
 void mproc__trace_join(void)
 {
-    mproc__tracing = atomic_load_explicit(&mproc__family()->trace_limit, memory_order_relaxed) != 0;
-    if (!mproc__tracing)
+    if (atomic_load_explicit(&mproc__family()->trace_limit, memory_order_relaxed) == 0)
         return;
+    mproc__tracing = true;
     current = NULL; /* a forked child does not write into its parent's */
     mproc__trace_add('B', "process", mproc__own_name(), 0);
 }

@@ -29,3 +29,14 @@ bool mproc_plat_fork_finish(bool child)
         mproc__streams_may_be_locked();
     return false;
 }
+
+void mproc__random_take(char state[MPROC__RANDOM_STATE_SIZE])
+{
+    initstate(1, state, MPROC__RANDOM_STATE_SIZE);
+}
+
+void mproc__random_seed(char state[MPROC__RANDOM_STATE_SIZE], unsigned seed)
+{
+    (void) state;
+    srand(seed);
+}

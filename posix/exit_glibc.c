@@ -2,7 +2,7 @@
 /* exit() and rand() of forked children with glibc. Both are prepared in the parent, for a child would
  * have to map code and copy pages of the C library that the parent has in use. */
 #include "compiler.h"
-#include "platform.h"
+#include "posix.h"
 
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ static atomic_bool in_child;
 static bool prepared;
 static void (*exit_handler)(int exit_code);
 
-static char random_states[2][128];
+static char random_states[2][MPROC__RANDOM_STATE_SIZE];
 static char *random_before;
 
 static void call_handler(int exit_code, void *unused)
@@ -65,4 +65,17 @@ MPROC_IN_CHILD bool mproc_plat_fork_finish(bool child)
         atomic_store(&removed, NULL);
     }
     return true;
+}
+
+void mproc__random_take(char state[MPROC__RANDOM_STATE_SIZE])
+{
+    initstate(1, state, MPROC__RANDOM_STATE_SIZE);
+}
+
+/* srand() would write to two pages of the C library besides, which every fork makes it copy again. What it
+ * writes there is where the next number is drawn, and that is the same place after each seed. */
+void mproc__random_seed(char state[MPROC__RANDOM_STATE_SIZE], unsigned seed)
+{
+    struct random_data unused = { .state = NULL };
+    initstate_r(seed, state, MPROC__RANDOM_STATE_SIZE, &unused);
 }

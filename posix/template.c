@@ -3,7 +3,6 @@
  * them descriptors, and relays how they ended through a pipe per child. The child holds that pipe's
  * writing end too, so that end of file means: child and template are both gone. */
 #include "compiler.h"
-#include "compiler.h"
 #include "direct.h"
 #include "posix.h"
 
@@ -35,30 +34,37 @@ union cargo {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
 };
-/* A child that the template has forked and not reaped. */
+/* The children that the template has forked and not reaped. On its stack: after a fork each first write
+ * copies a page, and that page is written to anyway. */
 struct child {
     pid_t pid;
     int status_writer;
 };
-/* The template's state; what was `before` its children get back. On the heap: large arrays on the stack
- * would spread what a child uses of it over several pages. */
+struct children {
+    size_t count;
+    size_t capacity;
+    struct child *all;
+    struct child first[16];
+};
+/* The rest of the template's state, written to before a fork only: one page (start_serving()). What was
+ * `before` its children get back. */
 struct server {
     int control;
     int ended; /* readable when a child has ended; -1: a signal handler tells */
-    size_t count;
-    size_t capacity;
-    struct child *children;
     uint64_t random;
-    char random_state[128]; /* where srand() writes, instead of a page of the C library's */
+    char random_state[MPROC__RANDOM_STATE_SIZE];
     sigset_t signals_before;
     struct sigaction ended_before;
     bool action_changed;
     struct request request;
-    struct child first_children[16];
     int descriptors[MOST_DESCRIPTORS];
     mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES]; /* the same without the status pipe */
     union cargo cargo;
 };
+
+/* What this is aligned to lies in one page. */
+enum { PAGE = 4096 };
+_Static_assert(sizeof(struct server) <= PAGE, "a request makes the template copy one page of it");
 
 /* So many answers come before a look for children that have ended, however busy the starter is. */
 #define LOOK_INTERVAL 16
@@ -125,8 +131,13 @@ static int send_request(int control, struct request *request, const int *descrip
     return sent == (ssize_t) sizeof *request ? 0 : -1;
 }
 
+/* Linux wakes whoever is in recv() when the template takes the request away, too: a needless wake-up in
+ * the middle of the start (8 us of the template's). One in poll() sleeps until there is something to read. */
 static int receive_reply(int control, struct reply *reply)
 {
+    struct pollfd entry = { .fd = control, .events = POLLIN };
+    if (mproc__poll(&entry, 1, MPROC_PLAT_NEVER) < 0)
+        return -1;
     ssize_t got;
     do
         got = recv(control, reply, sizeof *reply, MSG_WAITALL);
@@ -234,23 +245,22 @@ static void take_signals(struct server *server)
         sigaction(SIGCHLD, &action, NULL);
 }
 
-static void reap_children(struct server *server)
+static void reap_children(struct children *children)
 {
     int32_t wait_status;
     int raw;
     pid_t pid;
-    while (server->count > 0 && (pid = waitpid(-1, &raw, WNOHANG)) > 0) {
+    while (children->count > 0 && (pid = waitpid(-1, &raw, WNOHANG)) > 0) {
         size_t i = 0;
-        while (i < server->count && server->children[i].pid != pid)
+        while (i < children->count && children->all[i].pid != pid)
             i++;
-        if (i == server->count)
+        if (i == children->count)
             continue;
         wait_status = raw;
-        ssize_t ignored = write(server->children[i].status_writer, &wait_status,
-                                sizeof wait_status);
+        ssize_t ignored = write(children->all[i].status_writer, &wait_status, sizeof wait_status);
         (void) ignored; /* the requester need not care any more */
-        close(server->children[i].status_writer);
-        server->children[i] = server->children[--server->count];
+        close(children->all[i].status_writer);
+        children->all[i] = children->all[--children->count];
     }
 }
 
@@ -276,7 +286,7 @@ static int unpack(struct msghdr *message, int *descriptors)
 
 /* The number of descriptors received, a negative errno to be replied; ends the template at the end
  * of its starter, or when that speaks another language. */
-static int receive_request(struct server *server)
+static int receive_request(struct server *server, struct children *children)
 {
     struct iovec part = { .iov_base = &server->request, .iov_len = sizeof server->request };
     struct msghdr message = { .msg_iov = &part,
@@ -288,7 +298,7 @@ static int receive_request(struct server *server)
         got = recvmsg(server->control, &message, MSG_CMSG_CLOEXEC);
     while (got < 0 && errno == EINTR);
     if (got != (ssize_t) sizeof server->request) {
-        reap_children(server);
+        reap_children(children);
         _exit(0);
     }
     int count = unpack(&message, server->descriptors);
@@ -298,32 +308,32 @@ static int receive_request(struct server *server)
 }
 
 /* 0 or a negative errno. */
-static int make_room(struct server *server)
+static int make_room(struct children *children)
 {
-    if (server->count < server->capacity)
+    if (children->count < children->capacity)
         return 0;
-    size_t capacity = server->capacity * 2;
+    size_t capacity = children->capacity * 2;
     struct child *grown = malloc(capacity * sizeof *grown);
     if (!grown)
         return -ENOMEM;
-    memcpy(grown, server->children, server->count * sizeof *grown);
-    if (server->children != server->first_children)
-        free(server->children);
-    server->children = grown;
-    server->capacity = capacity;
+    memcpy(grown, children->all, children->count * sizeof *grown);
+    if (children->all != children->first)
+        free(children->all);
+    children->all = grown;
+    children->capacity = capacity;
     return 0;
 }
 
 /* Leaves nothing of the template in its child but what was sent for it. */
-MPROC_IN_CHILD static void become_child(struct server *server)
+MPROC_IN_CHILD static void become_child(struct server *server, const struct children *children)
 {
     if (server->action_changed)
         mproc__direct_set_action(SIGCHLD, &server->ended_before);
     if (server->ended >= 0)
         mproc__direct_close(server->ended);
     mproc__direct_close(server->control);
-    for (size_t i = 0; i < server->count; i++)
-        mproc__direct_close(server->children[i].status_writer);
+    for (size_t i = 0; i < children->count; i++)
+        mproc__direct_close(children->all[i].status_writer);
     /* Nothing is freed: that would only copy the template's pages. */
     mproc__drop_held();
     mproc__hold(server->descriptors[0]);
@@ -349,25 +359,26 @@ static unsigned next_seed(struct server *server)
 }
 
 /* Answers one request; true in the child. */
-MPROC_IN_CHILD static bool answer(struct server *server, void (*before_fork)(uint64_t request))
+MPROC_IN_CHILD static bool answer(struct server *server, struct children *children,
+                                  void (*before_fork)(void *context, uint64_t request), void *context)
 {
-    int count = receive_request(server);
-    int64_t pid = count < 0 ? count : make_room(server);
+    int count = receive_request(server, children);
+    int64_t pid = count < 0 ? count : make_room(children);
     if (pid == 0) {
         for (int i = 1; i < count; i++)
             server->handles[i - 1] = server->descriptors[i];
-        before_fork(server->request.request);
-        srand(next_seed(server)); /* here it costs less than in the child */
+        before_fork(context, server->request.request);
+        mproc__random_seed(server->random_state, next_seed(server));
         pid = fork();
         if (pid == 0) {
-            become_child(server);
+            become_child(server, children);
             return true;
         }
         if (pid < 0)
             pid = -errno;
         else
-            server->children[server->count++] = (struct child){ .pid = (pid_t) pid,
-                                                                .status_writer = server->descriptors[0] };
+            children->all[children->count++] = (struct child){ .pid = (pid_t) pid,
+                                                               .status_writer = server->descriptors[0] };
     }
     reply_to_request(server, pid);
     for (int i = pid > 0; i < count; i++)
@@ -407,37 +418,40 @@ static int await(struct server *server)
 
 static struct server *start_serving(mproc_plat_handle control)
 {
-    struct server *server = calloc(1, sizeof *server);
-    if (!server)
+    void *page;
+    if (posix_memalign(&page, PAGE, sizeof(struct server)) != 0)
         _exit(1);
-    server->children = server->first_children;
-    server->capacity = sizeof server->first_children / sizeof server->first_children[0];
+    struct server *server = page;
+    memset(server, 0, sizeof *server);
     /* The starter chose the number; few are in use here. */
     server->control = fcntl((int) control, F_DUPFD_CLOEXEC, 3);
     if (server->control < 0 || server->control >= FD_SETSIZE)
         _exit(1);
     close((int) control);
-    initstate(1, server->random_state, sizeof server->random_state);
+    mproc__random_take(server->random_state);
     take_signals(server);
     return server;
 }
 
 MPROC_IN_CHILD void mproc_plat_template_serve(mproc_plat_handle control,
-                                              void (*before_fork)(uint64_t request), uint64_t *request,
-                                              const mproc_plat_handle **handles, size_t *count)
+                                              void (*before_fork)(void *context, uint64_t request),
+                                              void *context, const mproc_plat_handle **handles,
+                                              size_t *count)
 {
     struct server *server = start_serving(control);
+    struct children children = { .all = children.first,
+                                 .capacity = sizeof children.first / sizeof children.first[0] };
     for (unsigned answers = 1;; answers++) {
         int what = await(server);
         if (what & ENDED || answers % LOOK_INTERVAL == 0)
-            reap_children(server);
-        if (what & ASKED && answer(server, before_fork))
+            reap_children(&children);
+        if (what & ASKED && answer(server, &children, before_fork, context))
             break;
     }
-    *request = server->request.request;
     *count = server->request.handle_count;
     *handles = server->handles;
 }
+
 /* ---- the child's side ---- */
 
 static bool is_target(int descriptor, const intptr_t *numbers, size_t count)

@@ -34,12 +34,13 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
     return refuse();
 }
 
-void mproc_plat_template_serve(mproc_plat_handle control, void (*before_fork)(uint64_t request),
-                               uint64_t *request, const mproc_plat_handle **handles, size_t *count)
+void mproc_plat_template_serve(mproc_plat_handle control,
+                               void (*before_fork)(void *context, uint64_t request), void *context,
+                               const mproc_plat_handle **handles, size_t *count)
 {
     (void) control;
     (void) before_fork;
-    (void) request;
+    (void) context;
     (void) handles;
     (void) count;
     mproc_plat_exit_now(255);
