@@ -1052,6 +1052,26 @@ static void a_pool_renders_what_one_process_renders(void)
     remove_tree(folder);
 }
 
+static void factors_come_in_the_order_of_the_numbers(void)
+{
+    static const char numbers[] = "1000036000099 12\n1\n0\n18446744073709551615 64\n999999000001 7\n";
+    static const char expected[] = "1000036000099: 1000003 1000033\n12: 2 2 3\n1:\n0:\n"
+                                   "18446744073709551615: 3 5 17 257 641 65537 6700417\n64: 2 2 2 2 2 2\n"
+                                   "999999000001: 999999000001\n7: 7\n";
+    make_text_folder();
+    write_file("numbers", numbers, sizeof numbers - 1);
+    const char *path = apr_pstrcat(pool, folder, "/numbers", NULL);
+    struct output output = run("factors", path, NULL);
+    CU_ASSERT_EQUAL(output.exit_code, 0);
+    CU_ASSERT_STRING_EQUAL(output.text, expected);
+    write_file("numbers", "15 x 21", 7);
+    const char *arguments[] = { example("factors"), path, NULL };
+    output = run_arguments(arguments, false);
+    CU_ASSERT_EQUAL(output.exit_code, 1);
+    CU_ASSERT_STRING_EQUAL(output.text, "15: 3 5\n");
+    remove_tree(folder);
+}
+
 static void hashfiles_prints_what_is_known(void)
 {
     make_text_folder();
@@ -1140,6 +1160,7 @@ MPROC_SUITE(examples, MPROC_TEST(c01_both_sides_hear_each_other),
             MPROC_TEST(l5_a_pool_may_be_larger_than_the_machine),
             MPROC_TEST(l6_join_and_submission_have_their_time),
             MPROC_TEST(a_pool_renders_what_one_process_renders),
+            MPROC_TEST(factors_come_in_the_order_of_the_numbers),
             MPROC_TEST(hashfiles_prints_what_is_known),
             MPROC_TEST(hashfiles_goes_on_when_a_worker_is_killed),
             MPROC_TEST(wordfreq_lists_exactly_the_text_files),
