@@ -408,12 +408,12 @@ static mproc_err write_tuple(struct writer *w, const mproc_object *object)
     if (err == MPROC_OK)
         err = write_items(w, parts.items, parts.count);
     bool found = false;
+    if (err == MPROC_OK)
+        err = reserve(w, 5 + 3); /* a reference and pops: `before` must not move */
     if (err == MPROC_OK) { /* through a list in it, it may have been written inside itself */
         unsigned char *before = w->next;
         err = recall(w, object, &found);
         size_t size = (size_t) (w->next - before), pops = parts.count > 3 ? 1 : parts.count;
-        if (err == MPROC_OK && found)
-            err = reserve(w, 4);
         if (err == MPROC_OK && found) {
             memmove(w->next - size + pops, w->next - size, size);
             memset(w->next - size, parts.count > 3 ? OP_POP_MARK : OP_POP, pops);

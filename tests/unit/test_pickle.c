@@ -398,6 +398,33 @@ static void a_cycle_through_any_part_can_be_written(void)
     mproc_object_release(tuple);
 }
 
+/* The pickle may have to move to a larger buffer at the very end of a tuple that was written inside itself. */
+static void tuples_in_themselves_are_written_at_any_depth(void)
+{
+    for (int depth = 1; depth < 100; depth++) {
+        mproc_object *list = NULL, *tuple = NULL, *outer = NULL, *copy = NULL;
+        mproc_buffer pickle = MPROC_BUFFER_INIT, text = MPROC_BUFFER_INIT;
+        CHECK_OK(mproc_list_create(&list));
+        CHECK_OK(mproc_tuple_create(&tuple, &list, 1));
+        for (int i = 1; i < depth; i++) {
+            CHECK_OK(mproc_tuple_create(&outer, &tuple, 1));
+            mproc_object_release(tuple);
+            tuple = outer;
+        }
+        CHECK_OK(mproc_list_append(list, tuple));
+        CHECK_OK(mproc_pickle_dumps(tuple, &pickle, NULL));
+        CHECK_OK(mproc_pickle_loads(&copy, pickle.data, pickle.size, NULL));
+        CHECK_OK(mproc_object_repr(tuple, &text));
+        prints(copy, text.data);
+        mproc_object_release(copy);
+        mproc_buffer_free(&pickle);
+        mproc_buffer_free(&text);
+        CHECK_OK(mproc_list_clear(list)); /* or it would live for ever */
+        mproc_object_release(list);
+        mproc_object_release(tuple);
+    }
+}
+
 /* ---- what must be refused ---- */
 
 static void classes_and_functions_are_refused_by_name(void)
@@ -802,6 +829,7 @@ MPROC_SUITE(pickle, MPROC_TEST(managers_messages_are_read), MPROC_TEST(every_pro
             MPROC_TEST(long_texts_and_ints_survive), MPROC_TEST(random_values_survive_every_protocol),
             MPROC_TEST(a_million_ints_survive), MPROC_TEST(shared_parts_stay_shared),
             MPROC_TEST(many_shared_parts_need_wide_references), MPROC_TEST(a_cycle_through_any_part_can_be_written),
+            MPROC_TEST(tuples_in_themselves_are_written_at_any_depth),
             MPROC_TEST(classes_and_functions_are_refused_by_name), MPROC_TEST(unknown_classes_can_be_kept),
             MPROC_TEST(broken_pickles_are_refused), MPROC_TEST(every_truncation_is_an_error),
             MPROC_TEST(every_changed_byte_is_survived), MPROC_TEST(limits_are_kept),
