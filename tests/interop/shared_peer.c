@@ -108,6 +108,13 @@ static int list_change(const char *name)
     return 0;
 }
 
+static int byte_order(void)
+{
+    const int one = 1;
+    puts(*(const char *) &one ? "little" : "big");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     mproc_init();
@@ -118,6 +125,8 @@ int main(int argc, char **argv)
         return memory_create(argv[2], size);
     if (strcmp(argv[1], "memory-check") == 0)
         return memory_check(argv[2], size);
+    if (strcmp(argv[1], "byte-order") == 0)
+        return byte_order();
     if (strcmp(argv[1], "list-create") == 0)
         return list_create(argv[2]);
     if (strcmp(argv[1], "list-print") == 0)

@@ -38,6 +38,7 @@ struct storm {
     mproc_condition condition;
     mproc_event event;
     mproc_memory ledgers, numbers;
+    int64_t started[WORKERS]; /* mproc_plat_now() */
 };
 
 /* What the primitives guard; read and written without atomic operations that would hide a lack of exclusion. */
@@ -49,6 +50,7 @@ struct numbers {
 };
 
 #define STORM_TIME INT64_C(9000000000) /* for each kind of lock */
+#define LONGEST_START INT64_C(20000000000)
 
 static int64_t kills_wanted(void)
 {
@@ -220,9 +222,16 @@ static uint32_t draw(uint32_t below)
 static mproc_process *start_worker(struct storm *storm, int place, const mproc_process_options *options)
 {
     struct ledger *ledger = (struct ledger *) mproc_pointer(storm->ledgers) + place;
-    atomic_store(&ledger->last_round, mproc_plat_now());
+    storm->started[place] = mproc_plat_now();
+    atomic_store(&ledger->last_round, storm->started[place]);
     storm->place = place;
     return start_child(work, storm, sizeof *storm, options);
+}
+
+static bool has_worked(struct storm *storm, int place)
+{
+    struct ledger *ledger = (struct ledger *) mproc_pointer(storm->ledgers) + place;
+    return atomic_load(&ledger->last_round) != storm->started[place];
 }
 
 /* The longest that a worker that lives has been in one round. */
@@ -268,6 +277,10 @@ static void rage(enum kind kind, int64_t kills)
         if (!getenv("MPROC_STORM_KILLS") && mproc_plat_now() - start > STORM_TIME)
             break; /* a busy machine: fewer have to do */
         int victim = (int) draw(WORKERS);
+        /* Half of the victims are past their start, however slow that is here. */
+        for (int64_t limit = mproc_plat_now() + LONGEST_START;
+             killed % 2 == 0 && !has_worked(&storm, victim) && mproc_plat_now() < limit;)
+            mproc_plat_yield();
         int64_t until = mproc_plat_now() + draw(600) * 1000;
         while (mproc_plat_now() < until)
             continue; /* a random instant, not a tick of the kernel's */
@@ -325,13 +338,12 @@ static bool dies_at(struct storm *storm, const char *point, int count)
     snprintf(variable, sizeof variable, "MPROC_FAULT=%s:%d:kill", point, count);
     const char *const environment[] = { variable, NULL };
     mproc_process_options options = { .environment = environment };
-    struct ledger *ledger = mproc_pointer(storm->ledgers);
-    int64_t begin = mproc_plat_now(), until = begin + INT64_C(20000000000);
+    int64_t until = mproc_plat_now() + LONGEST_START;
     mproc_process *victim = start_worker(storm, 0, &options);
     bool died = false;
     for (bool works = false; !died && mproc_plat_now() < until;) {
         died = mproc_process_join(victim, 10) == MPROC_OK;
-        if (!works && atomic_load(&ledger->last_round) >= begin) {
+        if (!works && has_worked(storm, 0)) {
             works = true;
             until = mproc_plat_now() + INT64_C(400000000);
         }
