@@ -30,11 +30,6 @@ bool mproc_plat_fork_finish(bool child)
     return false;
 }
 
-void mproc__random_take(char state[MPROC__RANDOM_STATE_SIZE])
-{
-    initstate(1, state, MPROC__RANDOM_STATE_SIZE);
-}
-
 void mproc__random_seed(char state[MPROC__RANDOM_STATE_SIZE], unsigned seed)
 {
     (void) state;

@@ -67,11 +67,6 @@ MPROC_IN_CHILD bool mproc_plat_fork_finish(bool child)
     return true;
 }
 
-void mproc__random_take(char state[MPROC__RANDOM_STATE_SIZE])
-{
-    initstate(1, state, MPROC__RANDOM_STATE_SIZE);
-}
-
 /* srand() would write to two pages of the C library besides, which every fork makes it copy again. What it
  * writes there is where the next number is drawn, and that is the same place after each seed. */
 void mproc__random_seed(char state[MPROC__RANDOM_STATE_SIZE], unsigned seed)

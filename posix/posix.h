@@ -33,8 +33,7 @@ void mproc__streams_may_be_locked(void);
 /* ---- exit_*.c ---- */
 
 enum { MPROC__RANDOM_STATE_SIZE = 128 };
-/* In a template: its children are to find rand() with a state of their own. Once; then a seed for each. */
-void mproc__random_take(char state[MPROC__RANDOM_STATE_SIZE]);
+/* In a template, whose rand() uses `state`: as srand(seed), for the next child. */
 void mproc__random_seed(char state[MPROC__RANDOM_STATE_SIZE], unsigned seed);
 
 /* ---- descriptor_*.c: 0 or -1 with errno, as the system's own calls ---- */

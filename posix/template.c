@@ -428,7 +428,7 @@ static struct server *start_serving(mproc_plat_handle control)
     if (server->control < 0 || server->control >= FD_SETSIZE)
         _exit(1);
     close((int) control);
-    mproc__random_take(server->random_state);
+    initstate(1, server->random_state, sizeof server->random_state);
     take_signals(server);
     return server;
 }

@@ -55,7 +55,7 @@ static void prepare(void *context, uint64_t request)
 static int child(const char *boot)
 {
     const char *colon = strchr(boot, ':');
-    uint64_t request;
+    uint64_t request = UINT64_MAX; /* none, should prepare() not be called */
     size_t count;
     const mproc_plat_handle *handles;
     if (!colon)
