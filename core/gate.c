@@ -5,6 +5,13 @@
 #include "fault.h"
 #include "registry.h"
 
+/* Others may still sleep, unless all were woken. */
+static void expect_more(struct gate *gate)
+{
+    if (atomic_load(&gate->state) == GATE_UNDER_WAY)
+        atomic_store(&gate->state, GATE_SLEEPERS);
+}
+
 bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context, int64_t until)
 {
     uint32_t epoch = atomic_load(&gate->epoch);
@@ -16,7 +23,7 @@ bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *co
         return true;
     mproc_plat_park(&gate->epoch, epoch, until);
     MPROC_FAULT("gate.awake");
-    atomic_store(&gate->state, GATE_SLEEPERS);
+    expect_more(gate);
     return false;
 }
 
@@ -45,7 +52,7 @@ bool mproc__gates_sleep(struct gate *const *gates, size_t count, bool (*ready)(v
     else if (!all || mproc_plat_park_any(words, epochs, count, until) == MPROC_ENOTSUP)
         mproc_plat_park(words[0], epochs[0], until < blind ? until : blind);
     for (size_t i = 0; i < count; i++)
-        atomic_store(&gates[i]->state, GATE_SLEEPERS);
+        expect_more(gates[i]);
     return false;
 }
 

@@ -4,8 +4,9 @@
  *
  * The waiter:  e = epoch; state = SLEEPERS; if it is not true, sleep while epoch == e.
  * The waker, after making it true: a full fence; if state goes from SLEEPERS to UNDER_WAY: epoch++
- *   and wake one. Whoever was woken sets SLEEPERS again, for the others that may sleep, and wakes the
+ *   and wake one. Whoever was woken alone sets SLEEPERS again, for the others that may sleep, and wakes the
  *   next (mproc__gate_wake) when there is more to have than it took.
+ * The waker of all sets EMPTY, epoch++, and wakes all: nobody is left to set SLEEPERS for.
  * The epoch is read before the waiter announces itself: read afterwards, it may be the one that the
  * wake-up has already changed, and the wake-up is lost (tests/model finds it).
  *

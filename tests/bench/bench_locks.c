@@ -50,7 +50,7 @@ static struct court {
     pthread_cond_t changed;
     pthread_barrier_t barrier;
     sem_t semaphore, ball[2];
-    _Alignas(128) _Atomic uint32_t turn;
+    _Alignas(128) _Atomic uint32_t turn, held, notified;
     _Alignas(128) _Atomic uint32_t go, stop, last;
     uint64_t guarded, handovers;
     _Atomic uint64_t total;
@@ -215,7 +215,7 @@ static void contest(enum contender contender, int processes, double *operations,
 
 /* ---- ping-pong ---- */
 
-enum game { BARE_SPIN, BARE_FUTEX, BARE_BARRIER, EVENT, CONDITION, SEMAPHORES, BARRIER };
+enum game { BARE_SPIN, BARE_CONDITION, BARE_FUTEX, BARE_BARRIER, EVENT, CONDITION, SEMAPHORES, BARRIER };
 struct match {
     enum game game;
     int count, cpu;
@@ -231,6 +231,28 @@ static void futex_pass(uint32_t self)
     }
     atomic_store(&court->turn, !self);
     syscall(SYS_futex, (uint32_t *) &court->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void bare_acquire(void)
+{
+    while (atomic_exchange(&court->held, 1))
+        pause_cpu();
+}
+
+/* The least that a lock and a condition can be: it never sleeps, survives nothing, and wakes all. */
+static void bare_condition_pass(uint32_t self)
+{
+    bare_acquire();
+    while (atomic_load_explicit(&court->turn, memory_order_relaxed) != self) {
+        uint32_t seen = atomic_load_explicit(&court->notified, memory_order_relaxed);
+        atomic_exchange(&court->held, 0);
+        while (atomic_load_explicit(&court->notified, memory_order_acquire) == seen)
+            pause_cpu();
+        bare_acquire();
+    }
+    atomic_store_explicit(&court->turn, !self, memory_order_relaxed);
+    atomic_fetch_add(&court->notified, 1);
+    atomic_exchange(&court->held, 0);
 }
 
 static bool is_turn(void *self)
@@ -255,6 +277,7 @@ static void pass(enum game game, uint32_t self)
             pause_cpu();
         atomic_store_explicit(&court->turn, !self, memory_order_release);
         break;
+    case BARE_CONDITION: bare_condition_pass(self); break;
     case BARE_FUTEX: futex_pass(self); break;
     case BARE_BARRIER: pthread_barrier_wait(&court->barrier); break;
     case EVENT:
@@ -346,6 +369,11 @@ static double median(const char *name)
     return 0;
 }
 
+static void beside(const char *name, const char *peer)
+{
+    printf("  %-44s %6.2f x %s\n", name, median(name) / median(peer), peer);
+}
+
 static void ratio(const char *name, const char *peer, double goal, bool at_most)
 {
     double value = median(name) / median(peer);
@@ -356,9 +384,9 @@ static void ratio(const char *name, const char *peer, double goal, bool at_most)
 
 static void games(const char *how, int other_cpu, int count)
 {
-    static const char *const names[] = { "spin", "bare futex", "pthread_barrier", "event", "condition",
+    static const char *const names[] = { "spin", "bare condition", "bare futex", "pthread_barrier", "event", "condition",
                                          "semaphore", "barrier" };
-    static char texts[2][7][64];
+    static char texts[2][8][64];
     int kind = other_cpu == 0;
     for (int game = BARE_FUTEX; game <= BARRIER; game++) {
         snprintf(texts[kind][game], sizeof texts[0][0], "%s, %s", names[game], how);
@@ -434,10 +462,14 @@ int main(int argc, char **argv)
         note("notify nobody, ns", one_notify());
         contests();
         note("bare spin, both running, us", play(BARE_SPIN, 100000, 1));
+        note("bare condition, both running, us", play(BARE_CONDITION, 100000, 1));
         note("event, both running, us", play(EVENT, 100000, 1));
         note("condition, both running, us", play(CONDITION, 100000, 1));
         note("semaphore, both running, us", play(SEMAPHORES, 100000, 1));
         note("barrier, both running, us", play(BARRIER, 100000, 1));
+        note("barrier, one CPU, us", play(BARRIER, 100000, 0));
+        note("pthread_barrier, both running, us", play(BARE_BARRIER, 5000, 1));
+        note("pthread_barrier, one CPU, us", play(BARE_BARRIER, 20000, 0));
     }
     for (int i = 0; i < row_count; i++)
         printf("  %-44s %8.2f\n", rows[i].name, median(rows[i].name));
@@ -456,7 +488,11 @@ int main(int argc, char **argv)
     ratio("rlock, 2, hand-overs", "PSHARED, 2, hand-overs", 0.8, false);
     ratio("event, both running, us", "bare spin, both running, us", 3, true);
     ratio("condition, both running, us", "bare spin, both running, us", 3, true);
+    beside("condition, both running, us", "bare condition, both running, us");
+    beside("bare condition, both running, us", "bare spin, both running, us");
     ratio("semaphore, both running, us", "bare spin, both running, us", 3, true);
+    ratio("barrier, both running, us", "pthread_barrier, both running, us", 1.15, true);
+    ratio("barrier, one CPU, us", "pthread_barrier, one CPU, us", 1.15, true);
     fflush(stdout);
     char command[4200];
     snprintf(command, sizeof command, "MPROC_SPIN=0 '%s' --asleep %d", argv[0], rounds);

@@ -14,7 +14,8 @@ enum place {
     RECHECK,
     FALL_ASLEEP,
     ASLEEP,
-    AWAKE,        /* SLEEPERS again, for the others */
+    AWAKE,
+    EXPECT_MORE,  /* SLEEPERS again, for the others */
     LOOK_FOR_MORE, /* mproc_semaphore_acquire(): is there more than it took? */
     GIVE,
     SEE_SLEEPERS, /* mproc__gate_wake() */
@@ -25,7 +26,7 @@ enum place {
     CRASHED
 };
 static const char *const places[] = { "take",  "read epoch", "announce", "recheck", "fall asleep", "asleep",
-                                      "awake", "look for more", "give", "see sleepers", "under way",
+                                      "awake", "expect more", "look for more", "give", "see sleepers", "under way",
                                       "next epoch", "wake", "done", "CRASHED" };
 
 struct state {
@@ -91,6 +92,9 @@ static bool go_on(struct state *state, int number, int choice)
         *place = AWAKE;
         return true;
     case AWAKE:
+        *place = state->gate == UNDER_WAY ? EXPECT_MORE : TAKE;
+        return true;
+    case EXPECT_MORE:
         state->gate = SLEEPERS;
         *place = TAKE;
         return true;
