@@ -38,11 +38,9 @@ static uint32_t class_of(uint64_t bytes)
 {
     if (bytes <= 64)
         return bytes <= 32 ? 0 : bytes <= 48 ? 1 : 2;
-    uint32_t power = 6; /* 2^power < bytes <= 2^(power + 1) */
-    while (bytes > (UINT64_C(2) << power))
-        power++;
-    uint64_t step = UINT64_C(1) << (power - 2);
-    return 2 + (power - 6) * 4 + (uint32_t) ((bytes - (UINT64_C(1) << power) + step - 1) / step);
+    uint32_t power = mproc__log2(bytes - 1); /* 2^power < bytes <= 2^(power + 1) */
+    uint64_t above = bytes - (UINT64_C(1) << power), quarter = UINT64_C(1) << (power - 2);
+    return 2 + (power - 6) * 4 + (uint32_t) ((above + quarter - 1) >> (power - 2));
 }
 
 static uint64_t class_size(uint32_t index)
@@ -62,12 +60,11 @@ static uint64_t large_size(uint32_t step)
 /* The first step of at least so many granules. */
 static uint32_t large_step(uint64_t granules)
 {
-    uint32_t step = 0;
-    while (large_size(step) < granules)
-        step += 4;
-    while (step > 0 && large_size(step - 1) >= granules)
-        step--;
-    return step;
+    if (granules <= 4)
+        return (uint32_t) granules - 1;
+    uint32_t power = mproc__log2(granules - 1);
+    uint64_t above = granules - (UINT64_C(1) << power), quarter = UINT64_C(1) << (power - 2);
+    return 4 * (power - 1) + (uint32_t) ((above + quarter - 1) >> (power - 2)) - 1;
 }
 
 /* The last step of at most so many: where a free block is found by all that fit into it. */

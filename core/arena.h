@@ -114,6 +114,11 @@ static inline void *mproc__object(enum block_type type, uint64_t handle)
     struct block *block = mproc_plat_region_at(offset);
     return block && atomic_load_explicit(&block->tag, memory_order_acquire) == tag ? block + 1 : NULL;
 }
+/* The bytes of a block that is live for certain: nobody but the caller frees it. */
+static inline void *mproc__arena_live(uint64_t handle)
+{
+    return mproc_plat_region_at((handle & POSITION_MASK) * UNIT + UNIT);
+}
 /* Describes and returns what is wrong with a handle that mproc__object() refused. */
 mproc_err mproc__object_error(uint64_t handle);
 

@@ -29,7 +29,7 @@ enum {
 
 static inline struct segment *segment_at(uint64_t handle)
 {
-    return mproc_plat_region_at((handle & POSITION_MASK) * UNIT + UNIT);
+    return mproc__arena_live(handle);
 }
 
 static inline uint64_t header_of(enum record_kind kind, uint64_t bytes)

@@ -3,10 +3,19 @@
 #ifndef MPROC_CORE_COMPILER_H
 #define MPROC_CORE_COMPILER_H
 
+#include <stdint.h>
+
 #if defined(_MSC_VER)
 #define MPROC_THREAD_LOCAL __declspec(thread)
 #include <intrin.h>
 #define mproc__pause() _mm_pause()
+/* The largest p with 2^p <= number, which is not 0. */
+static inline uint32_t mproc__log2(uint64_t number)
+{
+    unsigned long power;
+    _BitScanReverse64(&power, number);
+    return power;
+}
 #else
 #define MPROC_THREAD_LOCAL _Thread_local
 #if defined(__x86_64__) || defined(__i386__)
@@ -16,6 +25,10 @@
 #else
 #define mproc__pause() ((void) 0)
 #endif
+static inline uint32_t mproc__log2(uint64_t number)
+{
+    return 63u - (uint32_t) __builtin_clzll(number);
+}
 #endif
 
 /* On what every forked child runs: GNU linkers lay these functions side by side, so that a child maps

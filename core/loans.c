@@ -15,7 +15,7 @@ struct loan_table {
 static struct loan_table *table_at(_Atomic uint64_t *handle)
 {
     uint64_t value = atomic_load(handle);
-    return value ? mproc__object(BLOCK_ITEM, value) : NULL;
+    return value ? mproc__arena_live(value) : NULL;
 }
 
 /* Whoever stores the handle first wins. Killed before the store: a table is lost to the arena. */
@@ -79,14 +79,20 @@ void mproc__loan_clear(struct loan *loan)
     mproc__loan_set_owner(loan, 0);
 }
 
-/* Killed after the free: the block is stale, and whoever looks at it finds no item. */
+void mproc__loan_end(struct loan *loan)
+{
+    mproc__arena_free(BLOCK_ITEM, atomic_load_explicit(&loan->block, memory_order_relaxed));
+    MPROC_FAULT("loans.freed");
+    mproc__loan_clear(loan);
+}
+
 void mproc__loan_drop(struct loan *loan)
 {
     uint64_t block = atomic_load(&loan->block);
     if (block && mproc__object(BLOCK_ITEM, block))
-        mproc__arena_free(BLOCK_ITEM, block);
-    MPROC_FAULT("loans.freed");
-    mproc__loan_clear(loan);
+        mproc__loan_end(loan);
+    else
+        mproc__loan_clear(loan);
 }
 
 void mproc__loan_give_back(struct channel *channel, struct loan *loan)

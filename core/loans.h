@@ -53,7 +53,9 @@ mproc_err mproc__loan_claim(struct channel *channel, bool reading, struct loan *
 struct loan *mproc__loan_at(struct channel *channel, uint64_t reference);
 /* The item is dealt with; the entry is anybody's. */
 void mproc__loan_clear(struct loan *loan);
-/* The same and frees its block. */
+/* The same and frees its block. Killed after the free: the block is stale, and whoever looks finds no item. */
+void mproc__loan_end(struct loan *loan);
+/* The same for an entry of which is not known whether it has a block still. */
 void mproc__loan_drop(struct loan *loan);
 /* It waits to be got again. The caller wakes a getter. */
 void mproc__loan_give_back(struct channel *channel, struct loan *loan);

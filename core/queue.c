@@ -208,7 +208,7 @@ mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count, siz
 
 static void show(mproc_item *item, const struct loan *loan, uint64_t reference)
 {
-    item->data = mproc__object(BLOCK_ITEM, atomic_load(&loan->block));
+    item->data = mproc__arena_live(atomic_load_explicit(&loan->block, memory_order_relaxed));
     item->size = (size_t) loan->size;
     item->deliveries = loan->deliveries;
     item->reference = reference;
@@ -297,7 +297,7 @@ mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
     mproc_err err = find_loan(queue, item, "mproc_queue_return", &channel, &loan);
     if (err != MPROC_OK)
         return err;
-    mproc__loan_drop(loan);
+    mproc__loan_end(loan);
     *item = (mproc_item){ .size = 0 };
     return MPROC_OK;
 }
