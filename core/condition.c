@@ -362,7 +362,6 @@ static bool wait_at(struct condition *condition, uint64_t handle, struct place *
     _Atomic uint64_t *waits = mproc__waits_begin(handle);
     bool notified = sleep_at(condition, place, deadline);
     mproc__waits_end(waits);
-    MPROC_FAULT("condition.awake");
     return notified;
 }
 
@@ -375,6 +374,7 @@ static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_
     uint32_t again = free_lock(condition);
     MPROC_FAULT("condition.lock_free");
     bool notified = wait_at(condition, handle, place, deadline);
+    MPROC_FAULT("condition.awake");
     leave(place);
     err = take_lock_again(condition, handle, again);
     return err == MPROC_OK && !notified ? MPROC_ETIMEDOUT : err;
