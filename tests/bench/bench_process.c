@@ -4,6 +4,9 @@
  *   bench_process [ROUNDS]                prints a table; every round runs all cases in turn
  *   taskset -c 0 bench_process [ROUNDS]   the same without wake-ups across CPUs
  *
+ * Many short rounds: the scheduler keeps two processes that wake each other on one CPU or on two for
+ * hundreds of starts at a time, which a few long rounds would give to one of the cases only.
+ *
  * Linux only: the peers are fork, posix_spawn and a fork server written against the kernel. */
 #include <mproc.h>
 
@@ -23,7 +26,7 @@
 
 extern char **environ;
 
-enum { MAX_ROUNDS = 99 };
+enum { MAX_ROUNDS = 999, DEFAULT_ROUNDS = 61 };
 
 static double now(void)
 {
@@ -199,12 +202,12 @@ static void row(const char *what, double value, double goal)
 static void table(int rounds)
 {
     struct candidate all[] = {
-        { .name = "bare fork + waitpid", .once = bare_fork, .count = 300 },
-        { .name = "mproc fork", .once = our_fork, .count = 300 },
-        { .name = "posix_spawn of the same executable", .once = bare_spawn, .count = 100 },
-        { .name = "mproc spawn", .once = our_spawn, .count = 100 },
-        { .name = "bare fork server", .once = bare_server, .count = 300 },
-        { .name = "mproc forkserver", .once = our_server, .count = 300 },
+        { .name = "bare fork + waitpid", .once = bare_fork, .count = 40 },
+        { .name = "mproc fork", .once = our_fork, .count = 40 },
+        { .name = "posix_spawn of the same executable", .once = bare_spawn, .count = 10 },
+        { .name = "mproc spawn", .once = our_spawn, .count = 10 },
+        { .name = "bare fork server", .once = bare_server, .count = 40 },
+        { .name = "mproc forkserver", .once = our_server, .count = 40 },
     };
     size_t count = sizeof all / sizeof all[0];
     measure(all, count, rounds);
@@ -221,10 +224,10 @@ static void table(int rounds)
 
 static void with_memory(int rounds)
 {
-    struct candidate before[] = { { .once = our_fork, .count = 300 },
-                                  { .once = our_server, .count = 300 } };
-    struct candidate after[] = { { .once = our_fork, .count = 300 },
-                                 { .once = our_server, .count = 300 } };
+    struct candidate before[] = { { .once = our_fork, .count = 40 },
+                                  { .once = our_server, .count = 40 } };
+    struct candidate after[] = { { .once = our_fork, .count = 40 },
+                                 { .once = our_server, .count = 40 } };
     mproc_memory block;
     size_t size = (size_t) 1 << 30;
     measure(&before[0], 1, rounds);
@@ -247,9 +250,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--exit") == 0)
         return 0;
     mproc_init();
-    int rounds = argc > 1 ? atoi(argv[1]) : 7;
+    int rounds = argc > 1 ? atoi(argv[1]) : DEFAULT_ROUNDS;
     if (rounds < 1 || rounds > MAX_ROUNDS)
-        rounds = 7;
+        rounds = DEFAULT_ROUNDS;
     start_server();
 
     table(rounds);
