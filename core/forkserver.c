@@ -32,11 +32,16 @@ void mproc__template_unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
-void mproc__template_set_warmup(mproc_warmup *function)
+mproc_err mproc__template_set_warmup(mproc_warmup *function)
 {
     mproc__template_lock();
-    warmup = function;
+    bool late = running;
+    if (!late)
+        warmup = function;
     mproc__template_unlock();
+    return late ? mproc__fail(MPROC_ESTATE, "the forkserver has begun: set its warm-up before the first start by "
+                                            "forkserver")
+                : MPROC_OK;
 }
 
 MPROC_IN_CHILD void mproc__template_forked(void)
@@ -72,7 +77,18 @@ int64_t mproc__template_pid(void)
 
 /* ---- starting the template ---- */
 
-/* Waits until it serves, so that a missing guard or a bad warm-up is this start's error. */
+static mproc_err never_serves(uint32_t phase, bool gone)
+{
+    if (phase == PHASE_WARMING)
+        return mproc__fail(MPROC_ESTATE, "the forkserver's template ended in its warm-up: run that function by itself "
+                                        "to see why");
+    return mproc__fail(MPROC_ENOGUARD, "the forkserver's template %s without reaching mproc_init(): make it the first "
+                                       "statement of main",
+                       gone ? "ended" : "ran too long");
+}
+
+/* Waits until it serves, so that a missing guard or a bad warm-up is this start's error. A warm-up may take
+ * as long as it likes. */
 static mproc_err await(struct record *record)
 {
     int64_t deadline = mproc_plat_now() + mproc__guard_timeout();
@@ -88,11 +104,9 @@ static mproc_err await(struct record *record)
         bool gone = mproc_plat_process_watch(&process, 1, 0, &index) == MPROC_OK;
         if (gone && atomic_load(&record->phase) != phase)
             continue;
-        if (gone || now >= deadline)
-            return mproc__fail(MPROC_ENOGUARD, "the forkserver's template %s without reaching "
-                                               "mproc_init(): make it the first statement of main",
-                               gone ? "ended" : "ran too long");
-        mproc_plat_park(&record->phase, PHASE_CREATED, now + INT64_C(20000000));
+        if (gone || (phase == PHASE_CREATED && now >= deadline))
+            return never_serves(phase, gone);
+        mproc_plat_park(&record->phase, phase, now + INT64_C(20000000));
     }
 }
 
@@ -131,17 +145,34 @@ static mproc_err start_template(void)
 
 /* ---- a start by it ---- */
 
-static size_t collect_handles(struct start_plan *plan, mproc_plat_handle *handles)
+/* The template's own stdin is the null device, as most children's is. */
+static size_t collect_streams(struct start_plan *plan, mproc_plat_handle *handles)
 {
     size_t count = 0;
-    for (int stream = 0; stream < 3; stream++) {
+    for (int stream = plan->null_input ? 1 : 0; stream < 3; stream++) {
         mproc_plat_handle handle = plan->standard[stream];
         if (handle == MPROC_PLAT_NONE)
             handle = mproc_plat_stdio_own(stream);
-        if (handle == MPROC_PLAT_NONE)
+        if (handle == MPROC_PLAT_NONE) {
+            plan->record->lacks |= 1u << stream;
             continue;
+        }
         handles[count++] = handle;
         plan->record->carries |= 1u << stream;
+    }
+    return count;
+}
+
+/* All that the request is to carry; `running` is true. */
+static mproc_err collect_handles(struct start_plan *plan, mproc_plat_handle *handles, size_t *collected)
+{
+    plan->record->carries = plan->record->lacks = 0;
+    size_t count = collect_streams(plan, handles);
+    /* The child's folder is its parent's, where the template may not be. */
+    if (plan->folder == MPROC_PLAT_NONE && !mproc_plat_template_shares_folder(&server)) {
+        mproc_err err = mproc_plat_folder_open(".", &plan->folder);
+        if (err != MPROC_OK)
+            return err;
     }
     if (plan->folder != MPROC_PLAT_NONE) {
         handles[count++] = plan->folder;
@@ -149,21 +180,27 @@ static size_t collect_handles(struct start_plan *plan, mproc_plat_handle *handle
     }
     for (size_t i = 0; i < plan->options.inherit_count; i++)
         handles[count++] = plan->options.inherit[i];
-    return count;
+    *collected = count;
+    return MPROC_OK;
+}
+
+static mproc_err request(struct start_plan *plan, struct mproc_plat_process *process)
+{
+    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
+    size_t count;
+    mproc_err err = running ? MPROC_OK : start_template();
+    if (err == MPROC_OK)
+        err = collect_handles(plan, handles, &count);
+    if (err == MPROC_OK)
+        err = mproc_plat_template_request(&server, plan->record_handle, handles, count, process);
+    return err;
 }
 
 mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_process *process)
 {
-    mproc_plat_handle handles[MPROC_PLAT_TEMPLATE_HANDLES];
-    size_t count = collect_handles(plan, handles);
     mproc__template_lock();
-    mproc_err err = MPROC_OK;
-    for (int attempt = 0; attempt < 3; attempt++) {
-        err = running ? MPROC_OK : start_template();
-        if (err == MPROC_OK)
-            err = mproc_plat_template_request(&server, plan->record_handle, handles, count, process);
-        if (err != MPROC_EDIED)
-            break;
+    mproc_err err = request(plan, process);
+    for (int again = 0; err == MPROC_EDIED && again < 2; again++) {
         mproc_log(MPROC_LOG_WARNING, "the forkserver's template was killed; starting another");
         forget();
         /* It may have died between its fork and its answer: then there is a child, and a second one
@@ -174,8 +211,9 @@ mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_proces
                               plan->name);
             break;
         }
-        if (mproc__record_copy(&plan->record_handle, &plan->record) != MPROC_OK)
-            break;
+        err = mproc__record_copy(&plan->record_handle, &plan->record);
+        if (err == MPROC_OK)
+            err = request(plan, process);
     }
     mproc__template_unlock();
     return err;
@@ -192,9 +230,12 @@ MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_
     for (int stream = 0; stream < 3; stream++)
         standard[stream] = record->carries & 1u << stream && at < count ? handles[at++] : MPROC_PLAT_NONE;
     mproc_err err = mproc_plat_stdio_replace(standard);
-    for (int stream = 0; stream < 3; stream++)
+    for (int stream = 0; stream < 3; stream++) {
         if (standard[stream] != MPROC_PLAT_NONE)
             mproc_plat_handle_close(standard[stream]);
+        if (record->lacks & 1u << stream)
+            mproc_plat_handle_close(mproc_plat_stdio_own(stream));
+    }
     if (err == MPROC_OK && record->carries & CARRIES_FOLDER && at < count) {
         err = mproc_plat_folder_enter(handles[at]);
         mproc_plat_handle_close(handles[at++]);
@@ -255,6 +296,7 @@ static mproc_err warm_up(struct record *record)
     mproc_err err = mproc__find_target(record, &function);
     if (err != MPROC_OK)
         return err;
+    mproc__record_advance(record, PHASE_WARMING);
     function();
     int threads = mproc_plat_thread_count();
     if (threads > 1)

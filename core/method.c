@@ -122,7 +122,7 @@ mproc_err mproc_set_forkserver_warmup(mproc_warmup *warmup)
     if (err == MPROC_OK)
         err = mproc__check_method(MPROC_START_FORKSERVER);
     if (err == MPROC_OK)
-        mproc__template_set_warmup(warmup);
+        err = mproc__template_set_warmup(warmup);
     return err;
 }
 

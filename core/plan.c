@@ -64,9 +64,8 @@ static mproc_err open_stream(struct start_plan *plan, int stream, const mproc_st
 {
     switch (wish->kind) {
     case MPROC_STDIO_INHERIT:
-        return stream == 0 && plan->function && !plan->is_template
-                   ? null_input(&plan->standard[0])
-                   : MPROC_OK;
+        plan->null_input = stream == 0 ? plan->function || plan->is_template : plan->null_input;
+        return stream == 0 && plan->null_input ? null_input(&plan->standard[0]) : MPROC_OK;
     case MPROC_STDIO_PARENT:
         return MPROC_OK;
     case MPROC_STDIO_NATIVE:

@@ -186,7 +186,8 @@ const mproc_start_method *mproc_plat_start_methods(size_t *count);
 struct mproc_plat_process {
     int64_t pid;
     mproc_plat_handle watch; /* ready (readable, signalled) when it has ended; MPROC_PLAT_NONE once forgotten */
-    bool relayed;            /* a template's child: its status comes through `watch` */
+    bool relayed;            /* a template's child, whose status the template sends through `watch` */
+    bool foreign;            /* a template's child, whose `watch` tells the status by itself */
 };
 struct mproc_plat_status {
     bool known;     /* false: it has ended but nobody can say how (host took the status, template died) */
@@ -428,6 +429,7 @@ enum { MPROC_PLAT_TEMPLATE_HANDLES = 200 };
 struct mproc_plat_template {
     struct mproc_plat_process process;
     mproc_plat_handle control;
+    uint64_t folder[2]; /* identity of its working directory */
 };
 /* Spawns the template with one handle more to keep, whose number is appended to `boot` as ":N". */
 mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
@@ -437,6 +439,8 @@ mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
 mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64_t request,
                                       const mproc_plat_handle *handles, size_t count,
                                       struct mproc_plat_process *process);
+/* Whether the template was started in the folder that this process is in now. */
+bool mproc_plat_template_shares_folder(const struct mproc_plat_template *server);
 /* In the template: serves until its starter is gone and then ends the process. Calls before_fork()
  * there before each fork: what it does is done for the child, and cheaper than in it. Returns only in
  * the forked children, with the handles; there the template's own handles are closed. */

@@ -166,7 +166,9 @@ static mproc_err plan_stream(struct plan *plan, int number)
         plan->launch.standard[2] = plan->launch.standard[1] == MPROC_PLAT_NONE
                                        ? mproc_plat_stdio_own(1)
                                        : plan->launch.standard[1];
-        return MPROC_OK;
+        return plan->launch.standard[2] != MPROC_PLAT_NONE
+                   ? MPROC_OK
+                   : mproc__fail(MPROC_EINVAL, "stderr is to go where stdout goes, but this process has no stdout");
     case MPROC_STREAM_NATIVE:
         plan->launch.standard[number] = stream->native;
         return mproc_plat_handle_check(stream->native);

@@ -12,6 +12,7 @@ enum record_phase {
     PHASE_GUARDED,  /* in mproc_init() or in its target; a template serves */
     PHASE_FINISHED, /* ended by itself with `exit_code` */
     PHASE_REFUSED,  /* could not run: `refusal` and `message` say why */
+    PHASE_WARMING,  /* a template runs its warm-up */
 };
 
 /* Bytes inside the record; {0, 0} is none. */
@@ -37,7 +38,8 @@ struct record {
     uint32_t default_method;
     int32_t log_level;
     uint32_t log_to_stderr;
-    uint32_t carries;
+    uint32_t carries; /* with a forkserver's request: what comes with it, */
+    uint32_t lacks;   /* and the standard streams that are closed in the parent */
     int64_t parent_pid;
     mproc_limits limits;
 

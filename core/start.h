@@ -21,6 +21,7 @@ struct start_plan {
     const char *numbers;                   /* "1:2", the end of it; NULL for a template */
     mproc_plat_handle standard[3];         /* MPROC_PLAT_NONE: inherit */
     bool standard_owned[3];                /* opened for this start: closed after it */
+    bool null_input;                       /* standard[0] is the null device, as a template's is */
     mproc_plat_handle folder;
     mproc_plat_handle lifeline;
     const struct mproc_plat_image *image;  /* of function */
@@ -64,7 +65,8 @@ void mproc__template_forked(void);
 void mproc__template_end(void);
 /* The running template's pid, 0 if there is none: for tests. */
 int64_t mproc__template_pid(void);
-void mproc__template_set_warmup(mproc_warmup *warmup);
+/* MPROC_ESTATE once there is a template. */
+mproc_err mproc__template_set_warmup(mproc_warmup *warmup);
 
 /* MPROC_START_* that `method` means now. */
 mproc_start_method mproc__effective_method(mproc_start_method method);

@@ -145,6 +145,10 @@ bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready);
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status);
 /* 0 or an errno. */
 int mproc__watch_signal(const struct mproc_plat_process *process, int signal);
+/* Whether this system has descriptors that tell how a process ended that is no child of the one who asks. */
+bool mproc__watch_tells(void);
+/* Such a descriptor for a child that has not been reaped; -1 with errno. */
+int mproc__watch_open(pid_t pid);
 /* A descriptor that is readable while SIGCHLD, which the only thread has blocked, is pending; reading it
  * takes the signal. -1 where there is none. */
 int mproc__child_signal(void);

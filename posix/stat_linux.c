@@ -66,6 +66,23 @@ MPROC_IN_CHILD int mproc__read_stat(const char *path, struct process_stat *statu
     return parse(text, status) ? 1 : -1;
 }
 
+bool mproc__read_exit_code(const char *path, int *wait_status)
+{
+    enum { STATE = 3, EXIT_CODE = 52 };
+    char text[1024];
+    int64_t number = 0;
+    if (mproc__read_small(path, text, sizeof text) <= 0)
+        return false;
+    const char *rest = strrchr(text, ')');
+    if (!rest || rest[1] != ' ' || rest[2] != 'Z')
+        return false;
+    rest += 3;
+    for (int i = STATE + 1; rest && i <= EXIT_CODE; i++)
+        rest = read_number(rest, &number);
+    *wait_status = (int) number;
+    return rest && number != 0;
+}
+
 MPROC_IN_CHILD bool mproc__has_ended(const struct process_stat *status)
 {
     /* A process whose first thread alone has ended looks like a zombie, too. */

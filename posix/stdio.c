@@ -65,7 +65,7 @@ mproc_err mproc_plat_handle_check(mproc_plat_handle handle)
 
 mproc_plat_handle mproc_plat_stdio_own(int stream)
 {
-    return stream;
+    return fcntl(stream, F_GETFD) >= 0 ? stream : MPROC_PLAT_NONE;
 }
 
 MPROC_IN_CHILD mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3])

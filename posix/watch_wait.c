@@ -49,6 +49,18 @@ int mproc__watch_signal(const struct mproc_plat_process *process, int signal)
     return kill((pid_t) process->pid, signal) == 0 ? 0 : errno;
 }
 
+bool mproc__watch_tells(void)
+{
+    return false;
+}
+
+int mproc__watch_open(pid_t pid)
+{
+    (void) pid;
+    errno = ENOSYS;
+    return -1;
+}
+
 int mproc__child_signal(void)
 {
     return -1;

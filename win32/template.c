@@ -34,6 +34,12 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
     return refuse();
 }
 
+bool mproc_plat_template_shares_folder(const struct mproc_plat_template *server)
+{
+    (void) server;
+    return true;
+}
+
 void mproc_plat_template_serve(mproc_plat_handle control,
                                void (*before_fork)(void *context, uint64_t request), void *context,
                                const mproc_plat_handle **handles, size_t *count)

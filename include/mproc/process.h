@@ -171,9 +171,10 @@ MPROC_API const char *mproc_start_method_name(mproc_start_method method);
 MPROC_API MPROC_MUST_USE mproc_err mproc_set_executable(const char *path);
 
 /* A function that the forkserver's template runs once before it serves: load tables and libraries
- * there, and every child has them. It must leave no thread behind (MPROC_ESTATE at the start, and the
- * template is not used). Set it before the first forkserver start of this process; NULL takes it
- * away. Python: set_forkserver_preload(). */
+ * there, and every child has them. It may take its time: the first start waits for it. It must return
+ * and leave no thread behind, else that start is MPROC_ESTATE and the template is not used. Set it before the
+ * first forkserver start of this process, later it is MPROC_ESTATE; NULL takes it away. Its stdin is the null
+ * device. Python: set_forkserver_preload(). */
 typedef void mproc_warmup(void);
 MPROC_API MPROC_MUST_USE mproc_err mproc_set_forkserver_warmup(mproc_warmup *warmup);
 
