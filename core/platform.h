@@ -352,7 +352,7 @@ mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *byte
  * beside one read at a time. MPROC_ETIMEDOUT, MPROC_ECLOSED: not described. No SIGPIPE. */
 mproc_err mproc_plat_channel_write(struct mproc_plat_channel *channel, const void *bytes, size_t size,
                                    mproc_plat_handle passed, int64_t deadline, size_t *written);
-/* What mproc_plat_await() is to wait for before read() or accept() is worth another try. */
+/* What mproc_plat_await() is to wait for before a read() or accept() that timed out is worth another try. */
 mproc_err mproc_plat_channel_waitable(struct mproc_plat_channel *channel, mproc_plat_handle *handle);
 void mproc_plat_channel_close(struct mproc_plat_channel *channel);
 /* Prepares a handle for the other side of `channel`: fills `text` (at most `size` bytes, *used) that is
