@@ -2,6 +2,7 @@
 /* Listeners: where others connect. What they go through until they are accepted is in peers.c. */
 #include "peers.h"
 
+#include "address.h"
 #include "pointers.h"
 #include "runtime.h"
 #include "self.h"
@@ -94,8 +95,8 @@ mproc_err mproc_listener_create(mproc_listener **listener, const char *address,
     take_options(made, options);
     made->fresh = !address;
     made->maker = mproc__self()->pid;
-    err = mproc_plat_channel_listen(&made->channel, mproc__address_family(address, made->options.family),
-                                    address, made->options.backlog, made->address);
+    mproc_address_family family = mproc__address_family(address, made->options.family, mproc_plat_channel_family());
+    err = mproc_plat_channel_listen(&made->channel, family, address, made->options.backlog, made->address);
     if (err != MPROC_OK) {
         free(made);
         return err;
@@ -138,7 +139,7 @@ static mproc_err give(struct listener *listener, mproc_connection **connection)
     if (err != MPROC_OK) {
         err = mproc__fail(err, "%s", peer->sentence);
     } else {
-        peer->connection->max_message = listener->options.max_message;
+        peer->connection->in.max_message = listener->options.max_message;
         err = mproc__object_add(OBJECT_CONNECTION, peer->connection, &pointer);
     }
     if (err == MPROC_OK) {

@@ -67,7 +67,7 @@ static mproc_err recv_handle(struct connection *connection, bool (*wanted)(int k
                                         (size_t) in->size - MARK_SIZE - 1, in->passed, native, handle);
         if (err == MPROC_OK)
             in->passed = MPROC_PLAT_NONE;
-        mproc__connection_taken(connection);
+        mproc__inbound_taken(&connection->in);
     }
     mproc__turn_give(&connection->receiving);
     return err;
@@ -128,7 +128,7 @@ static mproc_err make_public(const struct mproc_plat_channel *channel, uint64_t 
     mproc_err err = mproc__connection_make(channel, &made);
     if (err != MPROC_OK)
         return err;
-    made->max_message = max_message;
+    made->in.max_message = max_message;
     err = mproc__object_add(OBJECT_CONNECTION, made, &pointer);
     if (err != MPROC_OK)
         mproc__connection_destroy(made);
@@ -140,10 +140,9 @@ static mproc_err make_public(const struct mproc_plat_channel *channel, uint64_t 
 /* What came and was not fetched would be lost. */
 static mproc_err check_nothing_inside(const struct connection *connection)
 {
-    const struct inbound *in = &connection->in;
     if (connection->cut)
         return mproc__fail(MPROC_EBROKEN, "a message was sent in part: the connection is of no use to others");
-    return in->header_have || in->have || in->whole
+    return mproc__inbound_holds(&connection->in)
                ? mproc__fail(MPROC_ESTATE, "the connection holds a message that came: receive it first")
                : MPROC_OK;
 }
@@ -243,7 +242,7 @@ mproc_err mproc_connection_recv_connection(mproc_connection *carrier, mproc_conn
         if (err != MPROC_OK)
             mproc_plat_channel_close(&channel);
         else
-            err = make_public(&channel, found->max_message, cargo);
+            err = make_public(&channel, found->in.max_message, cargo);
     }
     mproc__object_leave(carrier);
     return err;

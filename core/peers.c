@@ -74,7 +74,7 @@ static mproc_err step(struct peer *peer)
     if (err != MPROC_OK)
         return err;
     err = mproc__auth_step(&peer->auth, connection->in.bytes, (size_t) connection->in.size, &out);
-    mproc__connection_taken(connection);
+    mproc__inbound_taken(&connection->in);
     if (err == MPROC_OK)
         return say(peer, &out) == MPROC_OK ? MPROC_OK : hung_up();
     char sentence[sizeof peer->sentence];
@@ -147,7 +147,7 @@ static void begin(struct peers *peers, struct peer *peer)
     mproc_ms time = options->handshake_timeout ? options->handshake_timeout : DEFAULT_HANDSHAKE;
     peer->deadline = time < 0 ? MPROC_PLAT_NEVER : mproc__deadline(time);
     peer->patience = mproc__deadline((time < 0 ? DEFAULT_HANDSHAKE : time) / PATIENCE);
-    peer->connection->max_message = AUTH_MESSAGE_SIZE;
+    peer->connection->in.max_message = AUTH_MESSAGE_SIZE;
     struct auth_message out;
     mproc_err err = mproc__auth_begin(&peer->auth, true, options->refuse_md5, options->authkey,
                                       options->authkey_size, &out);

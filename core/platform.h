@@ -343,11 +343,16 @@ mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_pla
                                    mproc_address_family family);
 /* Before the handle goes elsewhere: nothing is being read from it. MPROC_ESTATE if something was. */
 mproc_err mproc_plat_channel_calm(struct mproc_plat_channel *channel);
+/* What one read brought. */
+struct mproc_plat_piece {
+    size_t size;
+    bool more;                /* the message goes on (whole_messages) */
+    mproc_plat_handle passed; /* a handle that came with the bytes (Unix sockets), or NONE */
+};
 /* Reads up to `size` > 0 bytes, never waits: MPROC_ETIMEDOUT (not described) if nothing is there,
- * MPROC_ECLOSED (not described) at the end. *more: the message goes on (whole_messages). *passed is
- * NONE or a handle that came with the bytes (Unix sockets). */
+ * MPROC_ECLOSED (not described) at the end. */
 mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
-                                  size_t *got, bool *more, mproc_plat_handle *passed);
+                                  struct mproc_plat_piece *piece);
 /* Writes all, with `passed` unless it is NONE; *written is right on errors too. One call at a time
  * beside one read at a time. MPROC_ETIMEDOUT, MPROC_ECLOSED: not described. No SIGPIPE. */
 mproc_err mproc_plat_channel_write(struct mproc_plat_channel *channel, const void *bytes, size_t size,

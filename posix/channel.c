@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP and Unix sockets. APR's sockets do not serve here: they write with write(), which raises SIGPIPE,
  * and can neither pass descriptors nor be waited for beside other things. */
+#include "address.h"
 #include "posix.h"
 
 #include <errno.h>
@@ -74,17 +75,13 @@ static mproc_err parse_local(const char *text, struct address *address)
 
 static mproc_err parse_inet(const char *text, bool passive, struct address *address)
 {
-    char host[MPROC_ADDRESS_SIZE];
-    const char *colon = strrchr(text, ':');
-    size_t length = colon ? (size_t) (colon - text) : 0;
-    if (!colon || length >= sizeof host)
-        return mproc__fail(MPROC_EINVAL, "\"%s\" is no \"host:port\"", text);
-    bool brackets = length > 2 && text[0] == '[' && text[length - 1] == ']';
-    memcpy(host, text + brackets, length - 2 * (size_t) brackets);
-    host[length - 2 * (size_t) brackets] = '\0';
+    struct host_and_port parts;
+    mproc_err err = mproc__address_split(text, &parts);
+    if (err != MPROC_OK)
+        return err;
     struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0 };
     struct addrinfo *found = NULL;
-    int failed = getaddrinfo(host[0] ? host : NULL, colon + 1, &wanted, &found);
+    int failed = getaddrinfo(parts.host[0] ? parts.host : NULL, parts.port, &wanted, &found);
     if (failed)
         return mproc__fail(MPROC_ENOTFOUND, "the address \"%s\" cannot be found: %s", text,
                            gai_strerror(failed));
@@ -385,8 +382,8 @@ static mproc_plat_handle take_passed(struct msghdr *message)
     return first >= 0 ? first : MPROC_PLAT_NONE;
 }
 
-mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size, size_t *got,
-                                  bool *more, mproc_plat_handle *passed)
+mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
+                                  struct mproc_plat_piece *piece)
 {
     union cargo cargo;
     struct iovec part = { .iov_base = bytes, .iov_len = size };
@@ -405,9 +402,10 @@ mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *byte
         return MPROC_ECLOSED;
     if (result < 0)
         return mproc__fail_system(mproc__from_errno(errno), errno, "cannot read from the connection");
-    *got = (size_t) result;
-    *more = false;
-    *passed = channel->family == MPROC_FAMILY_UNIX ? take_passed(&message) : MPROC_PLAT_NONE;
+    *piece = (struct mproc_plat_piece){
+        .size = (size_t) result,
+        .passed = channel->family == MPROC_FAMILY_UNIX ? take_passed(&message) : MPROC_PLAT_NONE,
+    };
     return MPROC_OK;
 }
 

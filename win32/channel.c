@@ -4,6 +4,7 @@
 #include <winsock2.h>
 #include <ws2tcpip.h>
 
+#include "address.h"
 #include "win32.h"
 
 #include <stdio.h>
@@ -147,20 +148,15 @@ static mproc_err no_unix(void)
 
 static mproc_err parse(const char *text, bool passive, struct sockaddr_storage *address, int *size)
 {
-    char host[MPROC_ADDRESS_SIZE];
-    const char *colon = strrchr(text, ':');
-    size_t length = colon ? (size_t) (colon - text) : 0;
-    if (!colon || length >= sizeof host)
-        return mproc__fail(MPROC_EINVAL, "\"%s\" is no \"host:port\"", text);
-    mproc_err err = start_sockets();
+    struct host_and_port parts;
+    mproc_err err = mproc__address_split(text, &parts);
+    if (err == MPROC_OK)
+        err = start_sockets();
     if (err != MPROC_OK)
         return err;
-    bool brackets = length > 2 && text[0] == '[' && text[length - 1] == ']';
-    memcpy(host, text + brackets, length - 2 * (size_t) brackets);
-    host[length - 2 * (size_t) brackets] = '\0';
     struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0 };
     struct addrinfo *found = NULL;
-    int failed = getaddrinfo(host[0] ? host : NULL, colon + 1, &wanted, &found);
+    int failed = getaddrinfo(parts.host[0] ? parts.host : NULL, parts.port, &wanted, &found);
     if (failed)
         return mproc__fail_system(MPROC_ENOTFOUND, failed, "the address \"%s\" cannot be found", text);
     const struct addrinfo *chosen = found; /* Python's AF_INET is version 4 */
@@ -520,8 +516,8 @@ static mproc_err finish_reading(struct mproc_plat_channel *channel, bool wait)
     return code == ERROR_IO_INCOMPLETE ? MPROC_ETIMEDOUT : keep(channel, code, count);
 }
 
-mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size, size_t *got,
-                                  bool *more, mproc_plat_handle *passed)
+mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
+                                  struct mproc_plat_piece *piece)
 {
     struct own *own = channel->own;
     if (!own->message) {
@@ -530,12 +526,11 @@ mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *byte
             return err;
     }
     size_t left = own->have - own->at;
-    *got = left < size ? left : size;
-    memcpy(bytes, own->ahead + own->at, *got);
-    own->at += *got;
+    *piece = (struct mproc_plat_piece){ .size = left < size ? left : size, .passed = MPROC_PLAT_NONE };
+    memcpy(bytes, own->ahead + own->at, piece->size);
+    own->at += piece->size;
     own->message = own->at < own->have;
-    *more = is_pipe(channel) && (own->message || own->more);
-    *passed = MPROC_PLAT_NONE;
+    piece->more = is_pipe(channel) && (own->message || own->more);
     return MPROC_OK;
 }
 
