@@ -213,6 +213,21 @@ mproc_err mproc_connection_open(mproc_connection **connection, const char *addre
 
 /* ---- the public calls ---- */
 
+/* What looks like a message with a handle, where nothing but its bytes would tell (inbound.h). */
+static mproc_err send_after_mark(struct connection *connection, const void *bytes, size_t size, int64_t deadline)
+{
+    size_t before = HANDLE_MARK_SIZE + 1;
+    char *message = size < SIZE_MAX - before ? malloc(before + size) : NULL;
+    if (!message)
+        return mproc__fail(MPROC_ENOMEM, "no memory to send %zu bytes", size);
+    memcpy(message, HANDLE_MARK, HANDLE_MARK_SIZE);
+    message[HANDLE_MARK_SIZE] = CARGO_BYTES;
+    memcpy(message + before, bytes, size);
+    mproc_err err = mproc__connection_write(connection, message, before + size, MPROC_PLAT_NONE, deadline);
+    free(message);
+    return err;
+}
+
 mproc_err mproc_connection_send_bytes(mproc_connection *connection, const void *bytes, size_t size,
                                       mproc_ms timeout)
 {
@@ -222,6 +237,8 @@ mproc_err mproc_connection_send_bytes(mproc_connection *connection, const void *
         return err;
     if (!bytes && size)
         err = mproc__fail(MPROC_EINVAL, "mproc_connection_send_bytes: bytes is NULL but size is %zu", size);
+    else if (found->channel.whole_messages && mproc__inbound_begins_with_mark(bytes, size))
+        err = send_after_mark(found, bytes, size, mproc__deadline(timeout));
     else
         err = mproc__connection_write(found, bytes, size, MPROC_PLAT_NONE, mproc__deadline(timeout));
     mproc__object_leave(connection);
@@ -269,7 +286,7 @@ mproc_err mproc_connection_recv_bytes(mproc_connection *connection, void *buffer
     if (err != MPROC_OK)
         return err;
     const struct inbound *in = &found->in;
-    if (mproc__connection_has_handle(found)) {
+    if (in->carries) {
         err = not_bytes();
     } else {
         *size = (size_t) in->size;
@@ -296,7 +313,7 @@ mproc_err mproc_connection_recv_alloc(mproc_connection *connection, void **bytes
     if (err != MPROC_OK)
         return err;
     struct inbound *in = &found->in;
-    if (mproc__connection_has_handle(found)) {
+    if (in->carries) {
         err = not_bytes();
     } else {
         void *exact = realloc(in->bytes, in->size > 0 ? (size_t) in->size : 1);

@@ -31,8 +31,6 @@ mproc_err mproc__connection_receive(struct connection *connection, int64_t deadl
 /* Sends one message; `passed` goes with it unless it is NONE (small messages only). */
 mproc_err mproc__connection_write(struct connection *connection, const void *bytes, size_t size,
                                   mproc_plat_handle passed, int64_t deadline);
-/* Whether the whole message is one of mproc_connection_send_handle(). */
-bool mproc__connection_has_handle(const struct connection *connection);
 
 /* Moves a listener on without waiting, and says whether accept has something to give. */
 extern const struct wait_source mproc__connection_source, mproc__listener_source;

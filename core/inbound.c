@@ -3,6 +3,7 @@
 #include "inbound.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A length that a peer claims is believed this far before its bytes come. */
 enum { FIRST_CAPACITY = 1 << 16, KEPT_CAPACITY = 1 << 20 };
@@ -73,6 +74,41 @@ mproc_err mproc__inbound_place(struct inbound *in, unsigned char **place, size_t
     return MPROC_OK;
 }
 
+/* ---- messages with handles ---- */
+
+bool mproc__inbound_begins_with_mark(const void *bytes, size_t size)
+{
+    return size > HANDLE_MARK_SIZE && memcmp(bytes, HANDLE_MARK, HANDLE_MARK_SIZE) == 0;
+}
+
+bool mproc__cargo_is_native(int kind)
+{
+    return kind == MPROC_NATIVE_FILE || kind == MPROC_NATIVE_SOCKET;
+}
+
+bool mproc__cargo_is_connection(int kind)
+{
+    return kind > CARGO_CONNECTION && kind <= CARGO_CONNECTION + MPROC_FAMILY_PIPE;
+}
+
+/* Anything else that begins with the mark is bytes of somebody who does not know it. */
+static void look_at_mark(struct inbound *in)
+{
+    if (!mproc__inbound_begins_with_mark(in->bytes, (size_t) in->size))
+        return;
+    int kind = in->bytes[HANDLE_MARK_SIZE];
+    if (in->whole_messages && kind == CARGO_BYTES) {
+        size_t before = HANDLE_MARK_SIZE + 1;
+        in->size = in->have = in->have - before;
+        memmove(in->bytes, in->bytes + before, in->have);
+        return;
+    }
+    in->carries = (mproc__cargo_is_native(kind) || mproc__cargo_is_connection(kind)) &&
+                  (in->whole_messages || in->passed != MPROC_PLAT_NONE || in->lost);
+}
+
+/* ---- pieces ---- */
+
 static mproc_err took_framed(struct inbound *in, size_t got)
 {
     if (in->sized) {
@@ -108,7 +144,11 @@ mproc_err mproc__inbound_took(struct inbound *in, const struct mproc_plat_piece 
         in->passed = piece->passed;
     else
         mproc_plat_handle_close(piece->passed);
-    return in->whole_messages ? took_part(in, piece->size, piece->more) : took_framed(in, piece->size);
+    in->lost |= piece->lost;
+    mproc_err err = in->whole_messages ? took_part(in, piece->size, piece->more) : took_framed(in, piece->size);
+    if (err == MPROC_OK && in->whole)
+        look_at_mark(in);
+    return err;
 }
 
 void mproc__inbound_taken(struct inbound *in)

@@ -338,9 +338,10 @@ mproc_err mproc_plat_channel_accept(struct mproc_plat_channel *listener,
                                     struct mproc_plat_channel *channel, char *peer);
 mproc_err mproc_plat_channel_connect(struct mproc_plat_channel *channel, mproc_address_family family,
                                      const char *address, int64_t deadline);
-/* Makes a channel of a connected native handle. MPROC_EINVAL if it is none. */
+/* Makes a channel of a connected native handle. MPROC_EINVAL if it is none; `sent`: it was one in another process,
+ * and may have ended since. */
 mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_plat_handle handle,
-                                   mproc_address_family family);
+                                   mproc_address_family family, bool sent);
 /* Before the handle goes elsewhere: nothing is being read from it. MPROC_ESTATE if something was. */
 mproc_err mproc_plat_channel_calm(struct mproc_plat_channel *channel);
 /* What one read brought. */
@@ -348,6 +349,7 @@ struct mproc_plat_piece {
     size_t size;
     bool more;                /* the message goes on (whole_messages) */
     mproc_plat_handle passed; /* a handle that came with the bytes (Unix sockets), or NONE */
+    bool lost;                /* one came, but this process had no descriptor free for it */
 };
 /* Reads up to `size` > 0 bytes, never waits: MPROC_ETIMEDOUT (not described) if nothing is there,
  * MPROC_ECLOSED (not described) at the end. */

@@ -123,18 +123,23 @@ static int set_waiting(int descriptor, bool waits)
     return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, waits ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
-/* What every socket here is: closed on exec, above the standard streams, without SIGPIPE and delays. */
-static int prepare(int descriptor)
+/* What every socket here is: closed on exec, without SIGPIPE and delays. */
+static void set_options(int descriptor)
 {
-    descriptor = mproc__above_standard(descriptor);
-    if (descriptor < 0)
-        return -1;
     int on = 1;
     (void) mproc__close_on_exec(descriptor);
 #ifdef SO_NOSIGPIPE
     (void) setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
     (void) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails for Unix sockets */
+}
+
+/* And above the standard streams, if it is not the caller's. */
+static int prepare(int descriptor)
+{
+    descriptor = mproc__above_standard(descriptor);
+    if (descriptor >= 0)
+        set_options(descriptor);
     return descriptor;
 }
 
@@ -259,16 +264,25 @@ mproc_err mproc_plat_channel_listen(struct mproc_plat_channel *channel, mproc_ad
     return MPROC_OK;
 }
 
+static int accept_socket(int listener, struct address *address)
+{
+    address->size = sizeof address->of;
+    address->of.any.sa_family = AF_UNIX;
+#ifdef SOCK_CLOEXEC
+    return accept4(listener, &address->of.any, &address->size, SOCK_CLOEXEC);
+#else
+    return accept(listener, &address->of.any, &address->size);
+#endif
+}
+
 mproc_err mproc_plat_channel_accept(struct mproc_plat_channel *listener, struct mproc_plat_channel *channel,
                                     char *peer)
 {
     struct address address;
     int descriptor;
-    do {
-        address.size = sizeof address.of;
-        address.of.any.sa_family = AF_UNIX;
-        descriptor = accept((int) listener->handle, &address.of.any, &address.size);
-    } while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
+    do
+        descriptor = accept_socket((int) listener->handle, &address);
+    while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (descriptor < 0 && (would_wait(errno)))
         return MPROC_ETIMEDOUT;
     if (descriptor >= 0)
@@ -332,22 +346,22 @@ mproc_err mproc_plat_channel_connect(struct mproc_plat_channel *channel, mproc_a
 }
 
 mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_plat_handle handle,
-                                   mproc_address_family family)
+                                   mproc_address_family family, bool sent)
 {
-    struct address address = { .size = sizeof address.of };
+    struct address own = { .size = sizeof own.of }, peer = { .size = sizeof peer.of };
     int type = 0;
     socklen_t size = sizeof type;
     if (family == MPROC_FAMILY_PIPE)
         return no_pipes();
     if (getsockopt((int) handle, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
-        getpeername((int) handle, &address.of.any, &address.size) != 0)
+        getsockname((int) handle, &own.of.any, &own.size) != 0 ||
+        (getpeername((int) handle, &peer.of.any, &peer.size) != 0 && !sent))
         return mproc__fail(MPROC_EINVAL, "descriptor %lld is no connected stream socket", (long long) handle);
-    (void) mproc__close_on_exec((int) handle);
+    set_options((int) handle);
     int flags = fcntl((int) handle, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK))
         (void) set_waiting((int) handle, true);
-    *channel = channel_of((int) handle, address.of.any.sa_family == AF_UNIX ? MPROC_FAMILY_UNIX
-                                                                            : MPROC_FAMILY_INET);
+    *channel = channel_of((int) handle, own.of.any.sa_family == AF_UNIX ? MPROC_FAMILY_UNIX : MPROC_FAMILY_INET);
     return MPROC_OK;
 }
 
@@ -359,10 +373,12 @@ mproc_err mproc_plat_channel_calm(struct mproc_plat_channel *channel)
 
 /* ---- bytes ---- */
 
-/* The first descriptor that came, closed on exec; the others are not wanted. */
-static mproc_plat_handle take_passed(struct msghdr *message)
+/* The first descriptor that came, closed on exec; the others are not wanted. The system drops what this process has no
+ * room for, and says no more than MSG_CTRUNC. */
+static void take_passed(struct msghdr *message, struct mproc_plat_piece *piece)
 {
     int first = -1;
+    piece->lost = message->msg_flags & MSG_CTRUNC;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
             continue;
@@ -377,9 +393,12 @@ static mproc_plat_handle take_passed(struct msghdr *message)
             first = mproc__above_standard(descriptor);
             if (first >= 0)
                 (void) mproc__close_on_exec(first);
+            else
+                piece->lost = true;
         }
     }
-    return first >= 0 ? first : MPROC_PLAT_NONE;
+    if (first >= 0)
+        piece->passed = first;
 }
 
 mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
@@ -402,10 +421,9 @@ mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *byte
         return MPROC_ECLOSED;
     if (result < 0)
         return mproc__fail_system(mproc__from_errno(errno), errno, "cannot read from the connection");
-    *piece = (struct mproc_plat_piece){
-        .size = (size_t) result,
-        .passed = channel->family == MPROC_FAMILY_UNIX ? take_passed(&message) : MPROC_PLAT_NONE,
-    };
+    *piece = (struct mproc_plat_piece){ .size = (size_t) result, .passed = MPROC_PLAT_NONE };
+    if (channel->family == MPROC_FAMILY_UNIX)
+        take_passed(&message, piece);
     return MPROC_OK;
 }
 
@@ -496,8 +514,7 @@ mproc_err mproc_plat_channel_unpack(struct mproc_plat_channel *channel, const vo
     (void) text;
     (void) kind;
     if (size != 0 || passed == MPROC_PLAT_NONE)
-        return mproc__fail(MPROC_EPROTO, "a message said to carry a descriptor came without one: close "
-                                         "descriptors or raise RLIMIT_NOFILE");
+        return mproc__fail(MPROC_EPROTO, "a message said to carry a descriptor came without one");
     *handle = passed;
     return MPROC_OK;
 }

@@ -124,23 +124,33 @@ mproc_err mproc_plat_channel_connect(struct mproc_plat_channel *channel, mproc_a
                                          : no_unix();
 }
 
-mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_plat_handle handle,
-                                   mproc_address_family family)
+static bool is_connected(mproc_plat_handle handle, mproc_address_family family)
 {
     struct sockaddr_storage address;
     int size = sizeof address;
     DWORD mode = PIPE_READMODE_MESSAGE;
+    return family == MPROC_FAMILY_PIPE ? SetNamedPipeHandleState((HANDLE) handle, &mode, NULL, NULL)
+                                       : getpeername((SOCKET) handle, (struct sockaddr *) &address, &size) == 0;
+}
+
+mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_plat_handle handle,
+                                   mproc_address_family family, bool sent)
+{
+    int on = 1;
     if (family == MPROC_FAMILY_UNIX)
         return no_unix();
     mproc_err err = mproc__start_sockets();
     if (err != MPROC_OK)
         return err;
-    if (family == MPROC_FAMILY_PIPE
-            ? !SetNamedPipeHandleState((HANDLE) handle, &mode, NULL, NULL)
-            : getpeername((SOCKET) handle, (struct sockaddr *) &address, &size) != 0)
+    if (!sent && !is_connected(handle, family))
         return mproc__fail(MPROC_EINVAL, "handle %lld is no connected %s", (long long) handle,
                            family == MPROC_FAMILY_PIPE ? "named pipe of messages" : "socket");
-    return mproc__transport_make(channel, handle, family == MPROC_FAMILY_PIPE ? family : MPROC_FAMILY_INET, READ_AHEAD);
+    (void) SetHandleInformation((HANDLE) handle, HANDLE_FLAG_INHERIT, 0);
+    if (family != MPROC_FAMILY_PIPE) {
+        family = MPROC_FAMILY_INET;
+        (void) setsockopt((SOCKET) handle, IPPROTO_TCP, TCP_NODELAY, (const char *) &on, sizeof on);
+    }
+    return mproc__transport_make(channel, handle, family, READ_AHEAD);
 }
 
 /* ---- reading ---- */

@@ -123,18 +123,24 @@ typedef enum mproc_native_kind {
 } mproc_native_kind;
 
 /* Sends a copy of an open file, socket or HANDLE to the process on the other side; this one's stays
- * open. Only over Unix sockets and, on Windows, named pipes: MPROC_ENOTSUP over others.
- * Python: reduction.send_handle(), recv_handle(). */
+ * open. Only over Unix sockets and, on Windows, named pipes: MPROC_ENOTSUP over others. Python's
+ * reduction.send_handle() and recv_handle() do the same in another format: both sides must be mproc.
+ * macOS: leave it open here until the other side has said that it has it; the system may drop what is
+ * under way and open nowhere else. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_send_handle(mproc_connection *connection,
                                                                 intptr_t native, mproc_native_kind kind,
                                                                 mproc_ms timeout);
-/* Receives it; the receiver closes it. MPROC_ETYPE: the next message is no handle (and still there). */
+/* Receives it; the receiver closes it. MPROC_ETYPE: the next message is no handle (and still there).
+ * MPROC_EAGAIN: it came when this process could have no more descriptors, and is lost; so is its message. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_recv_handle(mproc_connection *connection,
                                                                 intptr_t *native, mproc_native_kind *kind,
                                                                 mproc_ms timeout);
 
 /* Sends the connection `cargo` to the other side of `carrier` and closes it here. It must not have
- * received anything that was not fetched (MPROC_ESTATE). On an error `cargo` is as it was. */
+ * received anything that was not fetched, and no other thread may be in a call with it (MPROC_ESTATE).
+ * On an error `cargo` is as it was. What is received has the max_message of its carrier, and may have
+ * ended on its way: then it is received all the same, and a receive from it says so. MPROC_ETYPE and
+ * MPROC_EAGAIN as above. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_send_connection(mproc_connection *carrier,
                                                                     mproc_connection *cargo,
                                                                     mproc_ms timeout);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for several things at once, and things in messages. */
+/* Waiting for several things at once. */
 #include "suite.h"
 #include "system.h"
 
@@ -142,75 +142,6 @@ static void a_listener_that_nobody_closed_leaves_no_path(void)
     CHECK_OK(mproc_free(block));
 }
 
-/* ---- things in messages ---- */
-
-struct gift {
-    char address[MPROC_ADDRESS_SIZE];
-};
-
-static int use_gifts(void *arg)
-{
-    const struct gift *gift = arg;
-    mproc_connection *carrier, *cargo;
-    intptr_t file;
-    mproc_native_kind kind;
-    char text[8];
-    size_t size;
-    CHILD_OK(mproc_connection_open(&carrier, gift->address, NULL, LONG_TIME));
-    CHILD_FAILS(mproc_connection_recv_bytes(carrier, text, sizeof text, &size, LONG_TIME), MPROC_ETYPE);
-    CHILD_FAILS(mproc_connection_recv_connection(carrier, &cargo, LONG_TIME), MPROC_ETYPE);
-    CHILD_OK(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME));
-    CHILD_CHECK(kind == MPROC_NATIVE_FILE);
-    CHILD_CHECK(native_write(file, "gift"));
-    native_close(file);
-    CHILD_FAILS(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME), MPROC_ETYPE);
-    CHILD_OK(mproc_connection_recv_connection(carrier, &cargo, LONG_TIME));
-    CHILD_OK(mproc_connection_send_bytes(cargo, "thanks", 6, LONG_TIME));
-    CHILD_FAILS(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME), MPROC_ETYPE);
-    CHILD_OK(mproc_connection_recv_bytes(carrier, text, sizeof text, &size, LONG_TIME));
-    CHILD_CHECK(size == 3);
-    CHILD_OK(mproc_connection_close(cargo));
-    CHILD_OK(mproc_connection_close(carrier));
-    return 0;
-}
-
-static void files_and_connections_go_to_another_process(void)
-{
-    struct gift gift;
-    char folder[512], path[600], far_address[MPROC_ADDRESS_SIZE], text[16] = "";
-    size_t size = 0;
-    mproc_listener *listener = listen_at(gift.address), *far_listener = NULL;
-    mproc_connection_options inet = { .family = MPROC_FAMILY_INET };
-    CHECK_OK(mproc_listener_create(&far_listener, NULL, &inet));
-    CHECK_OK(mproc_listener_address(far_listener, far_address, sizeof far_address));
-    mproc_connection *carrier, *cargo, *other;
-    CHECK_OK(mproc_connection_open(&cargo, far_address, NULL, LONG_TIME));
-    CHECK_OK(mproc_listener_accept(far_listener, &other, LONG_TIME));
-    CU_ASSERT_TRUE_FATAL(make_temporary_folder("gift", folder, sizeof folder));
-    snprintf(path, sizeof path, "%s/file", folder);
-    intptr_t file = native_open(path, true);
-    mproc_process *child = start_child(use_gifts, &gift, sizeof gift, NULL);
-    CHECK_OK(mproc_listener_accept(listener, &carrier, LONG_TIME));
-    CHECK_OK(mproc_connection_send_handle(carrier, file, MPROC_NATIVE_FILE, LONG_TIME));
-    native_close(file);
-    CHECK_FAILS(mproc_connection_send_handle(other, file, MPROC_NATIVE_FILE, LONG_TIME), MPROC_ENOTSUP);
-    CHECK_OK(mproc_connection_send_connection(carrier, cargo, LONG_TIME));
-    CHECK_FAILS(mproc_connection_close(cargo), MPROC_ECLOSED);
-    CHECK_OK(mproc_connection_send_bytes(carrier, "end", 3, LONG_TIME));
-    CHECK_OK(mproc_connection_recv_bytes(other, text, sizeof text, &size, LONG_TIME));
-    CU_ASSERT_TRUE(size == 6 && memcmp(text, "thanks", 6) == 0);
-    CU_ASSERT_EQUAL(end_child(child), 0);
-    CHECK_FAILS(mproc_connection_recv_bytes(other, text, sizeof text, &size, LONG_TIME), MPROC_ECLOSED);
-    file = native_open(path, false);
-    CU_ASSERT_EQUAL(native_read(file, text, sizeof text), 4);
-    native_close(file);
-    CHECK_OK(mproc_connection_close(other));
-    CHECK_OK(mproc_connection_close(carrier));
-    CHECK_OK(mproc_listener_close(listener));
-    CHECK_OK(mproc_listener_close(far_listener));
-    remove_folder(folder);
-}
-
 /* ---- queues and pipes ---- */
 
 struct channels {
@@ -292,5 +223,4 @@ MPROC_SUITE(wait, MPROC_TEST(queues_and_pipes_become_ready),
     MPROC_TEST(listeners_connections_and_processes_become_ready),
     MPROC_TEST(a_hundred_connections_are_waited_for),
     MPROC_TEST(native_sockets_and_sentinels_become_ready),
-    MPROC_TEST(a_listener_that_nobody_closed_leaves_no_path),
-    MPROC_TEST(files_and_connections_go_to_another_process))
+    MPROC_TEST(a_listener_that_nobody_closed_leaves_no_path))

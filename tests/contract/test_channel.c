@@ -3,6 +3,8 @@
  * socket, a named pipe) and with TCP. */
 #include "contract.h"
 
+#include "socket.h"
+
 static int child(const char *boot)
 {
     (void) boot;
@@ -345,7 +347,7 @@ static void a_channel_can_be_made_of_its_handle(void)
         mproc_plat_handle handle = pair.here.handle;
         pair.here.handle = MPROC_PLAT_NONE;
         mproc_plat_channel_close(&pair.here);
-        CHECK_OK(mproc_plat_channel_adopt(&adopted, handle, pair.family));
+        CHECK_OK(mproc_plat_channel_adopt(&adopted, handle, pair.family, false));
         CU_ASSERT_EQUAL(adopted.handle, handle);
         CU_ASSERT_EQUAL(adopted.family, pair.family);
         send_all(&pair.there, "to and", 6);
@@ -358,10 +360,29 @@ static void a_channel_can_be_made_of_its_handle(void)
     struct mproc_plat_channel none = { .handle = 77 };
     mproc_plat_handle file = MPROC_PLAT_NONE;
     CHECK_OK(mproc_plat_stdio_open(0, NULL, &file));
-    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, MPROC_FAMILY_INET), MPROC_EINVAL);
-    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, foreign_family()), MPROC_ENOTSUP);
+    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, MPROC_FAMILY_INET, false), MPROC_EINVAL);
+    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, foreign_family(), false), MPROC_ENOTSUP);
     CU_ASSERT_EQUAL(none.handle, 77);
     mproc_plat_handle_close(file);
+}
+
+/* The options of the sockets that this system makes for others, and of what a program made itself. */
+static void every_socket_sends_at_once_and_stays_here(void)
+{
+    struct pair pair;
+    struct mproc_plat_channel adopted;
+    intptr_t ends[2];
+    connect_pair(&pair, MPROC_FAMILY_INET);
+    CU_ASSERT_FALSE(socket_delays(pair.here.handle) || socket_delays(pair.there.handle));
+    CU_ASSERT_TRUE(socket_closed_on_exec(pair.here.handle) && socket_closed_on_exec(pair.there.handle));
+    close_pair(&pair);
+    CU_ASSERT_TRUE_FATAL(socket_pair(ends));
+    CU_ASSERT_TRUE(socket_delays(ends[0]));
+    CHECK_OK(mproc_plat_channel_adopt(&adopted, ends[0], MPROC_FAMILY_DEFAULT, false));
+    CU_ASSERT_FALSE(socket_delays(ends[0]));
+    CU_ASSERT_TRUE(socket_closed_on_exec(ends[0]));
+    mproc_plat_channel_close(&adopted);
+    socket_close(ends[1]);
 }
 
 static void a_handle_goes_over_the_systems_own_family_only(void)
@@ -410,4 +431,5 @@ MPROC_CONTRACT_SUITE(
     MPROC_TEST(bytes_arrive_once_and_in_order), MPROC_TEST(messages_stay_whole_where_they_are),
     MPROC_TEST(a_full_channel_takes_no_more_and_says_how_much_it_took),
     MPROC_TEST(the_end_is_told_to_both_sides), MPROC_TEST(a_channel_can_be_made_of_its_handle),
+    MPROC_TEST(every_socket_sends_at_once_and_stays_here),
     MPROC_TEST(a_handle_goes_over_the_systems_own_family_only))
