@@ -355,8 +355,8 @@ struct mproc_plat_piece {
  * MPROC_ECLOSED (not described) at the end. */
 mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
                                   struct mproc_plat_piece *piece);
-/* Writes all, with `passed` unless it is NONE; *written is right on errors too. One call at a time
- * beside one read at a time. MPROC_ETIMEDOUT, MPROC_ECLOSED: not described. No SIGPIPE. */
+/* Writes all, with `passed` unless it is NONE; *written is right on errors too, or, where that cannot be known, more
+ * than 0. One call at a time beside one read at a time. MPROC_ETIMEDOUT, MPROC_ECLOSED: not described. No SIGPIPE. */
 mproc_err mproc_plat_channel_write(struct mproc_plat_channel *channel, const void *bytes, size_t size,
                                    mproc_plat_handle passed, int64_t deadline, size_t *written);
 /* What mproc_plat_await() is to wait for before a read() or accept() that timed out is worth another try. */

@@ -292,13 +292,20 @@ mproc_err mproc_plat_channel_write(struct mproc_plat_channel *channel, const voi
     *written = 0;
     if (mproc__is_pipe(channel) && size > UINT32_MAX)
         return mproc__fail(MPROC_EINVAL, "a named pipe has no messages above 4 GiB");
+    /* So that a full channel is no broken one. */
+    if (!mproc__is_pipe(channel) && deadline != MPROC_PLAT_NEVER && !mproc__inet_has_room(channel, deadline))
+        return MPROC_ETIMEDOUT;
     do {
         size_t left = size - *written;
         DWORD count, portion = (DWORD) (mproc__is_pipe(channel) || left < MOST_WRITTEN ? left : MOST_WRITTEN);
         DWORD code = write_some(channel, (const char *) bytes + *written, portion, deadline, &count);
         *written += count;
-        if (code == WAIT_TIMEOUT)
+        if (code == WAIT_TIMEOUT) {
+            /* How much a socket has sent of a write that was ended, Windows does not promise to know. */
+            if (*written == 0 && !mproc__is_pipe(channel))
+                *written = 1;
             return MPROC_ETIMEDOUT;
+        }
         if (code != 0)
             return is_gone(code) ? MPROC_ECLOSED
                                  : mproc__fail_system(mproc__from_windows(code), (int) code,

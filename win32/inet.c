@@ -137,6 +137,25 @@ mproc_err mproc__inet_accept(struct mproc_plat_channel *listener, struct mproc_p
 
 /* ---- connecting ---- */
 
+/* Waits until it can be written to or has failed (*failed): 1; 0 at the deadline; -1. */
+static int await_writable(SOCKET socket, int64_t deadline, bool *failed)
+{
+    for (;;) {
+        DWORD left = mproc__milliseconds(deadline);
+        DWORD slice = left < 1000 ? left : 1000;
+        struct timeval wait = { .tv_sec = (long) (slice / 1000), .tv_usec = (long) (slice % 1000) * 1000 };
+        fd_set done, bad;
+        FD_ZERO(&done);
+        FD_ZERO(&bad);
+        FD_SET(socket, &done);
+        FD_SET(socket, &bad);
+        int ready = select(0, NULL, &done, &bad, &wait);
+        *failed = ready > 0 && FD_ISSET(socket, &bad);
+        if (ready != 0 || left == 0)
+            return ready < 0 ? -1 : ready > 0;
+    }
+}
+
 /* 0 or a code; WSAETIMEDOUT at the deadline. */
 static int connect_until(SOCKET made, const struct sockaddr_storage *address, int size, int64_t deadline)
 {
@@ -146,26 +165,19 @@ static int connect_until(SOCKET made, const struct sockaddr_storage *address, in
         return 0;
     if (WSAGetLastError() != WSAEWOULDBLOCK)
         return WSAGetLastError();
-    for (;;) {
-        DWORD left = mproc__milliseconds(deadline);
-        DWORD slice = left < 1000 ? left : 1000;
-        struct timeval wait = { .tv_sec = (long) (slice / 1000), .tv_usec = (long) (slice % 1000) * 1000 };
-        fd_set done, failed;
-        FD_ZERO(&done);
-        FD_ZERO(&failed);
-        FD_SET(made, &done);
-        FD_SET(made, &failed);
-        int ready = select(0, NULL, &done, &failed, &wait);
-        int code = 0, code_size = sizeof code;
-        if (ready < 0)
-            return WSAGetLastError();
-        if (ready > 0) {
-            getsockopt(made, SOL_SOCKET, SO_ERROR, (char *) &code, &code_size);
-            return code == 0 && FD_ISSET(made, &failed) ? WSAECONNREFUSED : code;
-        }
-        if (left == 0)
-            return WSAETIMEDOUT;
-    }
+    bool failed;
+    int ready = await_writable(made, deadline, &failed);
+    int code = 0, code_size = sizeof code;
+    if (ready <= 0)
+        return ready == 0 ? WSAETIMEDOUT : WSAGetLastError();
+    getsockopt(made, SOL_SOCKET, SO_ERROR, (char *) &code, &code_size);
+    return code == 0 && failed ? WSAECONNREFUSED : code;
+}
+
+bool mproc__inet_has_room(const struct mproc_plat_channel *channel, int64_t deadline)
+{
+    bool failed;
+    return await_writable((SOCKET) channel->handle, deadline, &failed) != 0;
 }
 
 mproc_err mproc__inet_connect(struct mproc_plat_channel *channel, const char *address, int64_t deadline)

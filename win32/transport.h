@@ -43,6 +43,8 @@ mproc_err mproc__start_sockets(void);
 mproc_err mproc__inet_listen(struct mproc_plat_channel *channel, const char *address, int backlog, char *bound);
 mproc_err mproc__inet_accept(struct mproc_plat_channel *listener, struct mproc_plat_channel *channel, char *peer);
 mproc_err mproc__inet_connect(struct mproc_plat_channel *channel, const char *address, int64_t deadline);
+/* Waits until something can be sent, or the sending would say what is wrong; false at the deadline. */
+bool mproc__inet_has_room(const struct mproc_plat_channel *channel, int64_t deadline);
 
 /* ---- named_pipe.c ---- */
 

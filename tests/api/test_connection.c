@@ -461,6 +461,51 @@ static void a_send_that_nobody_reads_times_out_and_cuts(void)
     end_pair(&pair);
 }
 
+/* Sends small messages until there is no room for one; how many were sent. */
+static int fill(mproc_connection *connection, bool *cut)
+{
+    char bytes[1000];
+    int count = 0;
+    mproc_err err;
+    do {
+        memset(bytes, count, sizeof bytes);
+        err = mproc_connection_send_bytes(connection, bytes, sizeof bytes, count % 2 ? MPROC_NOWAIT : 1);
+    } while (err == MPROC_OK && ++count);
+    CU_ASSERT_EQUAL(err, MPROC_ETIMEDOUT);
+    *cut = strstr(mproc_last_error(), "in part") != NULL;
+    return count;
+}
+
+static void a_full_connection_goes_on_unless_a_message_was_cut(void)
+{
+    mproc_address_family list[2];
+    for (size_t i = 0; i < families(list); i++) {
+        struct pair pair;
+        make_pair(&pair, list[i]);
+        bool cut;
+        int count = fill(pair.here, &cut);
+        if (cut) {
+            CHECK_FAILS(mproc_connection_send_bytes(pair.here, "x", 1, LONG_TIME), MPROC_EBROKEN);
+            CHECK_OK(mproc_connection_close(pair.here));
+            pair.here = NULL;
+        }
+        char bytes[1000] = "";
+        size_t size = 0;
+        int wrong = 0;
+        for (int j = 0; j < count; j++) {
+            CU_ASSERT_EQUAL_FATAL(mproc_connection_recv_bytes(pair.there, bytes, sizeof bytes, &size, LONG_TIME),
+                                  MPROC_OK);
+            wrong += size != sizeof bytes || bytes[0] != (char) j || bytes[sizeof bytes - 1] != (char) j;
+        }
+        CU_ASSERT_EQUAL(wrong, 0);
+        if (!cut)
+            CHECK_OK(mproc_connection_send_bytes(pair.here, "next", 4, LONG_TIME));
+        mproc_err err = mproc_connection_recv_bytes(pair.there, bytes, sizeof bytes, &size, LONG_TIME);
+        CU_ASSERT_TRUE(cut ? err == MPROC_EDIED : err == MPROC_OK && size == 4);
+        end_pair(&pair);
+    }
+}
+
 static void a_message_above_the_limit_is_refused(void)
 {
     mproc_address_family list[2];
@@ -503,4 +548,5 @@ MPROC_SUITE(connection,
     MPROC_TEST(a_handshake_has_a_deadline),
     MPROC_TEST(messages_of_several_threads_do_not_mix),
     MPROC_TEST(a_send_that_nobody_reads_times_out_and_cuts),
+    MPROC_TEST(a_full_connection_goes_on_unless_a_message_was_cut),
     MPROC_TEST(a_message_above_the_limit_is_refused))
