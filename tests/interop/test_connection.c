@@ -1,30 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* C and the installed Python at the two ends of a connection. Other Pythons: MPROC_PYTHON=path. */
-#include "suite.h"
-#include "system.h"
+/* C and the installed Python at the two ends of a connection. */
+#include "python.h"
 
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define LONG_TIME ((mproc_ms) 60000)
 
-static pid_t start_python(const char *role, const char *address, const char *key)
+static pid_t start_peer(const char *role, const char *address, const char *key)
 {
-    const char *python = getenv("MPROC_PYTHON");
-    pid_t pid = fork();
-    if (pid == 0) {
-        execlp(python ? python : "python3", "python3", PEER, role, address, key, (char *) NULL);
-        _exit(127);
-    }
-    return pid;
-}
-
-static int end_python(pid_t pid)
-{
-    int status = 0;
-    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    const char *arguments[] = { role, address, key, NULL };
+    return start_python(PEER, arguments);
 }
 
 static void echo_sizes(mproc_connection *connection)
@@ -58,7 +43,7 @@ static void python_connects(mproc_address_family family, const char *key)
     char address[MPROC_ADDRESS_SIZE];
     CHECK_OK(mproc_listener_create(&listener, NULL, &options));
     CHECK_OK(mproc_listener_address(listener, address, sizeof address));
-    pid_t pid = start_python("client", address, key);
+    pid_t pid = start_peer("client", address, key);
     CHECK_OK(mproc_listener_accept(listener, &connection, LONG_TIME));
     echo_sizes(connection);
     CHECK_OK(mproc_connection_close(connection));
@@ -74,32 +59,21 @@ static void python_is_a_client_with_and_without_a_key(void)
     }
 }
 
-/* Python listens at a path; it is there when a connection succeeds. */
-static mproc_err connect_when_ready(const char *path, const char *key, mproc_connection **connection)
-{
-    mproc_connection_options options = options_of(MPROC_FAMILY_UNIX, key);
-    for (int i = 0;; i++) {
-        mproc_err err = mproc_connection_open(connection, path, &options, LONG_TIME);
-        if (err != MPROC_ENOTFOUND || i > 6000)
-            return err;
-        sleep_briefly();
-    }
-}
-
 static void with_a_python_listener(const char *their_key, const char *our_key)
 {
     char folder[512], path[600];
+    mproc_connection_options options = options_of(MPROC_FAMILY_UNIX, our_key);
     mproc_connection *connection;
     CU_ASSERT_TRUE_FATAL(make_temporary_folder("py", folder, sizeof folder));
     snprintf(path, sizeof path, "%s/socket", folder);
-    pid_t pid = start_python("listener", path, their_key);
+    pid_t pid = start_peer("listener", path, their_key);
     if (strcmp(their_key, our_key) == 0) {
-        CHECK_OK(connect_when_ready(path, our_key, &connection));
+        CHECK_OK(connect_when_ready(path, &options, &connection));
         echo_sizes(connection);
         CHECK_OK(mproc_connection_close(connection));
         CU_ASSERT_EQUAL(end_python(pid), 0);
     } else {
-        CHECK_FAILS(connect_when_ready(path, our_key, &connection), MPROC_EAUTH);
+        CHECK_FAILS(connect_when_ready(path, &options, &connection), MPROC_EAUTH);
         CU_ASSERT_EQUAL(end_python(pid), 3);
     }
     remove_folder(folder);
@@ -120,7 +94,7 @@ static void wrong_keys_are_refused_in_both_languages(void)
     char address[MPROC_ADDRESS_SIZE];
     CHECK_OK(mproc_listener_create(&listener, NULL, &options));
     CHECK_OK(mproc_listener_address(listener, address, sizeof address));
-    pid_t pid = start_python("client", address, "theirs");
+    pid_t pid = start_peer("client", address, "theirs");
     CHECK_FAILS(mproc_listener_accept(listener, &connection, LONG_TIME), MPROC_EAUTH);
     CU_ASSERT_EQUAL(end_python(pid), 3);
     CHECK_OK(mproc_listener_close(listener));
@@ -134,7 +108,7 @@ static void a_killed_python_is_the_end(void)
     size_t size;
     CHECK_OK(mproc_listener_create(&listener, NULL, NULL));
     CHECK_OK(mproc_listener_address(listener, address, sizeof address));
-    pid_t pid = start_python("client", address, "");
+    pid_t pid = start_peer("client", address, "");
     CHECK_OK(mproc_listener_accept(listener, &connection, LONG_TIME));
     CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
     CHECK_FAILS(mproc_connection_recv_bytes(connection, text, 4, &size, LONG_TIME), MPROC_ECLOSED);
