@@ -366,6 +366,19 @@ mproc_err mproc_connection_close(mproc_connection *connection)
     return err;
 }
 
+mproc_err mproc_connection_native(mproc_connection *connection, intptr_t *native)
+{
+    if (!native)
+        return mproc__fail(MPROC_EINVAL, "mproc_connection_native: native is NULL");
+    struct connection *found;
+    mproc_err err = mproc__object_enter(connection, OBJECT_CONNECTION, &found);
+    if (err != MPROC_OK)
+        return err;
+    *native = found->channel.handle;
+    mproc__object_leave(connection);
+    return MPROC_OK;
+}
+
 /* ---- waiting beside others ---- */
 
 static mproc_err source_enter(uint64_t id, void **object)

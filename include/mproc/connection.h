@@ -10,8 +10,12 @@
 extern "C" {
 #endif
 
-/* A place where others connect, and one end of a connection. They belong to this process; a forked
- * child has copies. After close every use of the pointer is MPROC_ECLOSED. */
+/* A place where others connect, and one end of a connection. They belong to this process. After close
+ * every use of the pointer is MPROC_ECLOSED.
+ * A forked child has copies, as in Python, and may use them: so a process that closes its end or dies does
+ * not end the connection while such a child lives and has not closed its copy, and a closed listener's port
+ * stays taken. Children of spawn and forkserver have none. A child that does not need them closes them
+ * first, or is given its connections by mproc_connection_send_connection(). */
 typedef struct mproc_listener mproc_listener;
 typedef struct mproc_connection mproc_connection;
 
@@ -35,11 +39,13 @@ enum {
  * is the default of everything. The key is copied. */
 typedef struct mproc_connection_options {
     mproc_address_family family;
-    int backlog;                /* listeners: connections that may wait for accept; 0: 1, as in Python */
+    int backlog;                /* listeners: connections that may wait for accept; 0: 1, as in Python.
+                                 * Named pipes have no such queue: one waits, the others in open */
     const void *authkey;        /* both sides must prove to have this key; NULL: nobody proves anything */
     size_t authkey_size;        /* 1 to MPROC_AUTHKEY_SIZE bytes */
     bool refuse_md5;            /* refuse a peer that can only prove it by MD5 (Python before 3.12) */
-    mproc_ms handshake_timeout; /* listeners: how long a peer may take to prove it; 0: 20 seconds */
+    mproc_ms handshake_timeout; /* listeners: how long a peer may take to prove it; 0: 20 seconds.
+                                 * Clients have the time-out of mproc_connection_open */
     uint64_t max_message;       /* longer messages are MPROC_EPROTO; 0: what memory holds */
     void *reserved[8];          /* must be zero */
 } mproc_connection_options;
@@ -76,8 +82,10 @@ MPROC_API mproc_err mproc_listener_close(mproc_listener *listener);
 /* ---- connections ---- */
 
 /* Connects, and proves the key to each other. Python: Client(address, family, authkey).
- * MPROC_ENOTFOUND: nobody listens there; MPROC_EAUTH: the keys differ; MPROC_ETIMEDOUT. The look-up
- * of a host's name is not covered by the time-out. */
+ * MPROC_ENOTFOUND: nobody listens there; MPROC_EAUTH: the keys differ, or the other side hung up before
+ * they were proved; MPROC_EPROTO: it speaks something else; MPROC_ETIMEDOUT. The look-up of a host's name
+ * is not covered by the time-out. A listener without a key says nothing to a client with one: with
+ * MPROC_FOREVER that client waits for ever, as in Python. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_open(mproc_connection **connection,
                                                          const char *address,
                                                          const mproc_connection_options *options,
@@ -113,6 +121,12 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_connection_poll(mproc_connection *conne
 
 /* Closes this end. MPROC_ESTATE while another thread is in a call with it. */
 MPROC_API mproc_err mproc_connection_close(mproc_connection *connection);
+
+/* The descriptor, on Windows the SOCKET or HANDLE, which stays the connection's: to ask the system about the
+ * other side, or to set its options. Python: fileno(). Read, write or close nothing by it. On Unix it may be
+ * waited for in a loop of your own; when it is readable, mproc_connection_poll() with MPROC_NOWAIT says
+ * whether a message is whole. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_connection_native(mproc_connection *connection, intptr_t *native);
 
 /* ---- handing over ---- */
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners that many connect to at once: honest clients, and strangers who only take places. */
-#include "suite.h"
-#include "system.h"
+/* Listeners: addresses, keys, peers that stall or lie; many that connect at once, honest ones and strangers who only
+ * take places. */
+#include "connections.h"
 
-#include "platform.h"
-
-#define LONG_TIME ((mproc_ms) 60000)
 #define KEY "the key"
 /* More than a listener deals with at once. */
 enum { BURST = 300, STRANGERS = 150, VISITS = 20, OPEN_AT_ONCE = 64 };
@@ -17,22 +14,127 @@ struct place {
 };
 enum { STOP, BEGUN, INTS };
 
-/* Every family that this system has. */
-static size_t families(mproc_address_family list[2])
+/* ---- listeners ---- */
+
+static void addresses_and_what_is_wrong_with_them(void)
 {
-    list[0] = MPROC_FAMILY_INET;
-    list[1] = system_is_windows() ? MPROC_FAMILY_PIPE : MPROC_FAMILY_UNIX;
-    return 2;
+    mproc_listener *listener, *second;
+    mproc_connection *connection;
+    char address[MPROC_ADDRESS_SIZE], text[MPROC_ADDRESS_SIZE];
+    mproc_connection_options bad = { .authkey_size = 5 };
+    CHECK_FAILS(mproc_listener_create(&listener, "localhost:0", &bad), MPROC_EINVAL);
+    bad = (mproc_connection_options){ .reserved = { text } };
+    CHECK_FAILS(mproc_connection_open(&connection, "localhost:1", &bad, 0), MPROC_EINVAL);
+    mproc_address_family list[2];
+    for (size_t i = 0; i < families(list); i++) {
+        mproc_connection_options options = { .family = list[i] };
+        CHECK_OK(mproc_listener_create(&listener, NULL, &options));
+        CHECK_OK(mproc_listener_address(listener, address, sizeof address));
+        CHECK_FAILS(mproc_listener_address(listener, text, 3), MPROC_EINVAL);
+        CHECK_OK(mproc_listener_last_accepted(listener, text, sizeof text));
+        CU_ASSERT_STRING_EQUAL(text, "");
+        CHECK_FAILS(mproc_listener_create(&second, address, NULL), MPROC_EEXIST);
+        CHECK_FAILS(mproc_listener_accept(listener, &connection, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        CHECK_FAILS(mproc_listener_accept(listener, &connection, 20), MPROC_ETIMEDOUT);
+        CHECK_OK(mproc_listener_close(listener));
+        CHECK_FAILS(mproc_connection_open(&connection, address, NULL, LONG_TIME), MPROC_ENOTFOUND);
+        if (list[i] == MPROC_FAMILY_UNIX)
+            CU_ASSERT_FALSE(file_exists(address));
+    }
+    CHECK_FAILS(mproc_listener_create(&listener, system_is_windows() ? "/tmp/socket" : "\\\\.\\pipe\\x", NULL),
+                MPROC_ENOTSUP);
 }
 
-static bool skip_without_keys(void)
+static void last_accepted_names_the_tcp_peer(void)
 {
-    unsigned char mac[MPROC_PLAT_DIGEST_SIZE];
-    size_t size;
-    bool has_keys = mproc_plat_hmac(MPROC_PLAT_SHA256, "k", 1, "b", 1, mac, &size) == MPROC_OK;
-    if (!has_keys)
-        skip("this build has no libcrypto, so connections cannot prove keys");
-    return !has_keys;
+    struct pair pair;
+    char text[MPROC_ADDRESS_SIZE];
+    make_pair(&pair, MPROC_FAMILY_INET);
+    CHECK_OK(mproc_listener_last_accepted(pair.listener, text, sizeof text));
+    CU_ASSERT_EQUAL(strncmp(text, "127.0.0.1:", 10), 0);
+    end_pair(&pair);
+}
+
+/* ---- keys ---- */
+
+static int connect_with_a_wrong_key(void *arg)
+{
+    mproc_connection *connection;
+    CHILD_FAILS(connect_to(arg, &connection), MPROC_EAUTH);
+    return 0;
+}
+
+static void a_wrong_key_is_refused_on_both_sides_and_the_next_is_served(void)
+{
+    if (skip_without_keys())
+        return;
+    mproc_address_family list[2];
+    for (size_t i = 0; i < families(list); i++) {
+        struct visit visit;
+        mproc_connection *connection;
+        mproc_listener *listener = listen_for(&visit, list[i], "right");
+        strcpy(visit.key, "wrong");
+        mproc_process *child = start_child(connect_with_a_wrong_key, &visit, sizeof visit, NULL);
+        CHECK_FAILS(mproc_listener_accept(listener, &connection, LONG_TIME), MPROC_EAUTH);
+        CU_ASSERT_EQUAL(end_child(child), 0);
+        strcpy(visit.key, "right");
+        child = start_child(echo, &visit, sizeof visit, NULL);
+        CHECK_OK(mproc_listener_accept(listener, &connection, LONG_TIME));
+        CHECK_OK(mproc_connection_close(connection));
+        CU_ASSERT_EQUAL(end_child(child), 0);
+        CHECK_OK(mproc_listener_close(listener));
+    }
+}
+
+static void peers_that_stall_hang_up_or_lie_do_not_stop_the_listener(void)
+{
+    if (skip_without_keys())
+        return;
+    mproc_address_family list[2];
+    for (size_t i = 0; i < families(list); i++) {
+        struct visit visit;
+        mproc_connection *accepted, *stalled[3], *liar, *gone;
+        mproc_listener *listener = listen_for(&visit, list[i], "key");
+        mproc_connection_options keyless = { .family = list[i] };
+        for (int j = 0; j < 3; j++) {
+            CHECK_OK(mproc_connection_open(&stalled[j], visit.address, &keyless, LONG_TIME));
+            CHECK_FAILS(mproc_listener_accept(listener, &accepted, 10), MPROC_ETIMEDOUT);
+        }
+        CHECK_OK(mproc_connection_open(&gone, visit.address, &keyless, LONG_TIME));
+        CHECK_FAILS(mproc_listener_accept(listener, &accepted, 10), MPROC_ETIMEDOUT);
+        CHECK_OK(mproc_connection_close(gone));
+        CHECK_FAILS(mproc_listener_accept(listener, &accepted, LONG_TIME), MPROC_EAUTH);
+        CHECK_OK(mproc_connection_open(&liar, visit.address, &keyless, LONG_TIME));
+        CHECK_FAILS(mproc_listener_accept(listener, &accepted, 10), MPROC_ETIMEDOUT);
+        CHECK_OK(mproc_connection_send_bytes(liar, "not a proof", 11, LONG_TIME));
+        CHECK_FAILS(mproc_listener_accept(listener, &accepted, LONG_TIME), MPROC_EAUTH);
+        mproc_process *child = start_child(echo, &visit, sizeof visit, NULL);
+        CHECK_OK(mproc_listener_accept(listener, &accepted, LONG_TIME));
+        echo_sizes(accepted);
+        CHECK_OK(mproc_connection_close(accepted));
+        CU_ASSERT_EQUAL(end_child(child), 0);
+        for (int j = 0; j < 3; j++)
+            CHECK_OK(mproc_connection_close(stalled[j]));
+        CHECK_OK(mproc_connection_close(liar));
+        CHECK_OK(mproc_listener_close(listener));
+    }
+}
+
+static void a_handshake_has_a_deadline(void)
+{
+    if (skip_without_keys())
+        return;
+    mproc_listener *listener;
+    mproc_connection *stalled, *accepted;
+    char address[MPROC_ADDRESS_SIZE];
+    mproc_connection_options options = options_with("key");
+    options.handshake_timeout = 50;
+    CHECK_OK(mproc_listener_create(&listener, NULL, &options));
+    CHECK_OK(mproc_listener_address(listener, address, sizeof address));
+    CHECK_OK(mproc_connection_open(&stalled, address, NULL, LONG_TIME));
+    CHECK_FAILS(mproc_listener_accept(listener, &accepted, LONG_TIME), MPROC_EAUTH);
+    CHECK_OK(mproc_connection_close(stalled));
+    CHECK_OK(mproc_listener_close(listener));
 }
 
 static mproc_listener *listen_at(struct place *place, mproc_address_family family, mproc_ms handshake)
@@ -67,7 +169,7 @@ struct client {
 };
 static _Atomic int clients_begun;
 
-static void connect_in_thread(void *context)
+static void connect_client(void *context)
 {
     struct client *client = context;
     atomic_fetch_add(&clients_begun, 1);
@@ -87,7 +189,7 @@ static void everybody_with_the_key_is_accepted_however_many_come_at_once(void)
         atomic_store(&clients_begun, 0);
         for (int j = 0; j < BURST; j++) {
             clients[j] = (struct client){ .place = &place, .err = MPROC_ESYSTEM };
-            threads[j] = thread_start(connect_in_thread, &clients[j]);
+            threads[j] = thread_start(connect_client, &clients[j]);
         }
         CU_ASSERT_TRUE(wait_until(&clients_begun, BURST)); /* so that most wait in the system's queue */
         for (int j = 0; j < BURST; j++) {
@@ -193,7 +295,7 @@ static void strangers_who_stay_do_not_keep_others_out(void)
     for (int i = 0; i < STRANGERS; i++)
         CHECK_OK(connect_without_key(&place, &strangers[i], LONG_TIME));
     struct client client = { .place = &place };
-    struct test_thread *thread = thread_start(connect_in_thread, &client);
+    struct test_thread *thread = thread_start(connect_client, &client);
     mproc_connection *accepted = NULL;
     mproc_err err;
     while ((err = mproc_listener_accept(listener, &accepted, LONG_TIME)) == MPROC_EAUTH)
@@ -277,7 +379,11 @@ static void strangers_who_come_and_go_do_not_keep_others_out(void)
     }
 }
 
-MPROC_SUITE(listener, MPROC_TEST(everybody_with_the_key_is_accepted_however_many_come_at_once),
+MPROC_SUITE(listener, MPROC_TEST(addresses_and_what_is_wrong_with_them), MPROC_TEST(last_accepted_names_the_tcp_peer),
+            MPROC_TEST(a_wrong_key_is_refused_on_both_sides_and_the_next_is_served),
+            MPROC_TEST(peers_that_stall_hang_up_or_lie_do_not_stop_the_listener),
+            MPROC_TEST(a_handshake_has_a_deadline),
+            MPROC_TEST(everybody_with_the_key_is_accepted_however_many_come_at_once),
             MPROC_TEST(strangers_do_not_push_out_who_is_proving_the_key),
             MPROC_TEST(strangers_who_stay_do_not_keep_others_out),
             MPROC_TEST(strangers_who_come_and_go_do_not_keep_others_out))
