@@ -12,7 +12,7 @@ enum {
     MOST_FAILED = 16, /* that wait to be told by accept; of more the oldest are not told */
     ADMITTED_AT_ONCE = 16,
     DEFAULT_HANDSHAKE = 20000,
-    PATIENCE = 4 /* a quarter of a peer's time is its own, even if others wait */
+    PATIENCE = 20 /* this part of a peer's time is its own, even if others wait: a second of 20 */
 };
 /* A handshake's messages are small and the first: a channel that does not take one at once is odd. */
 #define WRITE_TIME INT64_C(1000000000)

@@ -63,8 +63,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_listener_create(mproc_listener **listen
  * Peers prove it side by side, and only during accept and mproc_wait: one that stalls does not hold up
  * another, nor does a crowd that proves nothing. Who has proved the key comes first; then each peer that
  * failed is the error of one call, though of many that fail at once only the last few are told, and the
- * listener goes on: MPROC_EAUTH (another key, no answer in handshake_timeout, or in a quarter of it while
- * many others wait, gone before it proved anything), MPROC_EPROTO (it spoke something else).
+ * listener goes on: MPROC_EAUTH (another key, no answer in handshake_timeout, or in a twentieth of it
+ * while many others wait, gone before it proved anything), MPROC_EPROTO (it spoke something else).
  * MPROC_ETIMEDOUT: nobody. MPROC_EAGAIN: the system has no descriptor or memory for one more now. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_listener_accept(mproc_listener *listener,
                                                          mproc_connection **connection,

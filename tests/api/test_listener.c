@@ -55,6 +55,41 @@ static void last_accepted_names_the_tcp_peer(void)
     end_pair(&pair);
 }
 
+static void connect_client_without_key(void *context)
+{
+    struct pair *pair = context;
+    mproc_connection_options options = { .family = pair->visit.family };
+    CHECK_OK(mproc_connection_open(&pair->there, pair->visit.address, &options, LONG_TIME));
+}
+
+/* Of this system's own family: how long TCP makes a client wait is the system's business. */
+static void a_client_waits_while_the_listeners_queue_is_full(void)
+{
+    struct pair pair = { .listener = NULL };
+    mproc_connection *waiting[64], *accepted;
+    mproc_connection_options options = { .family = MPROC_FAMILY_DEFAULT };
+    size_t count = 0;
+    mproc_err err;
+    CHECK_OK(mproc_listener_create(&pair.listener, NULL, &options));
+    CHECK_OK(mproc_listener_address(pair.listener, pair.visit.address, sizeof pair.visit.address));
+    while ((err = mproc_connection_open(&waiting[count], pair.visit.address, &options, MPROC_NOWAIT)) == MPROC_OK)
+        CU_ASSERT_TRUE_FATAL(++count < 64);
+    CU_ASSERT_EQUAL(err, MPROC_ETIMEDOUT);
+    int64_t begin = mproc_plat_now();
+    CHECK_FAILS(mproc_connection_open(&accepted, pair.visit.address, &options, 30), MPROC_ETIMEDOUT);
+    CU_ASSERT_TRUE(mproc_plat_now() - begin >= INT64_C(30000000));
+    struct test_thread *thread = thread_start(connect_client_without_key, &pair);
+    for (size_t i = 0; i <= count; i++) {
+        CHECK_OK(mproc_listener_accept(pair.listener, &accepted, LONG_TIME));
+        CHECK_OK(mproc_connection_close(accepted));
+    }
+    thread_join(thread);
+    CHECK_OK(mproc_connection_close(pair.there));
+    for (size_t i = 0; i < count; i++)
+        CHECK_OK(mproc_connection_close(waiting[i]));
+    CHECK_OK(mproc_listener_close(pair.listener));
+}
+
 /* ---- keys ---- */
 
 static int connect_with_a_wrong_key(void *arg)
@@ -380,6 +415,7 @@ static void strangers_who_come_and_go_do_not_keep_others_out(void)
 }
 
 MPROC_SUITE(listener, MPROC_TEST(addresses_and_what_is_wrong_with_them), MPROC_TEST(last_accepted_names_the_tcp_peer),
+            MPROC_TEST(a_client_waits_while_the_listeners_queue_is_full),
             MPROC_TEST(a_wrong_key_is_refused_on_both_sides_and_the_next_is_served),
             MPROC_TEST(peers_that_stall_hang_up_or_lie_do_not_stop_the_listener),
             MPROC_TEST(a_handshake_has_a_deadline),
