@@ -123,7 +123,7 @@ static void python_listens_by_tcp(void)
 /* The message lies in both processes, and Python needs room to read. */
 static bool has_memory_for_long_messages(void)
 {
-#if defined(_SC_AVPHYS_PAGES) && !defined(MPROC_SANITIZED_THREADS)
+#if defined(_SC_AVPHYS_PAGES) && !defined(MPROC_SANITIZED)
     uint64_t free = (uint64_t) sysconf(_SC_AVPHYS_PAGES) * (uint64_t) sysconf(_SC_PAGESIZE);
     return SIZE_MAX > UINT32_MAX && free > 5 * LONG_SIZE && !system_is_emulated();
 #else
@@ -134,7 +134,7 @@ static bool has_memory_for_long_messages(void)
 static void messages_above_two_gib_go_both_ways(void)
 {
     if (!has_memory_for_long_messages()) {
-        skip("messages above 2 GiB want 10 GiB of free memory and a quick processor");
+        skip("messages above 2 GiB want 10 GiB of free memory, and no sanitizer");
         return;
     }
     const mproc_ms very_long = 300000;

@@ -145,12 +145,12 @@ static void what_is_no_challenge_is_not_answered(void)
         "",
         "#CHALLENGE#",
         "#CHALLENGE",
-        "#challenge#{sha256}" RANDOM,
-        "{sha256}" RANDOM,
-        "#CHALLENGE#" RANDOM,
-        "#CHALLENGE#{sha1}" RANDOM,
-        "#CHALLENGE#{sha256" RANDOM,
-        "#CHALLENGE#{SHA256}" RANDOM,
+        ("#challenge#{sha256}" RANDOM),
+        ("{sha256}" RANDOM),
+        ("#CHALLENGE#" RANDOM),
+        ("#CHALLENGE#{sha1}" RANDOM),
+        ("#CHALLENGE#{sha256" RANDOM),
+        ("#CHALLENGE#{SHA256}" RANDOM),
         "#CHALLENGE#{sha256}",
         "#CHALLENGE#{sha256}0123456789abcde", /* 15 bytes: the answer could be used elsewhere */
         "#CHALLENGE#0123456789abcdef012",     /* 19 */
@@ -232,7 +232,7 @@ static void what_is_no_answer_is_refused(void)
 {
     static const char *const wrong[] = {
         "", "x", "{sha256}", "{sha1}0123456789abcdef0123", "{}", "#WELCOME#", "0123456789abcdef0123456789abcdef",
-        "{sha256}0123456789abcdef0123456789abcdef", "#CHALLENGE#{sha256}" RANDOM,
+        "{sha256}0123456789abcdef0123456789abcdef", "#CHALLENGE#{sha256}0123456789abcdef",
     };
     if (!has_digest(MPROC_PLAT_SHA256))
         return;
