@@ -91,18 +91,27 @@ bool mproc__cargo_is_connection(int kind)
     return kind > CARGO_CONNECTION && kind <= CARGO_CONNECTION + MPROC_FAMILY_PIPE;
 }
 
+/* How much stands before bytes that were sent after a mark. */
+static size_t before_bytes(const struct inbound *in)
+{
+    return in->whole_messages && mproc__inbound_begins_with_mark(in->bytes, in->have) &&
+                   in->bytes[HANDLE_MARK_SIZE] == CARGO_BYTES
+               ? HANDLE_MARK_SIZE + 1
+               : 0;
+}
+
 /* Anything else that begins with the mark is bytes of somebody who does not know it. */
 static void look_at_mark(struct inbound *in)
 {
-    if (!mproc__inbound_begins_with_mark(in->bytes, (size_t) in->size))
-        return;
-    int kind = in->bytes[HANDLE_MARK_SIZE];
-    if (in->whole_messages && kind == CARGO_BYTES) {
-        size_t before = HANDLE_MARK_SIZE + 1;
+    size_t before = before_bytes(in);
+    if (before > 0) {
         in->size = in->have = in->have - before;
         memmove(in->bytes, in->bytes + before, in->have);
         return;
     }
+    if (!mproc__inbound_begins_with_mark(in->bytes, (size_t) in->size))
+        return;
+    int kind = in->bytes[HANDLE_MARK_SIZE];
     in->carries = (mproc__cargo_is_native(kind) || mproc__cargo_is_connection(kind)) &&
                   (in->whole_messages || in->passed != MPROC_PLAT_NONE || in->lost);
 }
@@ -131,7 +140,7 @@ static mproc_err took_part(struct inbound *in, size_t got, bool more)
     in->have += got;
     in->size = in->have;
     in->whole = !more;
-    if (in->max_message == 0 || in->have <= in->max_message)
+    if (in->max_message == 0 || in->have - before_bytes(in) <= in->max_message)
         return MPROC_OK;
     in->over = MPROC_EPROTO;
     return mproc__fail(MPROC_EPROTO, "a message of more than %llu bytes came, which max_message forbids",

@@ -74,7 +74,8 @@ static void check_progress(struct inbound *in, mproc_err err, bool more)
 {
     size_t header = 0;
     uint64_t length = stream_size;
-    bool wrong = in->whole_messages && in->max_message && stream_size > in->max_message;
+    size_t before = begins_with_mark(stream, stream_size) && stream[14] == 0 ? 15 : 0;
+    bool wrong = in->whole_messages && in->max_message && stream_size - before > in->max_message;
     bool known = in->whole_messages || read_header(in->max_message, &header, &length, &wrong);
     CHECK(err == (known && wrong ? MPROC_EPROTO : MPROC_OK));
     if (err != MPROC_OK)

@@ -71,6 +71,7 @@ def frames():
     yield 'parts', of(1, (b'hel', more), (b'', more), b'lo', b'x')
     yield 'message_limit', of(5, (b'123', more), b'45')
     yield 'message_handle', of(1, mark + b'\1' + bytes(8), (mark, more), b'\x13' + bytes(8), mark + b'\x14')
+    yield 'message_escaped_limit', of(9, mark + b'\0' + mark + b'123456', mark + b'\0' + mark + b'1234567')
     yield 'message_escaped', of(1, mark + b'\0' + mark + b'\1', mark + b'\0', mark)
 
 
