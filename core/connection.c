@@ -2,16 +2,14 @@
 /* Messages over channels. */
 #include "connection.h"
 
+#include "address.h"
 #include "pointers.h"
 #include "runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A length that a peer claims is believed this far before its bytes come. */
-enum { FIRST_CAPACITY = 1 << 16, KEPT_CAPACITY = 1 << 20 };
-
-/* ---- options and addresses ---- */
+/* ---- making and releasing ---- */
 
 mproc_err mproc__connection_check_options(const char *function, const mproc_connection_options *options)
 {
@@ -32,26 +30,6 @@ mproc_err mproc__connection_check_options(const char *function, const mproc_conn
     return MPROC_OK;
 }
 
-static bool is_port(const char *text)
-{
-    return *text && strspn(text, "0123456789") == strlen(text);
-}
-
-mproc_address_family mproc__address_family(const char *address, mproc_address_family family)
-{
-    if (family != MPROC_FAMILY_DEFAULT)
-        return family;
-    if (!address)
-        return mproc_plat_channel_family();
-    if (strncmp(address, "\\\\", 2) == 0)
-        return MPROC_FAMILY_PIPE;
-    const char *colon = strrchr(address, ':');
-    return colon && is_port(colon + 1) && !strpbrk(address, "/\\") && address[0] != '@' ? MPROC_FAMILY_INET
-                                                                                        : MPROC_FAMILY_UNIX;
-}
-
-/* ---- making and releasing ---- */
-
 mproc_err mproc__connection_make(const struct mproc_plat_channel *channel, struct connection **connection)
 {
     struct connection *made = calloc(1, sizeof *made);
@@ -61,7 +39,7 @@ mproc_err mproc__connection_make(const struct mproc_plat_channel *channel, struc
         return mproc__fail(MPROC_ENOMEM, "no memory for a connection");
     }
     made->channel = *channel;
-    made->in.passed = MPROC_PLAT_NONE;
+    mproc__inbound_begin(&made->in, channel->whole_messages);
     *connection = made;
     return MPROC_OK;
 }
@@ -69,137 +47,31 @@ mproc_err mproc__connection_make(const struct mproc_plat_channel *channel, struc
 void mproc__connection_destroy(struct connection *connection)
 {
     mproc_plat_channel_close(&connection->channel);
-    mproc_plat_handle_close(connection->in.passed);
+    mproc__inbound_release(&connection->in);
     mproc__turn_release(&connection->sending);
     mproc__turn_release(&connection->receiving);
-    free(connection->in.bytes);
     free(connection);
 }
 
 /* ---- receiving ---- */
 
-static mproc_err repeat(const struct connection *connection)
-{
-    if (connection->over == MPROC_ECLOSED)
-        return mproc__fail(MPROC_ECLOSED, "the other side has closed the connection or died");
-    if (connection->over == MPROC_EDIED)
-        return mproc__fail(MPROC_EDIED, "the other side ended inside a message: %zu bytes of it came",
-                           connection->in.have);
-    return mproc__fail(connection->over, "nothing can be received any more: what came was no message");
-}
-
-static mproc_err end(struct connection *connection)
-{
-    const struct inbound *in = &connection->in;
-    connection->over = in->header_have == 0 && in->have == 0 ? MPROC_ECLOSED : MPROC_EDIED;
-    return repeat(connection);
-}
-
-static mproc_err make_room(struct inbound *in, size_t wanted)
-{
-    if (wanted <= in->capacity && in->bytes)
-        return MPROC_OK;
-    size_t capacity = in->capacity ? in->capacity * 2 : FIRST_CAPACITY;
-    if (capacity > wanted && wanted > FIRST_CAPACITY)
-        capacity = wanted;
-    unsigned char *bytes = realloc(in->bytes, capacity);
-    if (!bytes)
-        return mproc__fail(MPROC_ENOMEM, "no memory for a message of %llu bytes", (unsigned long long) in->size);
-    in->bytes = bytes;
-    in->capacity = capacity;
-    return MPROC_OK;
-}
-
-/* Where the next bytes go, and how many. */
-static mproc_err next_place(struct connection *connection, unsigned char **place, size_t *size)
-{
-    struct inbound *in = &connection->in;
-    bool framed = !connection->channel.whole_messages;
-    if (framed && !in->sized) {
-        *place = in->header + in->header_have;
-        *size = mproc__frame_header_size(in->header, in->header_have) - in->header_have;
-        return MPROC_OK;
-    }
-    size_t wanted = framed ? (size_t) in->size : SIZE_MAX; /* unknown: double */
-    mproc_err err = in->have == in->capacity || !in->bytes ? make_room(in, wanted) : MPROC_OK;
-    if (err != MPROC_OK)
-        return err;
-    size_t room = in->capacity - in->have;
-    *place = in->bytes + in->have;
-    *size = framed && in->size - in->have < room ? (size_t) (in->size - in->have) : room;
-    return MPROC_OK;
-}
-
-static mproc_err took_framed(struct connection *connection, size_t got)
-{
-    struct inbound *in = &connection->in;
-    if (in->sized) {
-        in->have += got;
-    } else {
-        in->header_have += got;
-        if (in->header_have < mproc__frame_header_size(in->header, in->header_have))
-            return MPROC_OK;
-        mproc_err err = mproc__frame_decode(in->header, connection->max_message, &in->size);
-        if (err != MPROC_OK)
-            return connection->over = err;
-        in->sized = true;
-    }
-    in->whole = in->have == in->size;
-    return MPROC_OK;
-}
-
-static mproc_err took_piece(struct connection *connection, size_t got, bool more)
-{
-    struct inbound *in = &connection->in;
-    in->have += got;
-    in->size = in->have;
-    in->whole = !more;
-    if (connection->max_message == 0 || in->have <= connection->max_message)
-        return MPROC_OK;
-    connection->over = MPROC_EPROTO;
-    return mproc__fail(MPROC_EPROTO, "a message of more than %llu bytes came, which max_message forbids",
-                       (unsigned long long) connection->max_message);
-}
-
 mproc_err mproc__connection_step(struct connection *connection)
 {
     struct inbound *in = &connection->in;
-    if (connection->over != MPROC_OK)
-        return repeat(connection);
-    while (!in->whole) {
+    mproc_err err = mproc__inbound_over(in);
+    while (err == MPROC_OK && !in->whole) {
         unsigned char *place;
-        size_t size, got;
-        bool more;
-        mproc_plat_handle passed = MPROC_PLAT_NONE;
-        mproc_err err = next_place(connection, &place, &size);
+        size_t size;
+        struct mproc_plat_piece piece;
+        err = mproc__inbound_place(in, &place, &size);
         if (err == MPROC_OK)
-            err = mproc_plat_channel_read(&connection->channel, place, size, &got, &more, &passed);
+            err = mproc_plat_channel_read(&connection->channel, place, size, &piece);
         if (err == MPROC_ECLOSED)
-            return end(connection);
-        if (err != MPROC_OK)
-            return err;
-        if (in->passed == MPROC_PLAT_NONE)
-            in->passed = passed;
-        else
-            mproc_plat_handle_close(passed);
-        err = connection->channel.whole_messages ? took_piece(connection, got, more)
-                                                 : took_framed(connection, got);
-        if (err != MPROC_OK)
-            return err;
+            return mproc__inbound_end(in);
+        if (err == MPROC_OK)
+            err = mproc__inbound_took(in, &piece);
     }
-    return MPROC_OK;
-}
-
-void mproc__connection_taken(struct connection *connection)
-{
-    struct inbound *in = &connection->in;
-    mproc_plat_handle_close(in->passed);
-    if (in->capacity > KEPT_CAPACITY) {
-        free(in->bytes);
-        in->bytes = NULL;
-        in->capacity = 0;
-    }
-    *in = (struct inbound){ .bytes = in->bytes, .capacity = in->capacity, .passed = MPROC_PLAT_NONE };
+    return err;
 }
 
 mproc_err mproc__connection_receive(struct connection *connection, int64_t deadline)
@@ -282,7 +154,7 @@ static mproc_err prove(struct connection *connection, const mproc_connection_opt
 {
     struct authentication auth;
     struct auth_message out;
-    connection->max_message = AUTH_MESSAGE_SIZE;
+    connection->in.max_message = AUTH_MESSAGE_SIZE;
     mproc_err err = mproc__auth_begin(&auth, false, options->refuse_md5, options->authkey,
                                       options->authkey_size, &out);
     while (err == MPROC_OK && auth.state != AUTH_DONE) {
@@ -292,7 +164,7 @@ static mproc_err prove(struct connection *connection, const mproc_connection_opt
         if (err != MPROC_OK)
             break;
         err = mproc__auth_step(&auth, connection->in.bytes, (size_t) connection->in.size, &out);
-        mproc__connection_taken(connection);
+        mproc__inbound_taken(&connection->in);
         mproc_err sent = out.size == 0 ? MPROC_OK
                                        : mproc__connection_write(connection, out.bytes, out.size,
                                                                  MPROC_PLAT_NONE, deadline);
@@ -320,15 +192,15 @@ mproc_err mproc_connection_open(mproc_connection **connection, const char *addre
     int64_t deadline = mproc__deadline(timeout);
     struct mproc_plat_channel channel;
     struct connection *made = NULL;
-    err = mproc_plat_channel_connect(&channel, mproc__address_family(address, options->family), address,
-                                     deadline);
+    mproc_address_family family = mproc__address_family(address, options->family, MPROC_FAMILY_DEFAULT);
+    err = mproc_plat_channel_connect(&channel, family, address, deadline);
     if (err == MPROC_OK)
         err = mproc__connection_make(&channel, &made);
     if (err != MPROC_OK)
         return err;
     if (options->authkey)
         err = prove(made, options, deadline);
-    made->max_message = options->max_message;
+    made->in.max_message = options->max_message;
     void *pointer;
     if (err == MPROC_OK)
         err = mproc__object_add(OBJECT_CONNECTION, made, &pointer);
@@ -341,6 +213,21 @@ mproc_err mproc_connection_open(mproc_connection **connection, const char *addre
 
 /* ---- the public calls ---- */
 
+/* What looks like a message with a handle, where nothing but its bytes would tell (inbound.h). */
+static mproc_err send_after_mark(struct connection *connection, const void *bytes, size_t size, int64_t deadline)
+{
+    size_t before = HANDLE_MARK_SIZE + 1;
+    char *message = size < SIZE_MAX - before ? malloc(before + size) : NULL;
+    if (!message)
+        return mproc__fail(MPROC_ENOMEM, "no memory to send %zu bytes", size);
+    memcpy(message, HANDLE_MARK, HANDLE_MARK_SIZE);
+    message[HANDLE_MARK_SIZE] = CARGO_BYTES;
+    memcpy(message + before, bytes, size);
+    mproc_err err = mproc__connection_write(connection, message, before + size, MPROC_PLAT_NONE, deadline);
+    free(message);
+    return err;
+}
+
 mproc_err mproc_connection_send_bytes(mproc_connection *connection, const void *bytes, size_t size,
                                       mproc_ms timeout)
 {
@@ -350,6 +237,8 @@ mproc_err mproc_connection_send_bytes(mproc_connection *connection, const void *
         return err;
     if (!bytes && size)
         err = mproc__fail(MPROC_EINVAL, "mproc_connection_send_bytes: bytes is NULL but size is %zu", size);
+    else if (found->channel.whole_messages && mproc__inbound_begins_with_mark(bytes, size))
+        err = send_after_mark(found, bytes, size, mproc__deadline(timeout));
     else
         err = mproc__connection_write(found, bytes, size, MPROC_PLAT_NONE, mproc__deadline(timeout));
     mproc__object_leave(connection);
@@ -397,7 +286,7 @@ mproc_err mproc_connection_recv_bytes(mproc_connection *connection, void *buffer
     if (err != MPROC_OK)
         return err;
     const struct inbound *in = &found->in;
-    if (mproc__connection_has_handle(found)) {
+    if (in->carries) {
         err = not_bytes();
     } else {
         *size = (size_t) in->size;
@@ -407,7 +296,7 @@ mproc_err mproc_connection_recv_bytes(mproc_connection *connection, void *buffer
         } else {
             if (in->size > 0)
                 memcpy(buffer, in->bytes, *size);
-            mproc__connection_taken(found);
+            mproc__inbound_taken(&found->in);
         }
     }
     finish(connection, found);
@@ -424,7 +313,7 @@ mproc_err mproc_connection_recv_alloc(mproc_connection *connection, void **bytes
     if (err != MPROC_OK)
         return err;
     struct inbound *in = &found->in;
-    if (mproc__connection_has_handle(found)) {
+    if (in->carries) {
         err = not_bytes();
     } else {
         void *exact = realloc(in->bytes, in->size > 0 ? (size_t) in->size : 1);
@@ -433,7 +322,7 @@ mproc_err mproc_connection_recv_alloc(mproc_connection *connection, void **bytes
             *size = (size_t) in->size;
             in->bytes = NULL;
             in->capacity = 0;
-            mproc__connection_taken(found);
+            mproc__inbound_taken(&found->in);
         } else {
             err = mproc__fail(MPROC_ENOMEM, "no memory for the message; it is kept");
         }
@@ -475,6 +364,19 @@ mproc_err mproc_connection_close(mproc_connection *connection)
     if (err == MPROC_OK)
         mproc__connection_destroy(found);
     return err;
+}
+
+mproc_err mproc_connection_native(mproc_connection *connection, intptr_t *native)
+{
+    if (!native)
+        return mproc__fail(MPROC_EINVAL, "mproc_connection_native: native is NULL");
+    struct connection *found;
+    mproc_err err = mproc__object_enter(connection, OBJECT_CONNECTION, &found);
+    if (err != MPROC_OK)
+        return err;
+    *native = found->channel.handle;
+    mproc__object_leave(connection);
+    return MPROC_OK;
 }
 
 /* ---- waiting beside others ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners: all peers that have connected prove their key side by side, and whoever is first is given
- * out first. A peer costs a place in a list of bounded length until its time is over. */
-#include "connection.h"
+/* Listeners: where others connect. What they go through until they are accepted is in peers.c. */
+#include "peers.h"
 
+#include "address.h"
 #include "pointers.h"
 #include "runtime.h"
 #include "self.h"
@@ -11,27 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PENDING = 128, DEFAULT_HANDSHAKE = 20000 };
-/* A handshake's messages are small and the first: a channel that does not take one at once is odd. */
-#define WRITE_TIME INT64_C(1000000000)
-
-/* A peer on its way from connecting to being given out. */
-struct pending {
-    struct pending *next;
-    struct connection *connection;
-    struct authentication auth;
-    int64_t deadline;
-    bool finished;
-    mproc_err err;
-    char sentence[300];
-    char peer[MPROC_ADDRESS_SIZE];
-};
-
 struct listener {
     struct mproc_plat_channel channel;
     struct turn accepting; /* guards what follows */
-    struct pending *pending; /* oldest first */
-    size_t pending_count;
+    struct peers peers;
     char last_accepted[MPROC_ADDRESS_SIZE];
     mproc_connection_options options;
     unsigned char key[MPROC_AUTHKEY_SIZE];
@@ -66,21 +49,14 @@ static mproc_err unlink_at_exit(void)
     return mproc_at_exit(unlink_all, NULL);
 }
 
-static void destroy_pending(struct pending *pending)
-{
-    if (pending->connection)
-        mproc__connection_destroy(pending->connection);
-    free(pending);
-}
-
 static void destroy(struct listener *listener)
 {
     mproc_plat_channel_close(&listener->channel);
     unlink_path(listener);
-    while (listener->pending) {
-        struct pending *first = listener->pending;
-        listener->pending = first->next;
-        destroy_pending(first);
+    while (listener->peers.first) {
+        struct peer *first = listener->peers.first;
+        listener->peers.first = first->next;
+        mproc__peer_destroy(first);
     }
     mproc__turn_release(&listener->accepting);
     free(listener);
@@ -94,10 +70,10 @@ static void take_options(struct listener *listener, const mproc_connection_optio
         memcpy(listener->key, options->authkey, options->authkey_size);
         listener->options.authkey = listener->key;
     }
-    if (listener->options.handshake_timeout == 0)
-        listener->options.handshake_timeout = DEFAULT_HANDSHAKE;
     if (listener->options.backlog == 0)
         listener->options.backlog = 1;
+    listener->peers.listening = &listener->channel;
+    listener->peers.options = &listener->options;
 }
 
 mproc_err mproc_listener_create(mproc_listener **listener, const char *address,
@@ -119,8 +95,8 @@ mproc_err mproc_listener_create(mproc_listener **listener, const char *address,
     take_options(made, options);
     made->fresh = !address;
     made->maker = mproc__self()->pid;
-    err = mproc_plat_channel_listen(&made->channel, mproc__address_family(address, made->options.family),
-                                    address, made->options.backlog, made->address);
+    mproc_address_family family = mproc__address_family(address, made->options.family, mproc_plat_channel_family());
+    err = mproc_plat_channel_listen(&made->channel, family, address, made->options.backlog, made->address);
     if (err != MPROC_OK) {
         free(made);
         return err;
@@ -136,165 +112,10 @@ mproc_err mproc_listener_create(mproc_listener **listener, const char *address,
 
 /* ---- accepting ---- */
 
-static void finish(struct pending *pending, mproc_err err)
-{
-    pending->finished = true;
-    pending->err = err;
-    if (err != MPROC_OK)
-        snprintf(pending->sentence, sizeof pending->sentence, "%s", mproc_last_error());
-}
-
-static mproc_err say(struct pending *pending, const struct auth_message *out)
-{
-    return out->size == 0 ? MPROC_OK
-                          : mproc__connection_write(pending->connection, out->bytes, out->size,
-                                                    MPROC_PLAT_NONE, mproc_plat_now() + WRITE_TIME);
-}
-
-static mproc_err hung_up(void)
-{
-    return mproc__fail(MPROC_EAUTH, "a peer has hung up before it proved to have the key");
-}
-
-/* As far as the messages that have come take it. */
-static void move_on(struct pending *pending)
-{
-    struct connection *connection = pending->connection;
-    mproc_err err = MPROC_OK;
-    while (err == MPROC_OK && pending->auth.state != AUTH_DONE) {
-        struct auth_message out;
-        err = mproc__connection_step(connection);
-        if (err == MPROC_ETIMEDOUT) {
-            if (mproc_plat_now() < pending->deadline)
-                return;
-            err = mproc__fail(MPROC_EAUTH, "a peer did not prove in time to have the key");
-        } else if (err == MPROC_ECLOSED || err == MPROC_EDIED) {
-            err = hung_up();
-        }
-        if (err != MPROC_OK)
-            break;
-        err = mproc__auth_step(&pending->auth, connection->in.bytes, (size_t) connection->in.size, &out);
-        mproc__connection_taken(connection);
-        if (err == MPROC_OK) {
-            err = say(pending, &out) == MPROC_OK ? MPROC_OK : hung_up();
-        } else {
-            char sentence[300];
-            snprintf(sentence, sizeof sentence, "%s", mproc_last_error());
-            (void) say(pending, &out); /* it is told, if it still listens */
-            err = mproc__fail(err, "%s", sentence);
-        }
-    }
-    finish(pending, err);
-}
-
-static void begin(const struct listener *listener, struct pending *pending)
-{
-    struct auth_message out;
-    pending->connection->max_message = AUTH_MESSAGE_SIZE;
-    mproc_err err = mproc__auth_begin(&pending->auth, true, listener->options.refuse_md5, listener->key,
-                                      listener->options.authkey_size, &out);
-    if (err == MPROC_OK && say(pending, &out) != MPROC_OK)
-        err = hung_up();
-    if (err != MPROC_OK)
-        finish(pending, err);
-}
-
-static void add(struct listener *listener, struct pending *pending)
-{
-    struct pending **last = &listener->pending;
-    while (*last)
-        last = &(*last)->next;
-    *last = pending;
-    listener->pending_count++;
-}
-
-static struct pending *take(struct listener *listener, struct pending **place)
-{
-    struct pending *taken = *place;
-    *place = taken->next;
-    listener->pending_count--;
-    return taken;
-}
-
-/* Takes the next peer from the system; MPROC_ETIMEDOUT if there is none. */
-static mproc_err admit(struct listener *listener)
-{
-    struct pending *pending = calloc(1, sizeof *pending);
-    struct mproc_plat_channel channel;
-    if (!pending)
-        return mproc__fail(MPROC_ENOMEM, "no memory for a connection");
-    mproc_err err = mproc_plat_channel_accept(&listener->channel, &channel, pending->peer);
-    if (err == MPROC_OK)
-        err = mproc__connection_make(&channel, &pending->connection);
-    if (err != MPROC_OK) {
-        free(pending);
-        return err;
-    }
-    pending->deadline = listener->options.handshake_timeout < 0
-                            ? MPROC_PLAT_NEVER
-                            : mproc__deadline(listener->options.handshake_timeout);
-    if (listener->pending_count == MOST_PENDING) /* the oldest has had the most time */
-        destroy_pending(take(listener, &listener->pending));
-    add(listener, pending);
-    if (listener->options.authkey)
-        begin(listener, pending);
-    else
-        finish(pending, MPROC_OK);
-    return MPROC_OK;
-}
-
-static struct pending **find_finished(struct listener *listener)
-{
-    struct pending **place = &listener->pending;
-    while (*place && !(*place)->finished)
-        place = &(*place)->next;
-    return *place ? place : NULL;
-}
-
-/* Everything that can be done without waiting. MPROC_ETIMEDOUT (not described): nothing is finished. */
-static mproc_err progress(struct listener *listener)
-{
-    mproc_err err = MPROC_OK;
-    /* Without a key each peer stays in the system's queue, which has the user's bound. */
-    while (err == MPROC_OK && (listener->options.authkey || !listener->pending))
-        err = admit(listener);
-    if (err == MPROC_ETIMEDOUT)
-        err = MPROC_OK;
-    for (struct pending *pending = listener->pending; pending; pending = pending->next)
-        if (!pending->finished)
-            move_on(pending);
-    if (find_finished(listener))
-        return MPROC_OK;
-    return err == MPROC_OK ? MPROC_ETIMEDOUT : err;
-}
-
-/* What may change the answer of progress(). */
-static mproc_err add_handles(struct listener *listener, struct wait_set *set)
-{
-    mproc_plat_handle handle;
-    mproc_err err = mproc_plat_channel_waitable(&listener->channel, &handle);
-    if (err == MPROC_OK)
-        err = mproc__wait_add(set, handle, false);
-    for (struct pending *next = listener->pending; next && err == MPROC_OK; next = next->next) {
-        err = mproc_plat_channel_waitable(&next->connection->channel, &handle);
-        if (err == MPROC_OK)
-            err = mproc__wait_add(set, handle, false);
-    }
-    return err;
-}
-
-static int64_t first_deadline(const struct listener *listener, int64_t deadline)
-{
-    for (const struct pending *next = listener->pending; next; next = next->next)
-        if (next->deadline < deadline)
-            deadline = next->deadline;
-    return deadline;
-}
-
 static mproc_err await_progress(struct listener *listener, int64_t deadline)
 {
-    struct wait_set set = { .until = MPROC_PLAT_NEVER };
-    mproc_err err = add_handles(listener, &set);
+    struct wait_set set = { .until = deadline };
+    mproc_err err = mproc__peers_await(&listener->peers, &set);
     mproc_plat_handle *handles = malloc((set.count + 1) * (sizeof *handles + sizeof(bool)));
     if (err == MPROC_OK && !handles)
         err = mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu peers", set.count);
@@ -302,8 +123,7 @@ static mproc_err await_progress(struct listener *listener, int64_t deadline)
         for (size_t i = 0; i < set.count; i++)
             handles[i] = set.entries[i].handle;
         size_t bad;
-        err = mproc_plat_await(handles, set.count, first_deadline(listener, deadline),
-                               (bool *) (handles + set.count), &bad);
+        err = mproc_plat_await(handles, set.count, set.until, (bool *) (handles + set.count), &bad);
     }
     free(handles);
     free(set.entries);
@@ -313,28 +133,28 @@ static mproc_err await_progress(struct listener *listener, int64_t deadline)
 /* Gives out a peer that has finished. */
 static mproc_err give(struct listener *listener, mproc_connection **connection)
 {
-    struct pending *pending = take(listener, find_finished(listener));
-    mproc_err err = pending->err;
+    struct peer *peer = mproc__peers_take(&listener->peers);
+    mproc_err err = peer->err;
     void *pointer;
     if (err != MPROC_OK) {
-        err = mproc__fail(err, "%s", pending->sentence);
+        err = mproc__fail(err, "%s", peer->sentence);
     } else {
-        pending->connection->max_message = listener->options.max_message;
-        err = mproc__object_add(OBJECT_CONNECTION, pending->connection, &pointer);
+        peer->connection->in.max_message = listener->options.max_message;
+        err = mproc__object_add(OBJECT_CONNECTION, peer->connection, &pointer);
     }
     if (err == MPROC_OK) {
-        memcpy(listener->last_accepted, pending->peer, sizeof pending->peer);
-        pending->connection = NULL;
+        memcpy(listener->last_accepted, peer->address, sizeof peer->address);
+        peer->connection = NULL;
         *connection = pointer;
     }
-    destroy_pending(pending);
+    mproc__peer_destroy(peer);
     return err;
 }
 
 static mproc_err accept_in_turn(struct listener *listener, mproc_connection **connection, int64_t deadline)
 {
     for (bool late = false;;) {
-        mproc_err err = progress(listener);
+        mproc_err err = mproc__peers_progress(&listener->peers);
         if (err == MPROC_OK)
             return give(listener, connection);
         if (err == MPROC_ETIMEDOUT && late)
@@ -343,7 +163,8 @@ static mproc_err accept_in_turn(struct listener *listener, mproc_connection **co
             err = await_progress(listener, deadline);
         if (err != MPROC_OK && err != MPROC_ETIMEDOUT)
             return err;
-        late = err == MPROC_ETIMEDOUT && (deadline == 0 || mproc_plat_now() >= deadline);
+        /* Also if there is always something to do: a crowd is no reason to stay. */
+        late = deadline == 0 || mproc_plat_now() >= deadline;
     }
 }
 
@@ -429,11 +250,9 @@ static mproc_err source_ask(uint64_t id, void *object, struct wait_set *set, boo
         return mproc__wait_retry(set);
     if (err != MPROC_OK)
         return err;
-    err = progress(listener);
+    err = mproc__peers_progress(&listener->peers);
     *ready = err != MPROC_ETIMEDOUT; /* an error is accept's to give */
-    err = *ready ? MPROC_OK : add_handles(listener, set);
-    if (first_deadline(listener, MPROC_PLAT_NEVER) < set->until)
-        set->until = first_deadline(listener, MPROC_PLAT_NEVER);
+    err = *ready ? MPROC_OK : mproc__peers_await(&listener->peers, set);
     mproc__turn_give(&listener->accepting);
     return err;
 }

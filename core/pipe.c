@@ -221,6 +221,11 @@ static mproc_err receive_or_gone(struct pipe_end *end, struct pipe_end *peer, vo
     }
 }
 
+static mproc_err only_sends(void)
+{
+    return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
+}
+
 mproc_err mproc_pipe_recv(mproc_pipe pipe, void *buffer, size_t capacity, size_t *size, mproc_ms timeout)
 {
     struct pipe_end *end, *peer;
@@ -230,7 +235,7 @@ mproc_err mproc_pipe_recv(mproc_pipe pipe, void *buffer, size_t capacity, size_t
     if ((!buffer && capacity > 0) || !size)
         return mproc__fail(MPROC_EINVAL, "mproc_pipe_recv: %s is NULL", size ? "buffer" : "size");
     if (!end->receives)
-        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
+        return only_sends();
     char nothing;
     uint64_t length = 0;
     err = receive_or_gone(end, peer, capacity ? buffer : &nothing, capacity, &length,
@@ -252,7 +257,7 @@ mproc_err mproc_pipe_poll(mproc_pipe pipe, mproc_ms timeout)
     if (err != MPROC_OK)
         return err;
     if (!end->receives)
-        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
+        return only_sends();
     err = receive_or_gone(end, peer, NULL, 0, NULL, mproc__deadline(timeout));
     if (err == MPROC_ETIMEDOUT)
         return mproc__fail(err, "nothing came through the pipe within %lld ms", (long long) timeout);
@@ -303,5 +308,13 @@ bool mproc__pipe_readable(uint64_t handle)
 struct gate *mproc__pipe_gate(uint64_t handle)
 {
     struct pipe_end *end = end_at(handle);
-    return end && end->receives ? &inbound_of(end)->filled : NULL;
+    if (!end || !end->receives)
+        return NULL;
+    use(end);
+    return &inbound_of(end)->filled;
+}
+
+mproc_err mproc__pipe_unreadable(uint64_t handle)
+{
+    return end_at(handle) ? only_sends() : mproc__object_error(handle);
 }

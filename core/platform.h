@@ -339,21 +339,28 @@ mproc_err mproc_plat_channel_accept(struct mproc_plat_channel *listener,
                                     struct mproc_plat_channel *channel, char *peer);
 mproc_err mproc_plat_channel_connect(struct mproc_plat_channel *channel, mproc_address_family family,
                                      const char *address, int64_t deadline);
-/* Makes a channel of a connected native handle. MPROC_EINVAL if it is none. */
+/* Makes a channel of a connected native handle. MPROC_EINVAL if it is none; `sent`: it was one in another process,
+ * and may have ended since. */
 mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_plat_handle handle,
-                                   mproc_address_family family);
+                                   mproc_address_family family, bool sent);
 /* Before the handle goes elsewhere: nothing is being read from it. MPROC_ESTATE if something was. */
 mproc_err mproc_plat_channel_calm(struct mproc_plat_channel *channel);
+/* What one read brought. */
+struct mproc_plat_piece {
+    size_t size;
+    bool more;                /* the message goes on (whole_messages) */
+    mproc_plat_handle passed; /* a handle that came with the bytes (Unix sockets), or NONE */
+    bool lost;                /* one came, but this process had no descriptor free for it */
+};
 /* Reads up to `size` > 0 bytes, never waits: MPROC_ETIMEDOUT (not described) if nothing is there,
- * MPROC_ECLOSED (not described) at the end. *more: the message goes on (whole_messages). *passed is
- * NONE or a handle that came with the bytes (Unix sockets). */
+ * MPROC_ECLOSED (not described) at the end. */
 mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
-                                  size_t *got, bool *more, mproc_plat_handle *passed);
-/* Writes all, with `passed` unless it is NONE; *written is right on errors too. One call at a time
- * beside one read at a time. MPROC_ETIMEDOUT, MPROC_ECLOSED: not described. No SIGPIPE. */
+                                  struct mproc_plat_piece *piece);
+/* Writes all, with `passed` unless it is NONE; *written is right on errors too, or, where that cannot be known, more
+ * than 0. One call at a time beside one read at a time. MPROC_ETIMEDOUT, MPROC_ECLOSED: not described. No SIGPIPE. */
 mproc_err mproc_plat_channel_write(struct mproc_plat_channel *channel, const void *bytes, size_t size,
                                    mproc_plat_handle passed, int64_t deadline, size_t *written);
-/* What mproc_plat_await() is to wait for before read() or accept() is worth another try. */
+/* What mproc_plat_await() is to wait for before a read() or accept() that timed out is worth another try. */
 mproc_err mproc_plat_channel_waitable(struct mproc_plat_channel *channel, mproc_plat_handle *handle);
 void mproc_plat_channel_close(struct mproc_plat_channel *channel);
 /* Prepares a handle for the other side of `channel`: fills `text` (at most `size` bytes, *used) that is

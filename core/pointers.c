@@ -15,6 +15,7 @@ struct place {
     enum object_kind kind;
     uint32_t generation;
     uint32_t users;
+    bool held;         /* one of them has it for itself */
     int64_t users_pid; /* whose threads they are: a forked child has none of its parent's */
 };
 static struct place *places;
@@ -44,6 +45,7 @@ static mproc_err find(const void *pointer, enum object_kind kind, struct place *
     if (place->users_pid != mproc__self()->pid) {
         place->users_pid = mproc__self()->pid;
         place->users = 0;
+        place->held = false;
     }
     *found = place;
     return MPROC_OK;
@@ -68,6 +70,7 @@ static mproc_err add(enum object_kind kind, void *object, void **pointer)
     place->kind = kind;
     place->generation++;
     place->users = 0;
+    place->held = false;
     *pointer = pointer_to(index);
     return MPROC_OK;
 }
@@ -88,6 +91,8 @@ mproc_err mproc__object_enter(const void *pointer, enum object_kind kind, void *
     struct place *place = NULL;
     mproc__lock();
     err = find(pointer, kind, &place);
+    if (err == MPROC_OK && place->held)
+        err = mproc__fail(MPROC_ESTATE, "another thread is handing this %s over", kinds[kind]);
     if (err == MPROC_OK) {
         place->users++;
         memcpy(object, &place->object, sizeof place->object);
@@ -96,10 +101,41 @@ mproc_err mproc__object_enter(const void *pointer, enum object_kind kind, void *
     return err;
 }
 
+/* Of a pointer that has been entered. */
+static struct place *place_of(const void *pointer)
+{
+    return &places[((uintptr_t) pointer >> ALIGNMENT_BITS & ((1u << INDEX_BITS) - 1)) - 1];
+}
+
 void mproc__object_leave(const void *pointer)
 {
     mproc__lock();
-    places[((uintptr_t) pointer >> ALIGNMENT_BITS & ((1u << INDEX_BITS) - 1)) - 1].users--;
+    place_of(pointer)->users--;
+    mproc__unlock();
+}
+
+static mproc_err in_use(enum object_kind kind)
+{
+    return mproc__fail(MPROC_ESTATE, "another thread is in a call with this %s; let it return before", kinds[kind]);
+}
+
+mproc_err mproc__object_hold(const void *pointer, enum object_kind kind)
+{
+    struct place *place = NULL;
+    mproc__lock();
+    mproc_err err = find(pointer, kind, &place);
+    if (err == MPROC_OK && place->users > 1)
+        err = in_use(kind);
+    if (err == MPROC_OK)
+        place->held = true;
+    mproc__unlock();
+    return err;
+}
+
+void mproc__object_let_go(const void *pointer)
+{
+    mproc__lock();
+    place_of(pointer)->held = false;
     mproc__unlock();
 }
 
@@ -112,8 +148,7 @@ mproc_err mproc__object_remove(const void *pointer, enum object_kind kind, unsig
     mproc__lock();
     err = find(pointer, kind, &place);
     if (err == MPROC_OK && place->users > own)
-        err = mproc__fail(MPROC_ESTATE, "another thread is in a call with this %s; let it return before "
-                                        "close", kinds[kind]);
+        err = in_use(kind);
     if (err == MPROC_OK) {
         memcpy(object, &place->object, sizeof place->object);
         place->object = NULL;

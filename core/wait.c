@@ -77,11 +77,24 @@ static mproc_err ask_native(uint64_t id, void *object, struct wait_set *set, boo
     return mproc__wait_add(set, (mproc_plat_handle) id, true);
 }
 
+/* What stands for a socket that is waited for already: there can be one only. */
+static mproc_plat_handle waitable_of(const struct wait_set *set, mproc_plat_handle socket)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->entries[i].socket == socket)
+            return set->entries[i].handle;
+    return MPROC_PLAT_NONE;
+}
+
 static mproc_err ask_socket(uint64_t id, void *object, struct wait_set *set, bool *ready)
 {
     (void) object;
-    mproc_plat_handle waitable;
     *ready = false;
+    if ((mproc_plat_handle) id == MPROC_PLAT_NONE)
+        return mproc__fail(MPROC_EINVAL, "-1 is no socket");
+    mproc_plat_handle waitable = waitable_of(set, (mproc_plat_handle) id);
+    if (waitable != MPROC_PLAT_NONE)
+        return mproc__wait_add(set, waitable, true);
     mproc_err err = mproc_plat_await_socket((mproc_plat_handle) id, &waitable);
     if (err != MPROC_OK)
         return err;
@@ -110,10 +123,8 @@ static mproc_err ask_process(uint64_t id, void *object, struct wait_set *set, bo
 
 /* ---- queues and pipes ---- */
 
-static mproc_err add_gate(struct wait_set *set, struct gate *gate, uint64_t id)
+static mproc_err add_gate(struct wait_set *set, struct gate *gate)
 {
-    if (!gate)
-        return mproc__object_error(id);
     if (set->gate_count == set->gate_capacity) {
         size_t capacity = set->gate_capacity ? set->gate_capacity * 2 : 16;
         struct gate **more = realloc(set->gates, capacity * sizeof(struct gate *));
@@ -131,7 +142,9 @@ static mproc_err ask_queue(uint64_t id, void *object, struct wait_set *set, bool
     (void) object;
     struct gate *gate = mproc__queue_gate(id);
     *ready = gate && mproc__queue_readable(id);
-    return *ready ? MPROC_OK : add_gate(set, gate, id);
+    if (!gate)
+        return mproc__object_error(id);
+    return *ready ? MPROC_OK : add_gate(set, gate);
 }
 
 static mproc_err ask_pipe(uint64_t id, void *object, struct wait_set *set, bool *ready)
@@ -139,7 +152,9 @@ static mproc_err ask_pipe(uint64_t id, void *object, struct wait_set *set, bool 
     (void) object;
     struct gate *gate = mproc__pipe_gate(id);
     *ready = gate && mproc__pipe_readable(id);
-    return *ready ? MPROC_OK : add_gate(set, gate, id);
+    if (!gate)
+        return mproc__pipe_unreadable(id);
+    return *ready ? MPROC_OK : add_gate(set, gate);
 }
 
 static const struct wait_source none = { enter_plain, ask_none, leave_plain };

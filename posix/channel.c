@@ -2,36 +2,22 @@
 /* TCP and Unix sockets. APR's sockets do not serve here: they write with write(), which raises SIGPIPE,
  * and can neither pass descriptors nor be waited for beside other things. */
 #include "posix.h"
+#include "socket_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* Descriptors that one message may bring; all but the first are closed. */
 enum { MOST_PASSED = 16 };
-/* How long a full queue of a Unix listener is left alone; nothing tells when it has room. */
+/* How long something is left alone that is full and does not tell when it has room. */
 #define RETRY INT64_C(2000000)
-
-/* Any address, and how much of it counts. */
-struct address {
-    socklen_t size;
-    union {
-        struct sockaddr any;
-        struct sockaddr_un local;
-        struct sockaddr_in inet;
-        struct sockaddr_in6 inet6;
-        struct sockaddr_storage storage;
-    } of;
-};
 
 /* Descriptors on their way, with the alignment that CMSG_DATA() needs. */
 union cargo {
@@ -44,80 +30,6 @@ mproc_address_family mproc_plat_channel_family(void)
     return MPROC_FAMILY_UNIX;
 }
 
-/* ---- addresses ---- */
-
-static mproc_err no_pipes(void)
-{
-    return mproc__fail(MPROC_ENOTSUP, "named pipes are Windows'; use a Unix socket's path or host:port");
-}
-
-static mproc_err parse_local(const char *text, struct address *address)
-{
-    size_t length = strlen(text);
-    memset(address, 0, sizeof *address);
-    address->of.local.sun_family = AF_UNIX;
-    if (length == 0 || length >= sizeof address->of.local.sun_path)
-        return mproc__fail(MPROC_EINVAL, "a Unix socket's path has 1 to %zu bytes, not %zu",
-                           sizeof address->of.local.sun_path - 1, length);
-    memcpy(address->of.local.sun_path, text, length);
-    address->size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + length + 1);
-    if (text[0] == '@') { /* an abstract name has neither a folder nor an end */
-#ifdef __linux__
-        address->of.local.sun_path[0] = '\0';
-        address->size--;
-#else
-        return mproc__fail(MPROC_ENOTSUP, "abstract names (\"%s\") are Linux's", text);
-#endif
-    }
-    return MPROC_OK;
-}
-
-static mproc_err parse_inet(const char *text, bool passive, struct address *address)
-{
-    char host[MPROC_ADDRESS_SIZE];
-    const char *colon = strrchr(text, ':');
-    size_t length = colon ? (size_t) (colon - text) : 0;
-    if (!colon || length >= sizeof host)
-        return mproc__fail(MPROC_EINVAL, "\"%s\" is no \"host:port\"", text);
-    bool brackets = length > 2 && text[0] == '[' && text[length - 1] == ']';
-    memcpy(host, text + brackets, length - 2 * (size_t) brackets);
-    host[length - 2 * (size_t) brackets] = '\0';
-    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0 };
-    struct addrinfo *found = NULL;
-    int failed = getaddrinfo(host[0] ? host : NULL, colon + 1, &wanted, &found);
-    if (failed)
-        return mproc__fail(MPROC_ENOTFOUND, "the address \"%s\" cannot be found: %s", text,
-                           gai_strerror(failed));
-    const struct addrinfo *chosen = found; /* Python's AF_INET is version 4 */
-    for (const struct addrinfo *next = found; next; next = next->ai_next)
-        if (next->ai_family == AF_INET && chosen->ai_family != AF_INET)
-            chosen = next;
-    memset(address, 0, sizeof *address);
-    memcpy(&address->of, chosen->ai_addr, chosen->ai_addrlen);
-    address->size = chosen->ai_addrlen;
-    freeaddrinfo(found);
-    return MPROC_OK;
-}
-
-static mproc_err parse(mproc_address_family family, const char *text, bool passive, struct address *address)
-{
-    return family == MPROC_FAMILY_UNIX   ? parse_local(text, address)
-           : family == MPROC_FAMILY_INET ? parse_inet(text, passive, address)
-                                         : no_pipes();
-}
-
-static void describe(const struct address *address, char *text)
-{
-    char host[NI_MAXHOST], port[NI_MAXSERV];
-    text[0] = '\0';
-    if (address->of.any.sa_family != AF_UNIX &&
-        getnameinfo(&address->of.any, address->size, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        snprintf(text, MPROC_ADDRESS_SIZE, address->of.any.sa_family == AF_INET6 ? "[%.200s]:%.20s"
-                                                                                  : "%.200s:%.20s",
-                 host, port);
-}
-
 /* ---- descriptors ---- */
 
 static int set_waiting(int descriptor, bool waits)
@@ -126,18 +38,23 @@ static int set_waiting(int descriptor, bool waits)
     return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, waits ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
-/* What every socket here is: closed on exec, above the standard streams, without SIGPIPE and delays. */
-static int prepare(int descriptor)
+/* What every socket here is: closed on exec, without SIGPIPE and delays. */
+static void set_options(int descriptor)
 {
-    descriptor = mproc__above_standard(descriptor);
-    if (descriptor < 0)
-        return -1;
     int on = 1;
     (void) mproc__close_on_exec(descriptor);
 #ifdef SO_NOSIGPIPE
     (void) setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
     (void) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails for Unix sockets */
+}
+
+/* And above the standard streams, if it is not the caller's. */
+static int prepare(int descriptor)
+{
+    descriptor = mproc__above_standard(descriptor);
+    if (descriptor >= 0)
+        set_options(descriptor);
     return descriptor;
 }
 
@@ -216,7 +133,7 @@ void mproc_plat_channel_unlink(mproc_address_family family, const char *bound, b
     }
 }
 
-static int bind_and_listen(int descriptor, const struct address *address, int backlog)
+static int bind_and_listen(int descriptor, const struct mproc__address *address, int backlog)
 {
     int on = 1;
     if (address->of.any.sa_family != AF_UNIX)
@@ -231,7 +148,7 @@ mproc_err mproc_plat_channel_listen(struct mproc_plat_channel *channel, mproc_ad
                                     const char *address, int backlog, char *bound)
 {
     char text[MPROC_ADDRESS_SIZE];
-    struct address parsed;
+    struct mproc__address parsed;
     mproc_err err = MPROC_OK;
     bool fresh = !address && family == MPROC_FAMILY_UNIX;
     if (fresh)
@@ -239,7 +156,7 @@ mproc_err mproc_plat_channel_listen(struct mproc_plat_channel *channel, mproc_ad
     else
         snprintf(text, sizeof text, "%s", address ? address : "localhost:0");
     if (err == MPROC_OK)
-        err = parse(family, text, true, &parsed);
+        err = mproc__address_parse(family, text, true, &parsed);
     if (err != MPROC_OK)
         return err;
     int descriptor = open_socket(parsed.of.any.sa_family);
@@ -254,7 +171,7 @@ mproc_err mproc_plat_channel_listen(struct mproc_plat_channel *channel, mproc_ad
     if (family == MPROC_FAMILY_INET) {
         parsed.size = sizeof parsed.of;
         if (getsockname(descriptor, &parsed.of.any, &parsed.size) == 0)
-            describe(&parsed, text);
+            mproc__address_describe(&parsed, text);
     }
     *channel = channel_of(descriptor, family);
     channel->listening = true;
@@ -262,32 +179,65 @@ mproc_err mproc_plat_channel_listen(struct mproc_plat_channel *channel, mproc_ad
     return MPROC_OK;
 }
 
+static int accept_socket(int listener, struct mproc__address *address)
+{
+    address->size = sizeof address->of;
+    address->of.any.sa_family = AF_UNIX;
+#ifdef SOCK_CLOEXEC
+    return accept4(listener, &address->of.any, &address->size, SOCK_CLOEXEC);
+#else
+    return accept(listener, &address->of.any, &address->size);
+#endif
+}
+
 mproc_err mproc_plat_channel_accept(struct mproc_plat_channel *listener, struct mproc_plat_channel *channel,
                                     char *peer)
 {
-    struct address address;
+    struct mproc__address address;
     int descriptor;
-    do {
-        address.size = sizeof address.of;
-        address.of.any.sa_family = AF_UNIX;
-        descriptor = accept((int) listener->handle, &address.of.any, &address.size);
-    } while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
+    do
+        descriptor = accept_socket((int) listener->handle, &address);
+    while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (descriptor < 0 && (would_wait(errno)))
         return MPROC_ETIMEDOUT;
     if (descriptor >= 0)
         descriptor = prepare(descriptor);
     if (descriptor < 0)
         return mproc__fail_system(mproc__from_errno(errno), errno, "cannot accept a connection");
-    describe(&address, peer);
+    mproc__address_describe(&address, peer);
     *channel = channel_of(descriptor, listener->family);
     return MPROC_OK;
 }
 
 /* ---- connecting ---- */
 
-/* 0, or an errno; ETIMEDOUT at the deadline. */
-static int connect_until(int descriptor, const struct address *address, int64_t deadline)
+#ifdef __linux__
+/* In the line of those who wait for room in the listener's queue: who asks again and again is never in time when
+ * others stand there. 0, or an errno. */
+static int connect_in_line(int descriptor, const struct mproc__address *address, int64_t deadline)
 {
+    const struct timeval for_ever = { .tv_sec = 0 };
+    int code = set_waiting(descriptor, true) == 0 ? EINTR : errno;
+    while (code == EINTR) {
+        int64_t left = deadline == MPROC_PLAT_NEVER ? 0 : (deadline - mproc_plat_now()) / 1000 + 1;
+        if (left < 0)
+            return ETIMEDOUT;
+        struct timeval time = { .tv_sec = left / 1000000, .tv_usec = left % 1000000 };
+        (void) setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+        code = connect(descriptor, &address->of.any, address->size) == 0 ? 0 : errno;
+    }
+    (void) setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &for_ever, sizeof for_ever);
+    return would_wait(code) ? ETIMEDOUT : code;
+}
+#endif
+
+/* 0, or an errno; ETIMEDOUT at the deadline. */
+static int connect_until(int descriptor, const struct mproc__address *address, int64_t deadline)
+{
+#ifdef __linux__
+    if (address->of.any.sa_family == AF_UNIX && deadline > mproc_plat_now())
+        return connect_in_line(descriptor, address, deadline);
+#endif
     for (;;) {
         if (connect(descriptor, &address->of.any, address->size) == 0)
             return 0;
@@ -313,8 +263,8 @@ static int connect_until(int descriptor, const struct address *address, int64_t 
 mproc_err mproc_plat_channel_connect(struct mproc_plat_channel *channel, mproc_address_family family,
                                      const char *address, int64_t deadline)
 {
-    struct address parsed;
-    mproc_err err = parse(family, address, false, &parsed);
+    struct mproc__address parsed;
+    mproc_err err = mproc__address_parse(family, address, false, &parsed);
     if (err != MPROC_OK)
         return err;
     int descriptor = open_socket(parsed.of.any.sa_family);
@@ -335,22 +285,22 @@ mproc_err mproc_plat_channel_connect(struct mproc_plat_channel *channel, mproc_a
 }
 
 mproc_err mproc_plat_channel_adopt(struct mproc_plat_channel *channel, mproc_plat_handle handle,
-                                   mproc_address_family family)
+                                   mproc_address_family family, bool sent)
 {
-    struct address address = { .size = sizeof address.of };
+    struct mproc__address own = { .size = sizeof own.of }, peer = { .size = sizeof peer.of };
     int type = 0;
     socklen_t size = sizeof type;
     if (family == MPROC_FAMILY_PIPE)
-        return no_pipes();
+        return mproc__no_pipes();
     if (getsockopt((int) handle, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
-        getpeername((int) handle, &address.of.any, &address.size) != 0)
+        getsockname((int) handle, &own.of.any, &own.size) != 0 ||
+        (getpeername((int) handle, &peer.of.any, &peer.size) != 0 && !sent))
         return mproc__fail(MPROC_EINVAL, "descriptor %lld is no connected stream socket", (long long) handle);
-    (void) mproc__close_on_exec((int) handle);
+    set_options((int) handle);
     int flags = fcntl((int) handle, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK))
         (void) set_waiting((int) handle, true);
-    *channel = channel_of((int) handle, address.of.any.sa_family == AF_UNIX ? MPROC_FAMILY_UNIX
-                                                                            : MPROC_FAMILY_INET);
+    *channel = channel_of((int) handle, own.of.any.sa_family == AF_UNIX ? MPROC_FAMILY_UNIX : MPROC_FAMILY_INET);
     return MPROC_OK;
 }
 
@@ -362,10 +312,12 @@ mproc_err mproc_plat_channel_calm(struct mproc_plat_channel *channel)
 
 /* ---- bytes ---- */
 
-/* The first descriptor that came, closed on exec; the others are not wanted. */
-static mproc_plat_handle take_passed(struct msghdr *message)
+/* The first descriptor that came, closed on exec; the others are not wanted. The system drops what this process has no
+ * room for, and says no more than MSG_CTRUNC. */
+static void take_passed(struct msghdr *message, struct mproc_plat_piece *piece)
 {
     int first = -1;
+    piece->lost = message->msg_flags & MSG_CTRUNC;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
             continue;
@@ -380,13 +332,16 @@ static mproc_plat_handle take_passed(struct msghdr *message)
             first = mproc__above_standard(descriptor);
             if (first >= 0)
                 (void) mproc__close_on_exec(first);
+            else
+                piece->lost = true;
         }
     }
-    return first >= 0 ? first : MPROC_PLAT_NONE;
+    if (first >= 0)
+        piece->passed = first;
 }
 
-mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size, size_t *got,
-                                  bool *more, mproc_plat_handle *passed)
+mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *bytes, size_t size,
+                                  struct mproc_plat_piece *piece)
 {
     union cargo cargo;
     struct iovec part = { .iov_base = bytes, .iov_len = size };
@@ -405,9 +360,9 @@ mproc_err mproc_plat_channel_read(struct mproc_plat_channel *channel, void *byte
         return MPROC_ECLOSED;
     if (result < 0)
         return mproc__fail_system(mproc__from_errno(errno), errno, "cannot read from the connection");
-    *got = (size_t) result;
-    *more = false;
-    *passed = channel->family == MPROC_FAMILY_UNIX ? take_passed(&message) : MPROC_PLAT_NONE;
+    *piece = (struct mproc_plat_piece){ .size = (size_t) result, .passed = MPROC_PLAT_NONE };
+    if (channel->family == MPROC_FAMILY_UNIX)
+        take_passed(&message, piece);
     return MPROC_OK;
 }
 
@@ -498,8 +453,7 @@ mproc_err mproc_plat_channel_unpack(struct mproc_plat_channel *channel, const vo
     (void) text;
     (void) kind;
     if (size != 0 || passed == MPROC_PLAT_NONE)
-        return mproc__fail(MPROC_EPROTO, "a message said to carry a descriptor came without one: close "
-                                         "descriptors or raise RLIMIT_NOFILE");
+        return mproc__fail(MPROC_EPROTO, "a message said to carry a descriptor came without one");
     *handle = passed;
     return MPROC_OK;
 }

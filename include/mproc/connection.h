@@ -10,8 +10,12 @@
 extern "C" {
 #endif
 
-/* A place where others connect, and one end of a connection. They belong to this process; a forked
- * child has copies. After close every use of the pointer is MPROC_ECLOSED. */
+/* A place where others connect, and one end of a connection. They belong to this process. After close
+ * every use of the pointer is MPROC_ECLOSED.
+ * A forked child has copies, as in Python, and may use them: so a process that closes its end or dies does
+ * not end the connection while such a child lives and has not closed its copy, and a closed listener's port
+ * stays taken. Children of spawn and forkserver have none. A child that does not need them closes them
+ * first, or is given its connections by mproc_connection_send_connection(). */
 typedef struct mproc_listener mproc_listener;
 typedef struct mproc_connection mproc_connection;
 
@@ -35,11 +39,13 @@ enum {
  * is the default of everything. The key is copied. */
 typedef struct mproc_connection_options {
     mproc_address_family family;
-    int backlog;                /* listeners: connections that may wait for accept; 0: 1, as in Python */
+    int backlog;                /* listeners: connections that may wait for accept; 0: 1, as in Python.
+                                 * Named pipes have no such queue: one waits, the others in open */
     const void *authkey;        /* both sides must prove to have this key; NULL: nobody proves anything */
     size_t authkey_size;        /* 1 to MPROC_AUTHKEY_SIZE bytes */
     bool refuse_md5;            /* refuse a peer that can only prove it by MD5 (Python before 3.12) */
-    mproc_ms handshake_timeout; /* listeners: how long a peer may take to prove it; 0: 20 seconds */
+    mproc_ms handshake_timeout; /* listeners: how long a peer may take to prove it; 0: 20 seconds.
+                                 * Clients have the time-out of mproc_connection_open */
     uint64_t max_message;       /* longer messages are MPROC_EPROTO; 0: what memory holds */
     void *reserved[8];          /* must be zero */
 } mproc_connection_options;
@@ -54,9 +60,12 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_listener_create(mproc_listener **listen
                                                          const mproc_connection_options *options);
 
 /* The next connection, after both sides have proved to have the key. Python: accept().
- * Peers prove it side by side: one that stalls does not hold up another. One that fails is the error
- * of one call, and the listener goes on: MPROC_EAUTH (another key, no answer in handshake_timeout,
- * gone before it proved anything), MPROC_EPROTO (it spoke something else). MPROC_ETIMEDOUT: nobody. */
+ * Peers prove it side by side, and only during accept and mproc_wait: one that stalls does not hold up
+ * another, nor does a crowd that proves nothing. Who has proved the key comes first; then each peer that
+ * failed is the error of one call, though of many that fail at once only the last few are told, and the
+ * listener goes on: MPROC_EAUTH (another key, no answer in handshake_timeout, or in a twentieth of it
+ * while many others wait, gone before it proved anything), MPROC_EPROTO (it spoke something else).
+ * MPROC_ETIMEDOUT: nobody. MPROC_EAGAIN: the system has no descriptor or memory for one more now. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_listener_accept(mproc_listener *listener,
                                                          mproc_connection **connection,
                                                          mproc_ms timeout);
@@ -73,8 +82,10 @@ MPROC_API mproc_err mproc_listener_close(mproc_listener *listener);
 /* ---- connections ---- */
 
 /* Connects, and proves the key to each other. Python: Client(address, family, authkey).
- * MPROC_ENOTFOUND: nobody listens there; MPROC_EAUTH: the keys differ; MPROC_ETIMEDOUT. The look-up
- * of a host's name is not covered by the time-out. */
+ * MPROC_ENOTFOUND: nobody listens there; MPROC_EAUTH: the keys differ, or the other side hung up before
+ * they were proved; MPROC_EPROTO: it speaks something else; MPROC_ETIMEDOUT. The look-up of a host's name
+ * is not covered by the time-out. A listener without a key says nothing to a client with one: with
+ * MPROC_FOREVER that client waits for ever, as in Python. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_open(mproc_connection **connection,
                                                          const char *address,
                                                          const mproc_connection_options *options,
@@ -111,6 +122,12 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_connection_poll(mproc_connection *conne
 /* Closes this end. MPROC_ESTATE while another thread is in a call with it. */
 MPROC_API mproc_err mproc_connection_close(mproc_connection *connection);
 
+/* The descriptor, on Windows the SOCKET or HANDLE, which stays the connection's: to ask the system about the
+ * other side, or to set its options. Python: fileno(). Read, write or close nothing by it. On Unix it may be
+ * waited for in a loop of your own; when it is readable, mproc_connection_poll() with MPROC_NOWAIT says
+ * whether a message is whole. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_connection_native(mproc_connection *connection, intptr_t *native);
+
 /* ---- handing over ---- */
 
 /* What a native handle is; Unix does not care. */
@@ -120,18 +137,24 @@ typedef enum mproc_native_kind {
 } mproc_native_kind;
 
 /* Sends a copy of an open file, socket or HANDLE to the process on the other side; this one's stays
- * open. Only over Unix sockets and, on Windows, named pipes: MPROC_ENOTSUP over others.
- * Python: reduction.send_handle(), recv_handle(). */
+ * open. Only over Unix sockets and, on Windows, named pipes: MPROC_ENOTSUP over others. Python's
+ * reduction.send_handle() and recv_handle() do the same in another format: both sides must be mproc.
+ * macOS: leave it open here until the other side has said that it has it; the system may drop what is
+ * under way and open nowhere else. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_send_handle(mproc_connection *connection,
                                                                 intptr_t native, mproc_native_kind kind,
                                                                 mproc_ms timeout);
-/* Receives it; the receiver closes it. MPROC_ETYPE: the next message is no handle (and still there). */
+/* Receives it; the receiver closes it. MPROC_ETYPE: the next message is no handle (and still there).
+ * MPROC_EAGAIN: it came when this process could have no more descriptors, and is lost; so is its message. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_recv_handle(mproc_connection *connection,
                                                                 intptr_t *native, mproc_native_kind *kind,
                                                                 mproc_ms timeout);
 
 /* Sends the connection `cargo` to the other side of `carrier` and closes it here. It must not have
- * received anything that was not fetched (MPROC_ESTATE). On an error `cargo` is as it was. */
+ * received anything that was not fetched, and no other thread may be in a call with it (MPROC_ESTATE).
+ * On an error `cargo` is as it was. What is received has the max_message of its carrier, and may have
+ * ended on its way: then it is received all the same, and a receive from it says so. MPROC_ETYPE and
+ * MPROC_EAGAIN as above. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_connection_send_connection(mproc_connection *carrier,
                                                                     mproc_connection *cargo,
                                                                     mproc_ms timeout);

@@ -12,8 +12,8 @@ extern "C" {
 
 /* One end of a pipe: a plain value that means the same in every process of the family. {0} is none.
  *
- * A process has an end from its first send, receive or poll with it, or from mproc_pipe_give(), until it
- * closes the end or dies. An end that was closed, or whose processes have all died, is gone: the other
+ * A process has an end from its first send, receive, poll or mproc_wait with it, or from mproc_pipe_give(),
+ * until it closes the end or dies. An end that was closed, or whose processes have all died, is gone: the other
  * side receives what was sent, and then MPROC_ECLOSED. A process that only passes an end on, as a parent
  * does that keeps the other, does not have it, and need not close it. An end nobody has had yet is not
  * gone: to learn of a child that dies before its first use of an end, give it to the child. */

@@ -1,115 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners, clients and connections: messages, ends, keys, peers that stall or lie. */
-#include "suite.h"
-#include "system.h"
-
-#include "platform.h"
-
-/* What a child is told: where to connect, with which key, and what to do then. */
-struct visit {
-    char address[MPROC_ADDRESS_SIZE];
-    char key[32];
-    mproc_address_family family;
-    size_t size;
-    mproc_memory block; /* ints */
-};
-enum { ARRIVED, GO, INTS };
-
-#define LONG_TIME ((mproc_ms) 60000)
-
-static mproc_connection_options options_with(const char *key)
-{
-    mproc_connection_options options = { .authkey = key[0] ? key : NULL, .authkey_size = strlen(key) };
-    return options;
-}
-
-/* Where the build has no library for HMACs, keys cannot be proved. */
-static bool has_keys(void)
-{
-    unsigned char mac[MPROC_PLAT_DIGEST_SIZE];
-    size_t size;
-    return mproc_plat_hmac(MPROC_PLAT_SHA256, "k", 1, "b", 1, mac, &size) == MPROC_OK;
-}
-
-static bool skip_without_keys(void)
-{
-    if (!has_keys())
-        skip("this build has no libcrypto, so connections cannot prove keys");
-    return !has_keys();
-}
-
-/* Every family that this system has. */
-static size_t families(mproc_address_family list[2])
-{
-    list[0] = MPROC_FAMILY_INET;
-    list[1] = system_is_windows() ? MPROC_FAMILY_PIPE : MPROC_FAMILY_UNIX;
-    return 2;
-}
-
-static mproc_listener *listen_for(struct visit *visit, mproc_address_family family, const char *key)
-{
-    mproc_listener *listener = NULL;
-    mproc_connection_options options = options_with(key);
-    memset(visit, 0, sizeof *visit);
-    options.family = family;
-    options.backlog = 16;
-    CHECK_OK(mproc_listener_create(&listener, NULL, &options));
-    CHECK_OK(mproc_listener_address(listener, visit->address, sizeof visit->address));
-    strcpy(visit->key, key);
-    visit->family = family;
-    return listener;
-}
-
-static mproc_err connect_to(const struct visit *visit, mproc_connection **connection)
-{
-    mproc_connection_options options = options_with(visit->key);
-    options.family = visit->family;
-    return mproc_connection_open(connection, visit->address, &options, LONG_TIME);
-}
+/* Connections: messages, ends, threads, full buffers. */
+#include "connections.h"
 
 /* ---- messages ---- */
-
-static unsigned char pattern(size_t at, size_t size)
-{
-    return (unsigned char) (at * 7 + size);
-}
-
-/* A child that sends back what it gets until the end. */
-static int echo(void *arg)
-{
-    mproc_connection *connection;
-    CHILD_OK(connect_to(arg, &connection));
-    for (;;) {
-        void *bytes;
-        size_t size;
-        mproc_err err = mproc_connection_recv_alloc(connection, &bytes, &size, LONG_TIME);
-        if (err == MPROC_ECLOSED)
-            break;
-        CHILD_CHECK(err == MPROC_OK);
-        CHILD_OK(mproc_connection_send_bytes(connection, bytes, size, LONG_TIME));
-        mproc_connection_free(bytes);
-    }
-    CHILD_OK(mproc_connection_close(connection));
-    return 0;
-}
-
-static void echo_sizes(mproc_connection *connection)
-{
-    static const size_t sizes[] = { 0, 1, 4, 255, 4096, 16384, 16385, 65536, 65537, 1 << 20, 16 << 20 };
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        size_t size = sizes[i], got;
-        unsigned char *bytes = malloc(size + 1);
-        void *back;
-        for (size_t j = 0; j < size; j++)
-            bytes[j] = pattern(j, size);
-        CHECK_OK(mproc_connection_send_bytes(connection, bytes, size, LONG_TIME));
-        CHECK_OK(mproc_connection_recv_alloc(connection, &back, &got, LONG_TIME));
-        CU_ASSERT_EQUAL(got, size);
-        CU_ASSERT_TRUE(got == size && memcmp(back, bytes, size) == 0);
-        mproc_connection_free(back);
-        free(bytes);
-    }
-}
 
 static void messages_of_every_size_come_back_whole(void)
 {
@@ -126,37 +19,6 @@ static void messages_of_every_size_come_back_whole(void)
             CU_ASSERT_EQUAL(end_child(child), 0);
             CHECK_OK(mproc_listener_close(listener));
         }
-}
-
-/* Both ends in this process. */
-struct pair {
-    mproc_listener *listener;
-    mproc_connection *here, *there;
-    struct visit visit;
-};
-
-static void connect_in_thread(void *context)
-{
-    struct pair *pair = context;
-    CHECK_OK(connect_to(&pair->visit, &pair->there));
-}
-
-static void make_pair(struct pair *pair, mproc_address_family family)
-{
-    pair->here = pair->there = NULL;
-    pair->listener = listen_for(&pair->visit, family, has_keys() ? "key" : "");
-    struct test_thread *thread = thread_start(connect_in_thread, pair);
-    CHECK_OK(mproc_listener_accept(pair->listener, &pair->here, LONG_TIME));
-    thread_join(thread);
-}
-
-static void end_pair(struct pair *pair)
-{
-    if (pair->here)
-        CHECK_OK(mproc_connection_close(pair->here));
-    if (pair->there)
-        CHECK_OK(mproc_connection_close(pair->there));
-    CHECK_OK(mproc_listener_close(pair->listener));
 }
 
 static void a_message_too_long_for_the_buffer_is_kept(void)
@@ -275,127 +137,77 @@ static void closed_and_wrong_pointers_are_refused(void)
     CHECK_FAILS(mproc_listener_close(listener), MPROC_ECLOSED);
 }
 
-/* ---- listeners ---- */
+/* ---- natively ---- */
 
-static void addresses_and_what_is_wrong_with_them(void)
-{
-    mproc_listener *listener, *second;
-    mproc_connection *connection;
-    char address[MPROC_ADDRESS_SIZE], text[MPROC_ADDRESS_SIZE];
-    mproc_connection_options bad = { .authkey_size = 5 };
-    CHECK_FAILS(mproc_listener_create(&listener, "localhost:0", &bad), MPROC_EINVAL);
-    bad = (mproc_connection_options){ .reserved = { text } };
-    CHECK_FAILS(mproc_connection_open(&connection, "localhost:1", &bad, 0), MPROC_EINVAL);
-    mproc_address_family list[2];
-    for (size_t i = 0; i < families(list); i++) {
-        mproc_connection_options options = { .family = list[i] };
-        CHECK_OK(mproc_listener_create(&listener, NULL, &options));
-        CHECK_OK(mproc_listener_address(listener, address, sizeof address));
-        CHECK_FAILS(mproc_listener_address(listener, text, 3), MPROC_EINVAL);
-        CHECK_OK(mproc_listener_last_accepted(listener, text, sizeof text));
-        CU_ASSERT_STRING_EQUAL(text, "");
-        CHECK_FAILS(mproc_listener_create(&second, address, NULL), MPROC_EEXIST);
-        CHECK_FAILS(mproc_listener_accept(listener, &connection, MPROC_NOWAIT), MPROC_ETIMEDOUT);
-        CHECK_FAILS(mproc_listener_accept(listener, &connection, 20), MPROC_ETIMEDOUT);
-        CHECK_OK(mproc_listener_close(listener));
-        CHECK_FAILS(mproc_connection_open(&connection, address, NULL, LONG_TIME), MPROC_ENOTFOUND);
-        if (list[i] == MPROC_FAMILY_UNIX)
-            CU_ASSERT_FALSE(file_exists(address));
-    }
-    CHECK_FAILS(mproc_listener_create(&listener, system_is_windows() ? "/tmp/socket" : "\\\\.\\pipe\\x", NULL),
-                MPROC_ENOTSUP);
-}
-
-static void last_accepted_names_the_tcp_peer(void)
+static void the_native_handle_stays_the_connections(void)
 {
     struct pair pair;
-    char text[MPROC_ADDRESS_SIZE];
+    intptr_t native = -1, detached = -1;
+    char text[4];
+    size_t size = 0;
     make_pair(&pair, MPROC_FAMILY_INET);
-    CHECK_OK(mproc_listener_last_accepted(pair.listener, text, sizeof text));
-    CU_ASSERT_EQUAL(strncmp(text, "127.0.0.1:", 10), 0);
+    CHECK_FAILS(mproc_connection_native(pair.here, NULL), MPROC_EINVAL);
+    CHECK_FAILS(mproc_connection_native(NULL, &native), MPROC_EINVAL);
+    CHECK_OK(mproc_connection_native(pair.here, &native));
+    if (!system_is_windows()) {
+        CU_ASSERT_FALSE(native_ready(native, 0));
+        CHECK_OK(mproc_connection_send_bytes(pair.there, "hey", 3, LONG_TIME));
+        CU_ASSERT_TRUE(native_ready(native, 60000));
+        CHECK_OK(mproc_connection_recv_bytes(pair.here, text, sizeof text, &size, LONG_TIME));
+        CU_ASSERT_EQUAL(size, 3);
+    }
+    CHECK_OK(mproc_connection_detach(pair.here, &detached));
+    CU_ASSERT_EQUAL(native, detached);
+    CHECK_FAILS(mproc_connection_native(pair.here, &native), MPROC_ECLOSED);
+    CHECK_OK(mproc_connection_attach(&pair.here, detached, NULL));
     end_pair(&pair);
 }
 
-/* ---- keys ---- */
-
-static int connect_with_a_wrong_key(void *arg)
-{
+struct copied {
     mproc_connection *connection;
-    CHILD_FAILS(connect_to(arg, &connection), MPROC_EAUTH);
+    mproc_memory block; /* ints: the child is there; it may end */
+};
+
+static int keep_copy(void *argument)
+{
+    const struct copied *copied = argument;
+    _Atomic int *ints = mproc_pointer(copied->block);
+    atomic_store(&ints[0], 1);
+    CHILD_CHECK(wait_until(&ints[1], 1));
+    CHILD_OK(mproc_connection_send_bytes(copied->connection, "copy", 4, LONG_TIME));
+    CHILD_OK(mproc_connection_close(copied->connection));
+    atomic_store(&ints[0], 2);
+    CHILD_CHECK(wait_until(&ints[1], 2));
     return 0;
 }
 
-static void a_wrong_key_is_refused_on_both_sides_and_the_next_is_served(void)
+/* As in Python; children of the other methods have no copies. */
+static void a_forked_child_has_copies_and_ends_them_by_closing(void)
 {
-    if (skip_without_keys())
+    if (method_under_test() != MPROC_START_FORK) {
+        skip("only forked children have copies of connections");
         return;
-    mproc_address_family list[2];
-    for (size_t i = 0; i < families(list); i++) {
-        struct visit visit;
-        mproc_connection *connection;
-        mproc_listener *listener = listen_for(&visit, list[i], "right");
-        strcpy(visit.key, "wrong");
-        mproc_process *child = start_child(connect_with_a_wrong_key, &visit, sizeof visit, NULL);
-        CHECK_FAILS(mproc_listener_accept(listener, &connection, LONG_TIME), MPROC_EAUTH);
-        CU_ASSERT_EQUAL(end_child(child), 0);
-        strcpy(visit.key, "right");
-        child = start_child(echo, &visit, sizeof visit, NULL);
-        CHECK_OK(mproc_listener_accept(listener, &connection, LONG_TIME));
-        CHECK_OK(mproc_connection_close(connection));
-        CU_ASSERT_EQUAL(end_child(child), 0);
-        CHECK_OK(mproc_listener_close(listener));
     }
-}
-
-static void peers_that_stall_hang_up_or_lie_do_not_stop_the_listener(void)
-{
-    if (skip_without_keys())
-        return;
-    mproc_address_family list[2];
-    for (size_t i = 0; i < families(list); i++) {
-        struct visit visit;
-        mproc_connection *accepted, *stalled[3], *liar, *gone;
-        mproc_listener *listener = listen_for(&visit, list[i], "key");
-        mproc_connection_options keyless = { .family = list[i] };
-        for (int j = 0; j < 3; j++) {
-            CHECK_OK(mproc_connection_open(&stalled[j], visit.address, &keyless, LONG_TIME));
-            CHECK_FAILS(mproc_listener_accept(listener, &accepted, 10), MPROC_ETIMEDOUT);
-        }
-        CHECK_OK(mproc_connection_open(&gone, visit.address, &keyless, LONG_TIME));
-        CHECK_FAILS(mproc_listener_accept(listener, &accepted, 10), MPROC_ETIMEDOUT);
-        CHECK_OK(mproc_connection_close(gone));
-        CHECK_FAILS(mproc_listener_accept(listener, &accepted, LONG_TIME), MPROC_EAUTH);
-        CHECK_OK(mproc_connection_open(&liar, visit.address, &keyless, LONG_TIME));
-        CHECK_FAILS(mproc_listener_accept(listener, &accepted, 10), MPROC_ETIMEDOUT);
-        CHECK_OK(mproc_connection_send_bytes(liar, "not a proof", 11, LONG_TIME));
-        CHECK_FAILS(mproc_listener_accept(listener, &accepted, LONG_TIME), MPROC_EAUTH);
-        mproc_process *child = start_child(echo, &visit, sizeof visit, NULL);
-        CHECK_OK(mproc_listener_accept(listener, &accepted, LONG_TIME));
-        echo_sizes(accepted);
-        CHECK_OK(mproc_connection_close(accepted));
-        CU_ASSERT_EQUAL(end_child(child), 0);
-        for (int j = 0; j < 3; j++)
-            CHECK_OK(mproc_connection_close(stalled[j]));
-        CHECK_OK(mproc_connection_close(liar));
-        CHECK_OK(mproc_listener_close(listener));
-    }
-}
-
-static void a_handshake_has_a_deadline(void)
-{
-    if (skip_without_keys())
-        return;
-    mproc_listener *listener;
-    mproc_connection *stalled, *accepted;
-    char address[MPROC_ADDRESS_SIZE];
-    mproc_connection_options options = options_with("key");
-    options.handshake_timeout = 50;
-    CHECK_OK(mproc_listener_create(&listener, NULL, &options));
-    CHECK_OK(mproc_listener_address(listener, address, sizeof address));
-    CHECK_OK(mproc_connection_open(&stalled, address, NULL, LONG_TIME));
-    CHECK_FAILS(mproc_listener_accept(listener, &accepted, LONG_TIME), MPROC_EAUTH);
-    CHECK_OK(mproc_connection_close(stalled));
-    CHECK_OK(mproc_listener_close(listener));
+    struct pair pair;
+    struct copied copied;
+    char text[16];
+    size_t size = 0;
+    _Atomic int *ints = shared_ints(&copied.block, 2);
+    make_pair(&pair, MPROC_FAMILY_UNIX);
+    copied.connection = pair.there;
+    mproc_process *child = start_child(keep_copy, &copied, sizeof copied, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[0], 1));
+    CHECK_OK(mproc_connection_close(pair.there));
+    pair.there = NULL;
+    CHECK_FAILS(mproc_connection_poll(pair.here, 20), MPROC_ETIMEDOUT);
+    atomic_store(&ints[1], 1);
+    CHECK_OK(mproc_connection_recv_bytes(pair.here, text, sizeof text, &size, LONG_TIME));
+    CU_ASSERT_EQUAL(size, 4);
+    CHECK_FAILS(mproc_connection_recv_bytes(pair.here, text, sizeof text, &size, LONG_TIME), MPROC_ECLOSED);
+    atomic_store(&ints[1], 2);
+    CU_ASSERT_EQUAL(end_child(child), 0);
+    CHECK_OK(mproc_free(copied.block));
+    end_pair(&pair);
 }
 
 /* ---- threads and full buffers ---- */
@@ -461,6 +273,51 @@ static void a_send_that_nobody_reads_times_out_and_cuts(void)
     end_pair(&pair);
 }
 
+/* Sends small messages until there is no room for one; how many were sent. */
+static int fill(mproc_connection *connection, bool *cut)
+{
+    char bytes[1000];
+    int count = 0;
+    mproc_err err;
+    do {
+        memset(bytes, count, sizeof bytes);
+        err = mproc_connection_send_bytes(connection, bytes, sizeof bytes, count % 2 ? MPROC_NOWAIT : 1);
+    } while (err == MPROC_OK && ++count);
+    CU_ASSERT_EQUAL(err, MPROC_ETIMEDOUT);
+    *cut = strstr(mproc_last_error(), "in part") != NULL;
+    return count;
+}
+
+static void a_full_connection_goes_on_unless_a_message_was_cut(void)
+{
+    mproc_address_family list[2];
+    for (size_t i = 0; i < families(list); i++) {
+        struct pair pair;
+        make_pair(&pair, list[i]);
+        bool cut;
+        int count = fill(pair.here, &cut);
+        if (cut) {
+            CHECK_FAILS(mproc_connection_send_bytes(pair.here, "x", 1, LONG_TIME), MPROC_EBROKEN);
+            CHECK_OK(mproc_connection_close(pair.here));
+            pair.here = NULL;
+        }
+        char bytes[1000] = "";
+        size_t size = 0;
+        int wrong = 0;
+        for (int j = 0; j < count; j++) {
+            CU_ASSERT_EQUAL_FATAL(mproc_connection_recv_bytes(pair.there, bytes, sizeof bytes, &size, LONG_TIME),
+                                  MPROC_OK);
+            wrong += size != sizeof bytes || bytes[0] != (char) j || bytes[sizeof bytes - 1] != (char) j;
+        }
+        CU_ASSERT_EQUAL(wrong, 0);
+        if (!cut)
+            CHECK_OK(mproc_connection_send_bytes(pair.here, "next", 4, LONG_TIME));
+        mproc_err err = mproc_connection_recv_bytes(pair.there, bytes, sizeof bytes, &size, LONG_TIME);
+        CU_ASSERT_TRUE(cut ? err == MPROC_EDIED : err == MPROC_OK && size == 4);
+        end_pair(&pair);
+    }
+}
+
 static void a_message_above_the_limit_is_refused(void)
 {
     mproc_address_family list[2];
@@ -496,11 +353,9 @@ MPROC_SUITE(connection,
     MPROC_TEST(a_closed_peer_is_the_end_after_its_last_message),
     MPROC_TEST(a_killed_peer_is_the_end),
     MPROC_TEST(closed_and_wrong_pointers_are_refused),
-    MPROC_TEST(addresses_and_what_is_wrong_with_them),
-    MPROC_TEST(last_accepted_names_the_tcp_peer),
-    MPROC_TEST(a_wrong_key_is_refused_on_both_sides_and_the_next_is_served),
-    MPROC_TEST(peers_that_stall_hang_up_or_lie_do_not_stop_the_listener),
-    MPROC_TEST(a_handshake_has_a_deadline),
+    MPROC_TEST(the_native_handle_stays_the_connections),
+    MPROC_TEST(a_forked_child_has_copies_and_ends_them_by_closing),
     MPROC_TEST(messages_of_several_threads_do_not_mix),
     MPROC_TEST(a_send_that_nobody_reads_times_out_and_cuts),
+    MPROC_TEST(a_full_connection_goes_on_unless_a_message_was_cut),
     MPROC_TEST(a_message_above_the_limit_is_refused))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for several things at once, and things in messages. */
+/* Waiting for several things at once. */
 #include "suite.h"
 #include "system.h"
 
@@ -142,75 +142,6 @@ static void a_listener_that_nobody_closed_leaves_no_path(void)
     CHECK_OK(mproc_free(block));
 }
 
-/* ---- things in messages ---- */
-
-struct gift {
-    char address[MPROC_ADDRESS_SIZE];
-};
-
-static int use_gifts(void *arg)
-{
-    const struct gift *gift = arg;
-    mproc_connection *carrier, *cargo;
-    intptr_t file;
-    mproc_native_kind kind;
-    char text[8];
-    size_t size;
-    CHILD_OK(mproc_connection_open(&carrier, gift->address, NULL, LONG_TIME));
-    CHILD_FAILS(mproc_connection_recv_bytes(carrier, text, sizeof text, &size, LONG_TIME), MPROC_ETYPE);
-    CHILD_FAILS(mproc_connection_recv_connection(carrier, &cargo, LONG_TIME), MPROC_ETYPE);
-    CHILD_OK(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME));
-    CHILD_CHECK(kind == MPROC_NATIVE_FILE);
-    CHILD_CHECK(native_write(file, "gift"));
-    native_close(file);
-    CHILD_FAILS(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME), MPROC_ETYPE);
-    CHILD_OK(mproc_connection_recv_connection(carrier, &cargo, LONG_TIME));
-    CHILD_OK(mproc_connection_send_bytes(cargo, "thanks", 6, LONG_TIME));
-    CHILD_FAILS(mproc_connection_recv_handle(carrier, &file, &kind, LONG_TIME), MPROC_ETYPE);
-    CHILD_OK(mproc_connection_recv_bytes(carrier, text, sizeof text, &size, LONG_TIME));
-    CHILD_CHECK(size == 3);
-    CHILD_OK(mproc_connection_close(cargo));
-    CHILD_OK(mproc_connection_close(carrier));
-    return 0;
-}
-
-static void files_and_connections_go_to_another_process(void)
-{
-    struct gift gift;
-    char folder[512], path[600], far_address[MPROC_ADDRESS_SIZE], text[16] = "";
-    size_t size = 0;
-    mproc_listener *listener = listen_at(gift.address), *far_listener = NULL;
-    mproc_connection_options inet = { .family = MPROC_FAMILY_INET };
-    CHECK_OK(mproc_listener_create(&far_listener, NULL, &inet));
-    CHECK_OK(mproc_listener_address(far_listener, far_address, sizeof far_address));
-    mproc_connection *carrier, *cargo, *other;
-    CHECK_OK(mproc_connection_open(&cargo, far_address, NULL, LONG_TIME));
-    CHECK_OK(mproc_listener_accept(far_listener, &other, LONG_TIME));
-    CU_ASSERT_TRUE_FATAL(make_temporary_folder("gift", folder, sizeof folder));
-    snprintf(path, sizeof path, "%s/file", folder);
-    intptr_t file = native_open(path, true);
-    mproc_process *child = start_child(use_gifts, &gift, sizeof gift, NULL);
-    CHECK_OK(mproc_listener_accept(listener, &carrier, LONG_TIME));
-    CHECK_OK(mproc_connection_send_handle(carrier, file, MPROC_NATIVE_FILE, LONG_TIME));
-    native_close(file);
-    CHECK_FAILS(mproc_connection_send_handle(other, file, MPROC_NATIVE_FILE, LONG_TIME), MPROC_ENOTSUP);
-    CHECK_OK(mproc_connection_send_connection(carrier, cargo, LONG_TIME));
-    CHECK_FAILS(mproc_connection_close(cargo), MPROC_ECLOSED);
-    CHECK_OK(mproc_connection_send_bytes(carrier, "end", 3, LONG_TIME));
-    CHECK_OK(mproc_connection_recv_bytes(other, text, sizeof text, &size, LONG_TIME));
-    CU_ASSERT_TRUE(size == 6 && memcmp(text, "thanks", 6) == 0);
-    CU_ASSERT_EQUAL(end_child(child), 0);
-    CHECK_FAILS(mproc_connection_recv_bytes(other, text, sizeof text, &size, LONG_TIME), MPROC_ECLOSED);
-    file = native_open(path, false);
-    CU_ASSERT_EQUAL(native_read(file, text, sizeof text), 4);
-    native_close(file);
-    CHECK_OK(mproc_connection_close(other));
-    CHECK_OK(mproc_connection_close(carrier));
-    CHECK_OK(mproc_listener_close(listener));
-    CHECK_OK(mproc_listener_close(far_listener));
-    remove_folder(folder);
-}
-
 /* ---- queues and pipes ---- */
 
 struct channels {
@@ -286,11 +217,267 @@ static void a_queue_is_waited_for_beside_a_process(void)
     CHECK_OK(mproc_queue_destroy(channels.queue));
 }
 
+/* ---- all kinds in one call ---- */
+
+/* One of each kind, and what makes it ready. */
+enum { QUEUE, PIPE, CONNECTION, LISTENER, SOCKET_OF_OURS, PROCESS, SENTINEL, KINDS };
+struct everything {
+    mproc_wait_item items[KINDS];
+    struct channels channels;
+    mproc_pipe own;
+    char address[MPROC_ADDRESS_SIZE], far_address[MPROC_ADDRESS_SIZE];
+    mproc_listener *listener, *far_listener;
+    mproc_connection *here, *there, *beyond;
+    mproc_connection *visitor;
+    intptr_t socket;
+    mproc_process *child, *watched;
+};
+
+static void make_everything(struct everything *all)
+{
+    intptr_t sentinel = -1;
+    mproc_connection_options inet = { .family = MPROC_FAMILY_INET };
+    mproc_connection *detached;
+    all->listener = listen_at(all->address);
+    CHECK_OK(mproc_listener_create(&all->far_listener, NULL, &inet));
+    CHECK_OK(mproc_listener_address(all->far_listener, all->far_address, sizeof all->far_address));
+    CHECK_OK(mproc_connection_open(&all->there, all->far_address, NULL, LONG_TIME));
+    CHECK_OK(mproc_listener_accept(all->far_listener, &all->here, LONG_TIME));
+    CHECK_OK(mproc_connection_open(&all->beyond, all->far_address, NULL, LONG_TIME));
+    CHECK_OK(mproc_listener_accept(all->far_listener, &detached, LONG_TIME));
+    CHECK_OK(mproc_connection_detach(detached, &all->socket));
+    CHECK_OK(mproc_queue_create(&all->channels.queue, sizeof(int), 0));
+    CHECK_OK(mproc_pipe_create(&all->own, &all->channels.pipe, false));
+    all->child = start_child(hang_for_ever, NULL, 0, NULL);
+    all->watched = start_child(hang_for_ever, NULL, 0, NULL);
+    CHECK_OK(mproc_process_sentinel(all->watched, &sentinel));
+    all->items[QUEUE] = mproc_wait_queue(all->channels.queue);
+    all->items[PIPE] = mproc_wait_pipe(all->own);
+    all->items[CONNECTION] = mproc_wait_connection(all->here);
+    all->items[LISTENER] = mproc_wait_listener(all->listener);
+    all->items[SOCKET_OF_OURS] = mproc_wait_socket(all->socket);
+    all->items[PROCESS] = mproc_wait_process(all->child);
+    all->items[SENTINEL] = mproc_wait_native(sentinel);
+}
+
+static void make_ready(struct everything *all, int which)
+{
+    int number = 42;
+    if (which == QUEUE)
+        CHECK_OK(mproc_queue_put(all->channels.queue, &number, LONG_TIME));
+    if (which == PIPE)
+        CHECK_OK(mproc_pipe_send(all->channels.pipe, "x", 1, LONG_TIME));
+    if (which == CONNECTION)
+        CHECK_OK(mproc_connection_send_bytes(all->there, "x", 1, LONG_TIME));
+    if (which == LISTENER)
+        CHECK_OK(mproc_connection_open(&all->visitor, all->address, NULL, LONG_TIME));
+    if (which == SOCKET_OF_OURS)
+        CHECK_OK(mproc_connection_send_bytes(all->beyond, "x", 1, LONG_TIME));
+    if (which == PROCESS)
+        CHECK_OK(mproc_process_kill(all->child));
+    if (which == SENTINEL)
+        CHECK_OK(mproc_process_kill(all->watched));
+}
+
+static void end_everything(struct everything *all)
+{
+    mproc_connection_options inet = { .family = MPROC_FAMILY_INET };
+    mproc_connection *attached;
+    (void) end_child(all->child);
+    (void) end_child(all->watched);
+    CHECK_OK(mproc_queue_destroy(all->channels.queue));
+    CHECK_OK(mproc_pipe_close(all->channels.pipe));
+    CHECK_OK(mproc_pipe_close(all->own));
+    CHECK_OK(mproc_connection_attach(&attached, all->socket, &inet));
+    CHECK_OK(mproc_connection_close(attached));
+    CHECK_OK(mproc_connection_close(all->here));
+    CHECK_OK(mproc_connection_close(all->there));
+    CHECK_OK(mproc_connection_close(all->beyond));
+    CHECK_OK(mproc_connection_close(all->visitor));
+    CHECK_OK(mproc_listener_close(all->listener));
+    CHECK_OK(mproc_listener_close(all->far_listener));
+}
+
+static void every_kind_becomes_ready_beside_all_others(void)
+{
+    struct everything all;
+    size_t ready = 0;
+    make_everything(&all);
+    CHECK_FAILS(mproc_wait(all.items, KINDS, &ready, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_wait(all.items, KINDS, &ready, 20), MPROC_ETIMEDOUT);
+    for (int i = 0; i < KINDS; i++) {
+        make_ready(&all, i);
+        /* Those before stay ready, and so the wait may be over before this one is. */
+        while (mproc_wait(all.items, KINDS, &ready, LONG_TIME) == MPROC_OK && !all.items[i].ready)
+            sleep_briefly();
+        CU_ASSERT_TRUE_FATAL(all.items[i].ready);
+        CU_ASSERT_EQUAL(ready, (size_t) i + 1);
+        for (int j = i + 1; j < KINDS; j++)
+            CU_ASSERT_FALSE(all.items[j].ready);
+    }
+    end_everything(&all);
+}
+
+static void wait_for_two(void *context)
+{
+    CHECK_OK(mproc_wait(context, 2, NULL, LONG_TIME));
+}
+
+static void the_same_thing_may_be_there_twice(void)
+{
+    struct everything all;
+    size_t ready = 0;
+    make_everything(&all);
+    mproc_wait_item items[2] = { all.items[SOCKET_OF_OURS], all.items[SOCKET_OF_OURS] };
+    struct test_thread *thread = thread_start(wait_for_two, items);
+    for (int i = 0; i < 20; i++)
+        sleep_briefly(); /* mostly it waits by now; if not, it finds both ready */
+    make_ready(&all, SOCKET_OF_OURS);
+    thread_join(thread);
+    CU_ASSERT_TRUE(items[0].ready && items[1].ready);
+    for (int i = 0; i < KINDS; i++)
+        make_ready(&all, i);
+    for (int i = 0; i < KINDS; i++) {
+        items[0] = items[1] = all.items[i];
+        while (mproc_wait(items, 2, &ready, LONG_TIME) == MPROC_OK && ready < 2)
+            sleep_briefly();
+        CU_ASSERT_TRUE(items[0].ready && items[1].ready);
+    }
+    end_everything(&all);
+}
+
+static int put_one(void *argument)
+{
+    const mproc_queue *queue = argument;
+    int number = 42;
+    CHILD_OK(mproc_queue_put(*queue, &number, LONG_TIME));
+    return 0;
+}
+
+/* More queues than a system sleeps on at once; then also more handles than Windows waits for at once. */
+static void many_queues_are_waited_for_alone_and_beside_many_connections(void)
+{
+    enum { QUEUES = MPROC_PLAT_PARK_ANY + 30 };
+    static mproc_queue queues[QUEUES];
+    static mproc_connection *here[MANY], *there[MANY];
+    static mproc_wait_item items[QUEUES + MANY];
+    char address[MPROC_ADDRESS_SIZE];
+    size_t ready = 0;
+    int number;
+    mproc_listener *listener = listen_at(address);
+    for (int i = 0; i < QUEUES; i++) {
+        CHECK_OK(mproc_queue_create(&queues[i], sizeof(int), 0));
+        items[i] = mproc_wait_queue(queues[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        CHECK_OK(mproc_connection_open(&there[i], address, NULL, LONG_TIME));
+        CHECK_OK(mproc_listener_accept(listener, &here[i], LONG_TIME));
+        items[QUEUES + i] = mproc_wait_connection(here[i]);
+    }
+    for (size_t beside = 0; beside <= MANY; beside += MANY) {
+        CHECK_FAILS(mproc_wait(items, QUEUES + beside, &ready, 20), MPROC_ETIMEDOUT);
+        for (int which = 0; which < QUEUES; which += QUEUES - 1) {
+            mproc_process *child = start_child(put_one, &queues[which], sizeof queues[which], NULL);
+            CHECK_OK(mproc_wait(items, QUEUES + beside, &ready, LONG_TIME));
+            CU_ASSERT_TRUE(ready == 1 && items[which].ready);
+            CHECK_OK(mproc_queue_get(queues[which], &number, MPROC_NOWAIT));
+            CU_ASSERT_EQUAL(end_child(child), 0);
+        }
+    }
+    CHECK_OK(mproc_connection_send_bytes(there[MANY - 1], "x", 1, LONG_TIME));
+    CHECK_OK(mproc_wait(items, QUEUES + MANY, &ready, LONG_TIME));
+    CU_ASSERT_TRUE(ready == 1 && items[QUEUES + MANY - 1].ready);
+    for (int i = 0; i < MANY; i++) {
+        CHECK_OK(mproc_connection_close(here[i]));
+        CHECK_OK(mproc_connection_close(there[i]));
+    }
+    for (int i = 0; i < QUEUES; i++)
+        CHECK_OK(mproc_queue_destroy(queues[i]));
+    CHECK_OK(mproc_listener_close(listener));
+}
+
+/* ---- ends of pipes ---- */
+
+struct partner {
+    mproc_pipe pipe;
+    mproc_memory block; /* an int: it has looked */
+};
+
+/* Waits for the other side and for nothing else, until it is killed. */
+static int wait_and_hang(void *argument)
+{
+    const struct partner *partner = argument;
+    mproc_wait_item item = mproc_wait_pipe(partner->pipe);
+    CHILD_FAILS(mproc_wait(&item, 1, NULL, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    atomic_store((_Atomic int *) mproc_pointer(partner->block), 1);
+    return hang_for_ever(NULL);
+}
+
+static void wait_for_pipe(void *context)
+{
+    mproc_wait_item *item = context;
+    CHECK_OK(mproc_wait(item, 1, NULL, LONG_TIME));
+}
+
+static void the_death_of_who_only_waits_at_the_other_end_ends_a_wait(void)
+{
+    struct partner partner;
+    mproc_pipe own;
+    _Atomic int *looked = shared_ints(&partner.block, 1);
+    CHECK_OK(mproc_pipe_create(&own, &partner.pipe, true));
+    mproc_wait_item item = mproc_wait_pipe(own);
+    mproc_process *child = start_child(wait_and_hang, &partner, sizeof partner, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(looked, 1));
+    CHECK_FAILS(mproc_wait(&item, 1, NULL, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    struct test_thread *thread = thread_start(wait_for_pipe, &item);
+    CHECK_OK(mproc_process_kill(child));
+    thread_join(thread);
+    CU_ASSERT_TRUE(item.ready);
+    char byte;
+    size_t size;
+    CHECK_FAILS(mproc_pipe_recv(own, &byte, 1, &size, MPROC_NOWAIT), MPROC_ECLOSED);
+    (void) end_child(child);
+    CHECK_OK(mproc_pipe_close(own));
+    CHECK_OK(mproc_pipe_close(partner.pipe));
+    CHECK_OK(mproc_free(partner.block));
+}
+
+static void check_wrong(mproc_wait_item item, mproc_err expected)
+{
+    mproc_wait_item items[] = { mproc_wait_make(MPROC_WAIT_NONE, 0), item };
+    CHECK_FAILS(mproc_wait(items, 2, NULL, MPROC_NOWAIT), expected);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "item 1"));
+}
+
+static void what_cannot_be_waited_for_is_named(void)
+{
+    mproc_pipe receiving, sending;
+    CHECK_OK(mproc_pipe_create(&receiving, &sending, false));
+    check_wrong(mproc_wait_pipe(sending), MPROC_ENOTSUP);
+    CHECK_OK(mproc_pipe_close(sending));
+    mproc_wait_item closed = mproc_wait_pipe(receiving);
+    CHECK_OK(mproc_wait(&closed, 1, NULL, MPROC_NOWAIT)); /* the end of the stream */
+    CHECK_OK(mproc_pipe_close(receiving));
+    check_wrong(mproc_wait_pipe(receiving), MPROC_EBADHANDLE);
+    check_wrong(mproc_wait_pipe(sending), MPROC_EBADHANDLE);
+    check_wrong(mproc_wait_native(-1), MPROC_EINVAL);
+    check_wrong(mproc_wait_socket(-1), MPROC_EINVAL);
+    check_wrong(mproc_wait_connection(NULL), MPROC_EINVAL);
+    check_wrong(mproc_wait_make((mproc_wait_kind) 99, 0), MPROC_EINVAL);
+    mproc_process *child = start_child(leave_at_once, NULL, 0, NULL);
+    CHECK_OK(mproc_process_join(child, LONG_TIME));
+    CHECK_OK(mproc_process_close(child));
+    check_wrong(mproc_wait_process(child), MPROC_ECLOSED);
+}
+
 MPROC_SUITE(wait, MPROC_TEST(queues_and_pipes_become_ready),
-            MPROC_TEST(a_queue_is_waited_for_beside_a_process),
-    MPROC_TEST(nothing_ready_is_a_time_out),
-    MPROC_TEST(listeners_connections_and_processes_become_ready),
-    MPROC_TEST(a_hundred_connections_are_waited_for),
-    MPROC_TEST(native_sockets_and_sentinels_become_ready),
-    MPROC_TEST(a_listener_that_nobody_closed_leaves_no_path),
-    MPROC_TEST(files_and_connections_go_to_another_process))
+            MPROC_TEST(a_queue_is_waited_for_beside_a_process), MPROC_TEST(nothing_ready_is_a_time_out),
+            MPROC_TEST(listeners_connections_and_processes_become_ready),
+            MPROC_TEST(a_hundred_connections_are_waited_for),
+            MPROC_TEST(native_sockets_and_sentinels_become_ready),
+            MPROC_TEST(a_listener_that_nobody_closed_leaves_no_path),
+            MPROC_TEST(every_kind_becomes_ready_beside_all_others),
+            MPROC_TEST(the_same_thing_may_be_there_twice),
+            MPROC_TEST(many_queues_are_waited_for_alone_and_beside_many_connections),
+            MPROC_TEST(the_death_of_who_only_waits_at_the_other_end_ends_a_wait),
+            MPROC_TEST(what_cannot_be_waited_for_is_named))

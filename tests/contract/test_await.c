@@ -150,9 +150,10 @@ static void a_socket_can_be_awaited_and_used_afterwards(void)
 {
     struct mproc_plat_channel listener, here, there;
     char bound[MPROC_ADDRESS_SIZE], peer[MPROC_ADDRESS_SIZE], byte = 0;
-    mproc_plat_handle waitable, passed;
+    mproc_plat_handle waitable;
+    struct mproc_plat_piece piece;
     size_t bad, moved;
-    bool ready, more;
+    bool ready;
     CHECK_OK(mproc_plat_channel_listen(&listener, MPROC_FAMILY_INET, "127.0.0.1:0", 1, bound));
     CU_ASSERT_EQUAL_FATAL(mproc_plat_channel_connect(&here, MPROC_FAMILY_INET, bound, in_seconds(60)),
                           MPROC_OK);
@@ -165,7 +166,7 @@ static void a_socket_can_be_awaited_and_used_afterwards(void)
     CHECK_OK(mproc_plat_channel_write(&there, "x", 1, MPROC_PLAT_NONE, in_seconds(60), &moved));
     CHECK_OK(mproc_plat_await(&waitable, 1, in_seconds(60), &ready, &bad));
     mproc_plat_await_socket_end(here.handle, waitable);
-    CHECK_OK(mproc_plat_channel_read(&here, &byte, 1, &moved, &more, &passed));
+    CHECK_OK(mproc_plat_channel_read(&here, &byte, 1, &piece));
     CU_ASSERT_EQUAL(byte, 'x');
 
     CHECK_OK(mproc_plat_await_socket(here.handle, &waitable));

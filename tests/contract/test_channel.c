@@ -3,6 +3,8 @@
  * socket, a named pipe) and with TCP. */
 #include "contract.h"
 
+#include "socket.h"
+
 static int child(const char *boot)
 {
     (void) boot;
@@ -85,11 +87,11 @@ static void send_all(struct mproc_plat_channel *channel, const void *bytes, size
 }
 
 /* Waits until something is there: bytes, or the end. */
-static mproc_err receive(struct mproc_plat_channel *channel, void *bytes, size_t size, size_t *got,
-                         bool *more, mproc_plat_handle *passed)
+static mproc_err receive(struct mproc_plat_channel *channel, void *bytes, size_t size,
+                         struct mproc_plat_piece *piece)
 {
     mproc_err err;
-    while ((err = mproc_plat_channel_read(channel, bytes, size, got, more, passed)) == MPROC_ETIMEDOUT)
+    while ((err = mproc_plat_channel_read(channel, bytes, size, piece)) == MPROC_ETIMEDOUT)
         if (!await_channel(channel))
             return MPROC_ETIMEDOUT;
     return err;
@@ -99,17 +101,14 @@ static mproc_err receive(struct mproc_plat_channel *channel, void *bytes, size_t
 static void check_bytes(struct mproc_plat_channel *channel, const unsigned char *expected, size_t size)
 {
     unsigned char bytes[5000];
-    mproc_plat_handle passed;
-    for (size_t done = 0; done < size;) {
-        size_t got = 0, left = size - done;
-        bool more;
-        CU_ASSERT_EQUAL_FATAL(receive(channel, bytes, left < sizeof bytes ? left : sizeof bytes, &got, &more,
-                                      &passed),
+    struct mproc_plat_piece piece;
+    for (size_t done = 0; done < size; done += piece.size) {
+        size_t left = size - done;
+        CU_ASSERT_EQUAL_FATAL(receive(channel, bytes, left < sizeof bytes ? left : sizeof bytes, &piece),
                               MPROC_OK);
-        CU_ASSERT_TRUE_FATAL(got > 0 && got <= left);
-        CU_ASSERT_EQUAL(memcmp(bytes, expected + done, got), 0);
-        CU_ASSERT_EQUAL(passed, MPROC_PLAT_NONE);
-        done += got;
+        CU_ASSERT_TRUE_FATAL(piece.size > 0 && piece.size <= left);
+        CU_ASSERT_EQUAL(memcmp(bytes, expected + done, piece.size), 0);
+        CU_ASSERT_EQUAL(piece.passed, MPROC_PLAT_NONE);
     }
 }
 
@@ -198,20 +197,18 @@ static void reading_never_waits_and_parts_are_told(void)
     for (int i = 0; i < FAMILIES; i++) {
         struct pair pair;
         char bytes[10] = "untouched";
-        size_t got = 99;
-        bool more;
-        mproc_plat_handle passed;
+        struct mproc_plat_piece piece = { .size = 99 };
         connect_pair(&pair, family_of(i));
         for (int try = 0; try < 3; try++)
-            CU_ASSERT_EQUAL(mproc_plat_channel_read(&pair.there, bytes, sizeof bytes, &got, &more, &passed),
-                            MPROC_ETIMEDOUT);
+            CU_ASSERT_EQUAL(mproc_plat_channel_read(&pair.there, bytes, sizeof bytes, &piece), MPROC_ETIMEDOUT);
         CU_ASSERT_STRING_EQUAL(bytes, "untouched");
         send_all(&pair.here, "abcde", 5);
-        CHECK_OK(receive(&pair.there, bytes, 3, &got, &more, &passed));
-        CU_ASSERT_TRUE_FATAL(got > 0 && got <= 3);
-        CU_ASSERT_EQUAL(more, pair.there.whole_messages);
-        CU_ASSERT_EQUAL(memcmp(bytes, "abcde", got), 0);
-        check_bytes(&pair.there, (const unsigned char *) "abcde" + got, 5 - got);
+        CU_ASSERT_EQUAL(piece.size, 99);
+        CHECK_OK(receive(&pair.there, bytes, 3, &piece));
+        CU_ASSERT_TRUE_FATAL(piece.size > 0 && piece.size <= 3);
+        CU_ASSERT_EQUAL(piece.more, pair.there.whole_messages);
+        CU_ASSERT_EQUAL(memcmp(bytes, "abcde", piece.size), 0);
+        check_bytes(&pair.there, (const unsigned char *) "abcde" + piece.size, 5 - piece.size);
         close_pair(&pair);
     }
 }
@@ -267,14 +264,12 @@ static void messages_stay_whole_where_they_are(void)
         for (size_t i = 0; i < 5; i++) {
             struct sending sending = { &pair.here, bytes, sizes[i], 0, MPROC_OK };
             struct test_thread *thread = thread_start(send_in_thread, &sending);
-            size_t done = 0, got;
-            bool more = true;
-            mproc_plat_handle passed;
-            while (more) {
-                CU_ASSERT_EQUAL_FATAL(receive(&pair.there, read + done, 70000 - done, &got, &more, &passed),
-                                      MPROC_OK);
-                done += got;
-            }
+            size_t done = 0;
+            struct mproc_plat_piece piece;
+            do {
+                CU_ASSERT_EQUAL_FATAL(receive(&pair.there, read + done, 70000 - done, &piece), MPROC_OK);
+                done += piece.size;
+            } while (piece.more);
             thread_join(thread);
             CU_ASSERT_EQUAL(done, sizes[i]);
             CU_ASSERT_EQUAL(memcmp(read, bytes, done), 0);
@@ -317,15 +312,14 @@ static void the_end_is_told_to_both_sides(void)
     for (int i = 0; i < FAMILIES; i++) {
         struct pair pair;
         unsigned char *bytes = make_bytes(SIZE);
-        size_t got, written;
-        bool more;
-        mproc_plat_handle passed;
+        size_t written;
+        struct mproc_plat_piece piece;
         connect_pair(&pair, family_of(i));
         send_all(&pair.here, "last", 4);
         mproc_plat_channel_close(&pair.here);
         CU_ASSERT_EQUAL(pair.here.handle, MPROC_PLAT_NONE);
         check_bytes(&pair.there, (const unsigned char *) "last", 4);
-        CU_ASSERT_EQUAL(receive(&pair.there, bytes, 100, &got, &more, &passed), MPROC_ECLOSED);
+        CU_ASSERT_EQUAL(receive(&pair.there, bytes, 100, &piece), MPROC_ECLOSED);
         /* No SIGPIPE; the first writes may still go into the void. Each is so short that it need not wait: Wine 8
          * does not end a waiting TCP write when the other side is gone. */
         mproc_err err = MPROC_OK;
@@ -345,17 +339,15 @@ static void a_channel_can_be_made_of_its_handle(void)
         struct pair pair;
         struct mproc_plat_channel adopted = { .handle = 77 };
         char byte;
-        size_t got;
-        bool more;
-        mproc_plat_handle passed;
+        struct mproc_plat_piece piece;
         connect_pair(&pair, family_of(i));
         /* A read that was under way when it goes elsewhere must not take the bytes. */
-        CU_ASSERT_EQUAL(mproc_plat_channel_read(&pair.here, &byte, 1, &got, &more, &passed), MPROC_ETIMEDOUT);
+        CU_ASSERT_EQUAL(mproc_plat_channel_read(&pair.here, &byte, 1, &piece), MPROC_ETIMEDOUT);
         CHECK_OK(mproc_plat_channel_calm(&pair.here));
         mproc_plat_handle handle = pair.here.handle;
         pair.here.handle = MPROC_PLAT_NONE;
         mproc_plat_channel_close(&pair.here);
-        CHECK_OK(mproc_plat_channel_adopt(&adopted, handle, pair.family));
+        CHECK_OK(mproc_plat_channel_adopt(&adopted, handle, pair.family, false));
         CU_ASSERT_EQUAL(adopted.handle, handle);
         CU_ASSERT_EQUAL(adopted.family, pair.family);
         send_all(&pair.there, "to and", 6);
@@ -368,18 +360,37 @@ static void a_channel_can_be_made_of_its_handle(void)
     struct mproc_plat_channel none = { .handle = 77 };
     mproc_plat_handle file = MPROC_PLAT_NONE;
     CHECK_OK(mproc_plat_stdio_open(0, NULL, &file));
-    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, MPROC_FAMILY_INET), MPROC_EINVAL);
-    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, foreign_family()), MPROC_ENOTSUP);
+    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, MPROC_FAMILY_INET, false), MPROC_EINVAL);
+    CHECK_FAILS(mproc_plat_channel_adopt(&none, file, foreign_family(), false), MPROC_ENOTSUP);
     CU_ASSERT_EQUAL(none.handle, 77);
     mproc_plat_handle_close(file);
+}
+
+/* The options of the sockets that this system makes for others, and of what a program made itself. */
+static void every_socket_sends_at_once_and_stays_here(void)
+{
+    struct pair pair;
+    struct mproc_plat_channel adopted;
+    intptr_t ends[2];
+    connect_pair(&pair, MPROC_FAMILY_INET);
+    CU_ASSERT_FALSE(socket_delays(pair.here.handle) || socket_delays(pair.there.handle));
+    CU_ASSERT_TRUE(socket_closed_on_exec(pair.here.handle) && socket_closed_on_exec(pair.there.handle));
+    close_pair(&pair);
+    CU_ASSERT_TRUE_FATAL(socket_pair(ends));
+    CU_ASSERT_TRUE(socket_delays(ends[0]));
+    CHECK_OK(mproc_plat_channel_adopt(&adopted, ends[0], MPROC_FAMILY_DEFAULT, false));
+    CU_ASSERT_FALSE(socket_delays(ends[0]));
+    CU_ASSERT_TRUE(socket_closed_on_exec(ends[0]));
+    mproc_plat_channel_close(&adopted);
+    socket_close(ends[1]);
 }
 
 static void a_handle_goes_over_the_systems_own_family_only(void)
 {
     struct pair pair;
     char text[20] = "", message[1024] = "x";
-    size_t used = 0, got = 0, written;
-    bool more;
+    size_t used = 0, written;
+    struct mproc_plat_piece piece = { .size = 0 };
     mproc_plat_handle file = MPROC_PLAT_NONE, passed = MPROC_PLAT_NONE, came = MPROC_PLAT_NONE;
     CHECK_OK(mproc_plat_file_create("passed", &file));
     CU_ASSERT_TRUE(native_write(file, "over"));
@@ -398,14 +409,14 @@ static void a_handle_goes_over_the_systems_own_family_only(void)
     CHECK_OK(mproc_plat_channel_write(&pair.here, message, 1 + used, passed, in_seconds(60), &written));
     mproc_plat_handle_close(file); /* it is on its way */
     memset(message, 0, sizeof message);
-    CHECK_OK(receive(&pair.there, message, sizeof message, &got, &more, &passed));
-    CU_ASSERT_EQUAL(got, 1 + used);
+    CHECK_OK(receive(&pair.there, message, sizeof message, &piece));
+    CU_ASSERT_EQUAL(piece.size, 1 + used);
     CU_ASSERT_EQUAL(message[0], 'x');
     CHECK_FAILS(mproc_plat_channel_unpack(&pair.there, message + 1, used + 1, MPROC_PLAT_NONE,
                                           MPROC_NATIVE_FILE, &came),
                 MPROC_EPROTO);
     CU_ASSERT_EQUAL(came, MPROC_PLAT_NONE);
-    CHECK_OK(mproc_plat_channel_unpack(&pair.there, message + 1, used, passed, MPROC_NATIVE_FILE, &came));
+    CHECK_OK(mproc_plat_channel_unpack(&pair.there, message + 1, used, piece.passed, MPROC_NATIVE_FILE, &came));
     CU_ASSERT_EQUAL(native_read(came, text, sizeof text), 4);
     CU_ASSERT_STRING_EQUAL(text, "over");
     mproc_plat_handle_close(came);
@@ -420,4 +431,5 @@ MPROC_CONTRACT_SUITE(
     MPROC_TEST(bytes_arrive_once_and_in_order), MPROC_TEST(messages_stay_whole_where_they_are),
     MPROC_TEST(a_full_channel_takes_no_more_and_says_how_much_it_took),
     MPROC_TEST(the_end_is_told_to_both_sides), MPROC_TEST(a_channel_can_be_made_of_its_handle),
+    MPROC_TEST(every_socket_sends_at_once_and_stays_here),
     MPROC_TEST(a_handle_goes_over_the_systems_own_family_only))
