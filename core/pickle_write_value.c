@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing pickles: bytes, and what is no container. */
+#include "pickle_writer.h"
+
+mproc_err mproc__writer_fail_size(const struct mproc__writer *writer)
+{
+    return mproc__fail(MPROC_EMSGSIZE, "The pickle is longer than max_size, %zu bytes", writer->max_size);
+}
+
+mproc_err mproc__writer_grow(struct mproc__writer *writer, size_t size)
+{
+    mproc_buffer *buffer = writer->buffer;
+    buffer->size = writer->next ? (size_t) ((char *) writer->next - buffer->data) : 0;
+    if (writer->max_size && buffer->size > writer->max_size)
+        return mproc__writer_fail_size(writer);
+    size_t room = size < buffer->capacity ? buffer->capacity : size; /* it doubles at least */
+    if (room > SIZE_MAX / 4 || !mproc__buffer_extend(buffer, room))
+        return mproc__fail_memory("a pickle");
+    writer->next = (unsigned char *) buffer->data + (buffer->size - room);
+    writer->end = (unsigned char *) buffer->data + buffer->capacity;
+    return MPROC_OK;
+}
+
+mproc_err mproc__write_bytes(struct mproc__writer *writer, const void *data, size_t size)
+{
+    mproc_err err = mproc__writer_reserve(writer, size);
+    if (err == MPROC_OK && size > 0) {
+        memcpy(writer->next, data, size);
+        writer->next += size;
+    }
+    return err;
+}
+
+mproc_err mproc__write_sized(struct mproc__writer *writer, unsigned char with1, unsigned char with4,
+                             unsigned char with8, const void *data, size_t size)
+{
+    mproc_err err = mproc__writer_reserve(writer, 9);
+    if (err != MPROC_OK)
+        return err;
+    if (size < 256 && with1) {
+        *writer->next++ = with1;
+        *writer->next++ = (unsigned char) size;
+    } else if (size <= UINT32_MAX && with4) {
+        *writer->next++ = with4;
+        writer->next = mproc__put_little(writer->next, size, 4);
+    } else if (with8) {
+        *writer->next++ = with8;
+        writer->next = mproc__put_little(writer->next, size, 8);
+    } else {
+        return mproc__fail(MPROC_EINVAL, "%zu bytes are too many for one object in protocol %d", size,
+                           writer->protocol);
+    }
+    return mproc__write_bytes(writer, data, size);
+}
+
+mproc_err mproc__write_str(struct mproc__writer *writer, const char *text, size_t size)
+{
+    if (writer->protocol < 4)
+        return mproc__write_sized(writer, 0, OP_BINUNICODE, 0, text, size);
+    return mproc__write_sized(writer, OP_SHORT_BINUNICODE, OP_BINUNICODE, OP_BINUNICODE8, text, size);
+}
+
+static mproc_err write_global(struct mproc__writer *writer, const char *module, size_t module_size, const char *name,
+                              size_t name_size)
+{
+    if (writer->protocol >= 4) {
+        mproc_err err = mproc__write_str(writer, module, module_size);
+        if (err == MPROC_OK)
+            err = mproc__write_str(writer, name, name_size);
+        return err == MPROC_OK ? mproc__write_byte(writer, OP_STACK_GLOBAL) : err;
+    }
+    if (memchr(name, '.', name_size) || memchr(name, '\n', name_size) || memchr(module, '\n', module_size))
+        return mproc__fail(MPROC_EINVAL, "The class %.100s.%.100s needs protocol 4", module, name);
+    mproc_err err = mproc__writer_reserve(writer, module_size + name_size + 3);
+    if (err != MPROC_OK)
+        return err;
+    *writer->next++ = OP_GLOBAL;
+    (void) mproc__write_bytes(writer, module, module_size);
+    *writer->next++ = '\n';
+    (void) mproc__write_bytes(writer, name, name_size);
+    *writer->next++ = '\n';
+    return MPROC_OK;
+}
+
+mproc_err mproc__write_builtin(struct mproc__writer *writer, const char *module, const char *name)
+{
+    if (writer->protocol == 2 && strcmp(module, "builtins") == 0)
+        module = "__builtin__";
+    return write_global(writer, module, strlen(module), name, strlen(name));
+}
+
+/* ---- values ---- */
+
+/* Latin-1 as a str: what Python 2 makes bytes of. */
+static mproc_err write_bytes_2(struct mproc__writer *writer, const unsigned char *data, size_t size)
+{
+    if (size == 0) {
+        mproc_err err = mproc__write_builtin(writer, "builtins", "bytes");
+        return err == MPROC_OK ? mproc__write_bytes(writer, ")R", 2) : err;
+    }
+    size_t high = 0;
+    for (size_t i = 0; i < size; i++)
+        high += data[i] >> 7;
+    mproc_err err = mproc__write_builtin(writer, "_codecs", "encode");
+    if (err == MPROC_OK && size + high > UINT32_MAX)
+        err = mproc__fail(MPROC_EINVAL, "%zu bytes are too many for one object in protocol 2", size);
+    if (err == MPROC_OK)
+        err = mproc__writer_reserve(writer, size + high + 16);
+    if (err != MPROC_OK)
+        return err;
+    *writer->next++ = OP_BINUNICODE;
+    writer->next = mproc__put_little(writer->next, size + high, 4);
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] >> 7)
+            *writer->next++ = (unsigned char) (0xc0 | data[i] >> 6);
+        *writer->next++ = data[i] >> 7 ? (unsigned char) (0x80 | (data[i] & 0x3f)) : data[i];
+    }
+    (void) mproc__write_str(writer, "latin1", 6);
+    return mproc__write_bytes(writer, "\x86R", 2);
+}
+
+static mproc_err write_byte_string(struct mproc__writer *writer, const void *data, size_t size)
+{
+    if (writer->protocol == 2)
+        return write_bytes_2(writer, data, size);
+    return mproc__write_sized(writer, OP_SHORT_BINBYTES, OP_BINBYTES, writer->protocol >= 4 ? OP_BINBYTES8 : 0, data,
+                              size);
+}
+
+static mproc_err write_bytearray(struct mproc__writer *writer, const mproc_object *object)
+{
+    size_t size = mproc__text_size(object);
+    if (writer->protocol >= 5)
+        return mproc__write_sized(writer, 0, 0, OP_BYTEARRAY8, mproc__text(object), size);
+    mproc_err err = mproc__write_builtin(writer, "builtins", "bytearray");
+    if (err == MPROC_OK)
+        err = write_byte_string(writer, mproc__text(object), size);
+    return err == MPROC_OK ? mproc__write_bytes(writer, "\x85R", 2) : err;
+}
+
+mproc_err mproc__write_text(struct mproc__writer *writer, const mproc_object *object)
+{
+    const char *text = mproc__text(object);
+    size_t size = mproc__text_size(object);
+    switch (object->type) {
+    case MPROC_TYPE_STR:
+        return mproc__write_str(writer, text, size);
+    case MPROC_TYPE_BYTES:
+        return write_byte_string(writer, text, size);
+    default:
+        return write_bytearray(writer, object);
+    }
+}
+
+/* ---- classes ---- */
+
+mproc_err mproc__write_class(struct mproc__writer *writer, const mproc_object *object)
+{
+    const struct mproc__global *global = (const struct mproc__global *) object;
+    const mproc_object *module = global->names[0], *name = global->names[1];
+    if (!global->known)
+        return write_global(writer, mproc__text(module), mproc__text_size(module), mproc__text(name),
+                            mproc__text_size(name));
+    if (writer->protocol == 2 && global->known->kind == MPROC__KNOWN_EXCEPTION &&
+        strcmp(global->known->module, "builtins") == 0)
+        return mproc__write_builtin(writer, "exceptions", global->known->name);
+    return mproc__write_builtin(writer, global->known->module, global->known->name);
+}
