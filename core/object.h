@@ -210,6 +210,21 @@ struct mproc__parts {
 };
 struct mproc__parts mproc__parts(mproc_object *object);
 
+/* Text that need not end with a NUL. */
+struct mproc__word {
+    const char *text;
+    size_t size;
+};
+static inline bool mproc__word_is(struct mproc__word word, const char *text)
+{
+    return strlen(text) == word.size && memcmp(text, word.text, word.size) == 0;
+}
+/* Of a str. */
+static inline struct mproc__word mproc__word(const mproc_object *object)
+{
+    return (struct mproc__word){ mproc__text(object), mproc__text_size(object) };
+}
+
 /* ---- making ----
  * In a zone, or in a new one of its own for NULL. NULL if there is no memory. `flags` are what a new
  * object has: HELD for those that are made to be put somewhere. */
@@ -226,9 +241,11 @@ mproc_object *mproc__make_list(struct mproc__zone *zone, unsigned flags);
 /* With NULLs for items. */
 mproc_object *mproc__make_tuple(struct mproc__zone *zone, size_t count, unsigned flags);
 mproc_object *mproc__make_table(struct mproc__zone *zone, mproc_type type, unsigned flags);
-/* In a zone only; the module under today's name. */
+/* In a zone only; a known class under the name that Python writes. */
 mproc_object *mproc__make_global(struct mproc__zone *zone, mproc_object *module, mproc_object *name,
                                  unsigned flags);
+/* `text`, a str of the zone, or a new one if it is not `wanted`. */
+mproc_object *mproc__renamed(struct mproc__zone *zone, mproc_object *text, struct mproc__word wanted);
 mproc_object *mproc__make_instance(struct mproc__zone *zone, mproc_recipe recipe, mproc_object *callable,
                                    mproc_object *args, unsigned flags);
 
@@ -300,9 +317,11 @@ struct mproc__known {
     const char *module;
     const char *name;
 };
-/* NULL: none of ours. Knows Python 2's names of the modules. */
-const struct mproc__known *mproc__known(const char *module, size_t module_size, const char *name,
-                                        size_t name_size);
+/* NULL: none of ours. Knows other names that Python has for them. */
+const struct mproc__known *mproc__known(struct mproc__word module, struct mproc__word name);
+/* Python 2's names to today's, and back; others stay. */
+void mproc__name_today(struct mproc__word *module, struct mproc__word *name);
+void mproc__name_in_python_2(struct mproc__word *module, struct mproc__word *name);
 
 /* ---- text ---- */
 

@@ -95,39 +95,40 @@ static const struct mproc__known exceptions[] = {
     { MPROC__KNOWN_EXCEPTION, "multiprocessing.pool", "MaybeEncodingError" },
 };
 
-struct word {
-    const char *text;
-    size_t size;
+/* Names under which Python finds a class too, that it does not write itself. */
+static const struct {
+    const char *module;
+    const char *name;
+    const char *known_module;
+    const char *known_name;
+} aliases[] = {
+    { "builtins", "EnvironmentError", "builtins", "OSError" },
+    { "builtins", "IOError", "builtins", "OSError" },
+    { "multiprocessing", "AuthenticationError", "multiprocessing.context", "AuthenticationError" },
+    { "multiprocessing", "BufferTooShort", "multiprocessing.context", "BufferTooShort" },
+    { "multiprocessing", "ProcessError", "multiprocessing.context", "ProcessError" },
+    { "multiprocessing", "TimeoutError", "multiprocessing.context", "TimeoutError" },
 };
 
-static bool is(struct word word, const char *text)
-{
-    return strlen(text) == word.size && memcmp(text, word.text, word.size) == 0;
-}
-
-/* Protocol 2 has Python 2's names. */
-static struct word module_today(struct word module)
-{
-    if (is(module, "__builtin__") || is(module, "exceptions"))
-        return (struct word){ "builtins", 8 };
-    return is(module, "Queue") ? (struct word){ "queue", 5 } : module;
-}
-
-static const struct mproc__known *look_up(const struct mproc__known *table, size_t count, struct word module,
-                                          struct word name)
+static const struct mproc__known *look_up(const struct mproc__known *table, size_t count, struct mproc__word module,
+                                          struct mproc__word name)
 {
     for (size_t i = 0; i < count; i++)
-        if (is(name, table[i].name) && is(module, table[i].module))
+        if (mproc__word_is(name, table[i].name) && mproc__word_is(module, table[i].module))
             return &table[i];
     return NULL;
 }
 
-const struct mproc__known *mproc__known(const char *module, size_t module_size, const char *name,
-                                        size_t name_size)
+const struct mproc__known *mproc__known(struct mproc__word module, struct mproc__word name)
 {
-    struct word m = module_today((struct word){ module, module_size }), n = { name, name_size };
-    const struct mproc__known *found = look_up(makers, sizeof makers / sizeof makers[0], m, n);
-    return found ? found : look_up(exceptions, sizeof exceptions / sizeof exceptions[0], m, n);
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+        if (mproc__word_is(name, aliases[i].name) && mproc__word_is(module, aliases[i].module)) {
+            module = (struct mproc__word){ aliases[i].known_module, strlen(aliases[i].known_module) };
+            name = (struct mproc__word){ aliases[i].known_name, strlen(aliases[i].known_name) };
+            break;
+        }
+    const struct mproc__known *found = look_up(makers, sizeof makers / sizeof makers[0], module, name);
+    return found ? found : look_up(exceptions, sizeof exceptions / sizeof exceptions[0], module, name);
 }
 
 /* ---- exceptions, globals, instances ---- */
@@ -139,7 +140,8 @@ static mproc_err create_global(mproc_object **object, const char *module, const 
     size_t module_size = strlen(module), name_size = strlen(name);
     if (!mproc__utf8_valid(module, module_size) || !mproc__utf8_valid(name, name_size) || !module_size || !name_size)
         return mproc__fail(MPROC_EINVAL, "The names of a class must be UTF-8, and not empty");
-    const struct mproc__known *known = mproc__known(module, module_size, name, name_size);
+    const struct mproc__known *known = mproc__known((struct mproc__word){ module, module_size },
+                                                    (struct mproc__word){ name, name_size });
     if (exception && (!known || known->kind != MPROC__KNOWN_EXCEPTION))
         return mproc__fail(MPROC_EINVAL, "%.100s.%.100s is no exception that mproc knows", module, name);
     struct mproc__zone *zone = mproc__zone_create(sizeof(struct mproc__global) + module_size + name_size +

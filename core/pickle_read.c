@@ -165,12 +165,13 @@ static mproc_err read_get(struct mproc__reader *reader, unsigned width)
 
 /* ---- the machine ---- */
 
-static mproc_err read_proto(struct mproc__reader *reader)
+static mproc_err read_protocol(struct mproc__reader *reader)
 {
     if (mproc__reader_left(reader) < 1)
         return mproc__reader_truncated(reader);
-    return *reader->next++ <= MPROC__HIGHEST_PROTOCOL ? MPROC_OK
-                                                      : mproc__reader_fail(reader, "its protocol is newer than 5");
+    reader->protocol = *reader->next++;
+    return reader->protocol <= MPROC__HIGHEST_PROTOCOL ? MPROC_OK
+                                                       : mproc__reader_fail(reader, "its protocol is newer than 5");
 }
 
 static mproc_err read_frame(struct mproc__reader *reader)
@@ -238,7 +239,7 @@ static inline mproc_err step(struct mproc__reader *reader, unsigned char opcode)
     case OP_NEWOBJ: return mproc__read_newobj(reader, false);
     case OP_NEWOBJ_EX: return mproc__read_newobj(reader, true);
     case OP_BUILD: return mproc__read_build(reader);
-    case OP_PROTO: return read_proto(reader);
+    case OP_PROTO: return read_protocol(reader);
     case OP_FRAME: return read_frame(reader);
     default: return fail_opcode(reader, opcode);
     }
@@ -283,6 +284,7 @@ static void start(struct mproc__reader *reader, const void *data, size_t size, c
     reader->mark_count = 0;
     reader->mark_size = MPROC__LOCAL_MARKS;
     reader->max_memo = options->max_memo;
+    reader->protocol = 0;
     bool deep = options->max_depth == 0 || options->max_depth > MPROC__MAX_DEPTH;
     reader->max_depth = deep ? MPROC__MAX_DEPTH : options->max_depth;
     reader->keep_unknown = options->keep_unknown;

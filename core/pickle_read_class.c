@@ -4,6 +4,14 @@
 
 static mproc_err push_class(struct mproc__reader *reader, mproc_object *module, mproc_object *name)
 {
+    if (reader->protocol < 3) {
+        struct mproc__word module_today = mproc__word(module), name_today = mproc__word(name);
+        mproc__name_today(&module_today, &name_today);
+        module = mproc__renamed(reader->zone, module, module_today);
+        name = mproc__renamed(reader->zone, name, name_today);
+        if (!module || !name)
+            return mproc__reader_fail_memory();
+    }
     mproc_object *object = mproc__make_global(reader->zone, module, name, MPROC__HELD);
     if (object && !((struct mproc__global *) object)->known && !reader->keep_unknown)
         return mproc__fail(MPROC_EPROTO, "The pickle names %.150s.%.150s, which is neither data nor a known "

@@ -29,6 +29,7 @@ struct mproc__reader {
     struct mproc__zone *zone;
     const unsigned char *start;
     size_t max_memo;
+    int protocol; /* as the pickle says */
     int max_depth;
     bool keep_unknown;
     struct mproc__effort effort;

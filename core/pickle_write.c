@@ -216,7 +216,7 @@ static mproc_err write_dict(struct mproc__writer *writer, const mproc_object *ob
 /* Protocols 2 and 3 call set() and frozenset() with a list. */
 static mproc_err write_old_set(struct mproc__writer *writer, const mproc_object *object)
 {
-    mproc_err err = mproc__write_builtin(writer, "builtins", object->type == MPROC_TYPE_SET ? "set" : "frozenset");
+    mproc_err err = mproc__write_name(writer, "builtins", object->type == MPROC_TYPE_SET ? "set" : "frozenset");
     if (err == MPROC_OK)
         err = mproc__write_byte(writer, OP_EMPTY_LIST);
     if (err == MPROC_OK)

@@ -60,33 +60,34 @@ mproc_err mproc__write_str(struct mproc__writer *writer, const char *text, size_
     return mproc__write_sized(writer, OP_SHORT_BINUNICODE, OP_BINUNICODE, OP_BINUNICODE8, text, size);
 }
 
-static mproc_err write_global(struct mproc__writer *writer, const char *module, size_t module_size, const char *name,
-                              size_t name_size)
+static mproc_err write_names(struct mproc__writer *writer, struct mproc__word module, struct mproc__word name)
 {
     if (writer->protocol >= 4) {
-        mproc_err err = mproc__write_str(writer, module, module_size);
+        mproc_err err = mproc__write_str(writer, module.text, module.size);
         if (err == MPROC_OK)
-            err = mproc__write_str(writer, name, name_size);
+            err = mproc__write_str(writer, name.text, name.size);
         return err == MPROC_OK ? mproc__write_byte(writer, OP_STACK_GLOBAL) : err;
     }
-    if (memchr(name, '.', name_size) || memchr(name, '\n', name_size) || memchr(module, '\n', module_size))
-        return mproc__fail(MPROC_EINVAL, "The class %.100s.%.100s needs protocol 4", module, name);
-    mproc_err err = mproc__writer_reserve(writer, module_size + name_size + 3);
+    if (memchr(name.text, '.', name.size) || memchr(name.text, '\n', name.size) ||
+        memchr(module.text, '\n', module.size))
+        return mproc__fail(MPROC_EINVAL, "The class %.100s.%.100s needs protocol 4", module.text, name.text);
+    if (writer->protocol == 2)
+        mproc__name_in_python_2(&module, &name);
+    mproc_err err = mproc__writer_reserve(writer, module.size + name.size + 3);
     if (err != MPROC_OK)
         return err;
     *writer->next++ = OP_GLOBAL;
-    (void) mproc__write_bytes(writer, module, module_size);
+    (void) mproc__write_bytes(writer, module.text, module.size);
     *writer->next++ = '\n';
-    (void) mproc__write_bytes(writer, name, name_size);
+    (void) mproc__write_bytes(writer, name.text, name.size);
     *writer->next++ = '\n';
     return MPROC_OK;
 }
 
-mproc_err mproc__write_builtin(struct mproc__writer *writer, const char *module, const char *name)
+mproc_err mproc__write_name(struct mproc__writer *writer, const char *module, const char *name)
 {
-    if (writer->protocol == 2 && strcmp(module, "builtins") == 0)
-        module = "__builtin__";
-    return write_global(writer, module, strlen(module), name, strlen(name));
+    return write_names(writer, (struct mproc__word){ module, strlen(module) },
+                       (struct mproc__word){ name, strlen(name) });
 }
 
 /* ---- values ---- */
@@ -95,13 +96,13 @@ mproc_err mproc__write_builtin(struct mproc__writer *writer, const char *module,
 static mproc_err write_bytes_2(struct mproc__writer *writer, const unsigned char *data, size_t size)
 {
     if (size == 0) {
-        mproc_err err = mproc__write_builtin(writer, "builtins", "bytes");
+        mproc_err err = mproc__write_name(writer, "builtins", "bytes");
         return err == MPROC_OK ? mproc__write_bytes(writer, ")R", 2) : err;
     }
     size_t high = 0;
     for (size_t i = 0; i < size; i++)
         high += data[i] >> 7;
-    mproc_err err = mproc__write_builtin(writer, "_codecs", "encode");
+    mproc_err err = mproc__write_name(writer, "_codecs", "encode");
     if (err == MPROC_OK && size + high > UINT32_MAX)
         err = mproc__fail(MPROC_EINVAL, "%zu bytes are too many for one object in protocol 2", size);
     if (err == MPROC_OK)
@@ -132,7 +133,7 @@ static mproc_err write_bytearray(struct mproc__writer *writer, const mproc_objec
     size_t size = mproc__text_size(object);
     if (writer->protocol >= 5)
         return mproc__write_sized(writer, 0, 0, OP_BYTEARRAY8, mproc__text(object), size);
-    mproc_err err = mproc__write_builtin(writer, "builtins", "bytearray");
+    mproc_err err = mproc__write_name(writer, "builtins", "bytearray");
     if (err == MPROC_OK)
         err = write_byte_string(writer, mproc__text(object), size);
     return err == MPROC_OK ? mproc__write_bytes(writer, "\x85R", 2) : err;
@@ -152,17 +153,8 @@ mproc_err mproc__write_text(struct mproc__writer *writer, const mproc_object *ob
     }
 }
 
-/* ---- classes ---- */
-
 mproc_err mproc__write_class(struct mproc__writer *writer, const mproc_object *object)
 {
     const struct mproc__global *global = (const struct mproc__global *) object;
-    const mproc_object *module = global->names[0], *name = global->names[1];
-    if (!global->known)
-        return write_global(writer, mproc__text(module), mproc__text_size(module), mproc__text(name),
-                            mproc__text_size(name));
-    if (writer->protocol == 2 && global->known->kind == MPROC__KNOWN_EXCEPTION &&
-        strcmp(global->known->module, "builtins") == 0)
-        return mproc__write_builtin(writer, "exceptions", global->known->name);
-    return mproc__write_builtin(writer, global->known->module, global->known->name);
+    return write_names(writer, mproc__word(global->names[0]), mproc__word(global->names[1]));
 }

@@ -58,8 +58,8 @@ mproc_err mproc__write_bytes(struct mproc__writer *writer, const void *data, siz
 mproc_err mproc__write_sized(struct mproc__writer *writer, unsigned char with1, unsigned char with4,
                              unsigned char with8, const void *data, size_t size);
 mproc_err mproc__write_str(struct mproc__writer *writer, const char *text, size_t size);
-/* The name of one of Python's own, under the name that the protocol has for its module. */
-mproc_err mproc__write_builtin(struct mproc__writer *writer, const char *module, const char *name);
+/* The name of a class or function. */
+mproc_err mproc__write_name(struct mproc__writer *writer, const char *module, const char *name);
 
 /* ---- values ---- */
 

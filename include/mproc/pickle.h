@@ -2,6 +2,9 @@
 /* Objects as bytes, in Python's pickle format, protocols 2 to 5: what Python's pickle.dumps() writes,
  * mproc reads, and the other way round. Data only: reading never imports and never calls anything.
  *
+ * Protocol 2 names classes as Python 2 did: these names become today's when it is read, and are written
+ * when it is written, as Python does.
+ *
  * Out-of-band buffers (protocol 5) and persistent ids are refused. */
 #ifndef MPROC_PICKLE_H
 #define MPROC_PICKLE_H

@@ -5,9 +5,16 @@
 
 PEER is the program of pickle_peer.c, with an emulator before it if it needs one."""
 import argparse
+import builtins
 import collections
 import datetime
 import decimal
+import fractions
+import ipaddress
+import multiprocessing.context
+import multiprocessing.managers
+import multiprocessing.pool
+import pathlib
 import pickle
 import queue
 import random
@@ -16,6 +23,9 @@ import struct
 import subprocess
 import sys
 import threading
+import uuid
+
+import _compat_pickle
 
 PROTOCOLS = (2, 3, 4, 5)
 KEEP = 128
@@ -79,10 +89,14 @@ def random_text(r):
     return ''.join(r.choice(string.printable) for _ in range(r.choice((1, 3, 8, 20, 300))))
 
 
+def random_bytes(r, count):
+    return bytes(r.randrange(256) for _ in range(count))
+
+
 def random_scalar(r):
     return r.choice((lambda r: None, lambda r: True, lambda r: False, random_int, random_int, random_float,
                      random_text, random_text,
-                     lambda r: r.randbytes(r.choice((0, 1, 5, 255, 256, 700)))))(r)
+                     lambda r: random_bytes(r, r.choice((0, 1, 5, 255, 256, 700)))))(r)
 
 
 def random_exception(r, made):
@@ -125,7 +139,7 @@ def random_value(r, depth, made):
     elif kind < 0.94:
         value = frozenset(random_key(r, 2) for _ in range(count))
     elif kind < 0.97:
-        value = bytearray(r.randbytes(count))
+        value = bytearray(random_bytes(r, count))
         made.append(value)
     else:
         value = random_exception(r, made)
@@ -248,16 +262,18 @@ class Point:
 def check_kept(peer):
     values = [datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, 30), decimal.Decimal('3.14'),
               collections.OrderedDict(a=1, b=[2]), collections.deque([1, 2, 3], 5), collections.Counter('hello'),
-              complex(1, 2), range(5), slice(1, 2, 3), Point(1, [2]), {datetime.date(2024, 1, 1): 1},
-              FileNotFoundError(2, 'No such file', 'name')]
+              collections.defaultdict(list, a=[1]), complex(1, 2), range(5), slice(1, 2, 3), Point(1, [2]),
+              {datetime.date(2024, 1, 1): 1}, FileNotFoundError(2, 'No such file', 'name'), map, filter,
+              datetime.timedelta(1), fractions.Fraction(1, 3), pathlib.PurePosixPath('/a/b'), uuid.UUID(int=5),
+              ipaddress.ip_address('1.2.3.4')]
     values.append(values[:])
     for value in values:
         for protocol in PROTOCOLS:
-            data = pickle.dumps(value, protocol)
-            err, answer, text = peer.ask(protocol | KEEP, data)
-            assert err == 0, (value, answer)
-            result = pickle.loads(answer)
-            assert result == value or repr(result) == repr(value), (value, result, protocol)
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back | KEEP, pickle.dumps(value, protocol))
+                assert err == 0, (value, answer)
+                result = pickle.loads(answer)
+                assert result == value or repr(result) == repr(value), (value, result, protocol, back)
     for value in (datetime.date(2024, 2, 29), print, Point(1, 2), complex(1, 2)):
         for protocol in PROTOCOLS:
             err, answer, text = peer.ask(4, pickle.dumps(value, protocol))
@@ -265,6 +281,48 @@ def check_kept(peer):
             assert err == 19 and (name in answer.decode() or 'copyreg' in answer.decode() or
                                   '_codecs' in answer.decode()), (value, protocol, err, answer)
     print('what C does not understand is kept, or refused by name')
+
+
+def check_names(peer):
+    """Each of Python 2's names that Python knows, from protocol 2 to 4."""
+    mapping = dict(_compat_pickle.NAME_MAPPING)
+    mapping.update({(module, 'x'): (today, 'x') for module, today in _compat_pickle.IMPORT_MAPPING.items()})
+    for (module, name), today in mapping.items():
+        if today in (('builtins', 'IOError'), ('builtins', 'EnvironmentError')):
+            today = ('builtins', 'OSError')
+        data = b'\x80\x02c' + module.encode() + b'\n' + name.encode() + b'\n.'
+        err, answer, text = peer.ask(4 | KEEP, data)
+        assert err == 0 and text == '<%s.%s>' % today, (module, name, today, text)
+    print("%d of Python 2's names become today's" % len(mapping))
+
+
+def exceptions():
+    special = {'UnicodeDecodeError': ('u', b'x', 0, 1, 'r'), 'UnicodeEncodeError': ('u', 'x', 0, 1, 'r'),
+               'UnicodeTranslateError': ('x', 0, 1, 'r'), 'ExceptionGroup': ('g', [ValueError(1)]),
+               'BaseExceptionGroup': ('g', [ValueError(1)]), 'MaybeEncodingError': ('a', 'b')}
+    context = multiprocessing.context
+    classes = [value for value in vars(builtins).values() if isinstance(value, type)]
+    classes += [queue.Empty, queue.Full, threading.BrokenBarrierError, context.AuthenticationError,
+                context.BufferTooShort, context.ProcessError, context.TimeoutError,
+                multiprocessing.managers.RemoteError, multiprocessing.pool.MaybeEncodingError]
+    for kind in classes:
+        if issubclass(kind, BaseException) and not kind.__name__.startswith('_'):
+            yield kind(*special.get(kind.__name__, ('m',)))
+
+
+def check_exceptions(peer):
+    """All that C knows, from each protocol to each. At protocol 2 Python itself writes some as OSError."""
+    count = 0
+    for value in exceptions():
+        for protocol in PROTOCOLS:
+            wanted = pickle.loads(pickle.dumps(value, protocol))
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
+                assert err == 0, (value, answer)
+                result = pickle.loads(answer)
+                assert type(result) is type(wanted) and repr(result) == repr(wanted), (value, protocol, back, result)
+        count += 1
+    print('%d exceptions keep their class' % count)
 
 
 def check_large(peer):
@@ -287,6 +345,8 @@ def main():
     arguments = parser.parse_args()
     peer = Peer(arguments.peer)
     check_recursive(peer)
+    check_names(peer)
+    check_exceptions(peer)
     check_kept(peer)
     check_large(peer)
     check_random(peer, arguments.count, arguments.seed)

@@ -714,6 +714,10 @@ static void exceptions_are_made_by_name(void)
     CU_ASSERT_FALSE(equal(error, other));
     CU_ASSERT_FALSE(same(other, mproc_none()));
     mproc_object_release(error);
+    CHECK_OK(mproc_exception_create(&error, "multiprocessing", "TimeoutError", NULL)); /* as users say */
+    CHECK_OK(mproc_exception_get(error, &module, &name, NULL));
+    CU_ASSERT(strcmp(module, "multiprocessing.context") == 0 && strcmp(name, "TimeoutError") == 0);
+    mproc_object_release(error);
     CHECK_FAILS(mproc_exception_create(&error, "os", "system", NULL), MPROC_EINVAL);
     CHECK_FAILS(mproc_exception_create(&error, "builtins", "set", NULL), MPROC_EINVAL);
     CHECK_FAILS(mproc_exception_create(&error, "builtins", "KeyError", mproc_none()), MPROC_EINVAL);

@@ -99,6 +99,30 @@ static void numbers_are_read_in_their_byte_order(void)
     reads_as("80 04 47 c08f400000000000 2e", "-1000.0");
 }
 
+/* Protocols 0 to 2 have Python 2's names, whoever wrote them. */
+static void names_of_python_2_become_todays(void)
+{
+    static const struct {
+        const char *hex, *text;
+    } cases[] = {
+        { "8002 63 5f5f6275696c74696e5f5f0a 7872616e67650a 2e", "<builtins.range>" },
+        { "63 69746572746f6f6c730a 696d61700a 2e", "<builtins.map>" }, /* no protocol: 0 or 1 */
+        { "8002 63 636f70795f7265670a 5f7265636f6e7374727563746f720a 2e", "<copyreg._reconstructor>" },
+        { "8002 8c0551756575658c0446756c6c 93 29 52 2e", "Full()" },
+        { "8002 63 657863657074696f6e730a 5374616e646172644572726f720a 29 52 2e", "Exception()" },
+        { "8002 63 657863657074696f6e730a 494f4572726f720a 29 52 2e", "OSError()" },
+        { "8002 63 6d756c746970726f63657373696e670a 54696d656f75744572726f720a 29 52 2e", "TimeoutError()" },
+        { "8003 63 5f5f6275696c74696e5f5f0a 7872616e67650a 2e", "<__builtin__.xrange>" }, /* somebody's own */
+    };
+    mproc_pickle_options keep = { .keep_unknown = true };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mproc_object *object = NULL;
+        CHECK_OK(loads_hex(&object, cases[i].hex, &keep));
+        prints(object, cases[i].text);
+        mproc_object_release(object);
+    }
+}
+
 static void recursive_values_are_read(void)
 {
     mproc_object *object = NULL, *inner = NULL, *back = NULL;
@@ -149,6 +173,32 @@ static void pickles_are_minimal(void)
                          "58060000006c6174696e31 86 52 4b01 85 65 2e");
     mproc_object_release(object);
     writes_as(mproc_none(), 0, "8004 4e 2e");
+}
+
+/* Python 3 finds all of Python's own in __builtin__, and Python 2 what it has. */
+static void protocol_2_is_written_with_names_of_python_2(void)
+{
+    static const struct {
+        const char *module, *name, *hex;
+    } cases[] = {
+        { "builtins", "BrokenPipeError", "8002 63 5f5f6275696c74696e5f5f0a 42726f6b656e506970654572726f720a 2e" },
+        { "builtins", "KeyError", "8002 63 5f5f6275696c74696e5f5f0a 4b65794572726f720a 2e" },
+        { "builtins", "range", "8002 63 5f5f6275696c74696e5f5f0a 7872616e67650a 2e" },
+        { "multiprocessing.context", "TimeoutError",
+          "8002 63 6d756c746970726f63657373696e670a 54696d656f75744572726f720a 2e" },
+        { "queue", "Full", "8002 63 51756575650a 46756c6c0a 2e" },
+        { "somewhere", "Else", "8002 63 736f6d6577686572650a 456c73650a 2e" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mproc_object *class = NULL;
+        CHECK_OK(mproc_global_create(&class, cases[i].module, cases[i].name));
+        writes_as(class, 2, cases[i].hex);
+        mproc_object_release(class);
+    }
+    mproc_object *class = NULL;
+    CHECK_OK(mproc_global_create(&class, "builtins", "range"));
+    writes_as(class, 3, "8003 63 6275696c74696e730a 72616e67650a 2e");
+    mproc_object_release(class);
 }
 
 /* All of `a` is in `b` in the same places, and shared in the same way for its first item. */
@@ -823,7 +873,8 @@ static void a_buffer_is_used_again(void)
 
 MPROC_SUITE(pickle, MPROC_TEST(managers_messages_are_read), MPROC_TEST(every_protocols_way_to_write_a_type_is_read),
             MPROC_TEST(numbers_are_read_in_their_byte_order), MPROC_TEST(recursive_values_are_read),
-            MPROC_TEST(pickles_are_minimal), MPROC_TEST(every_type_survives_every_protocol),
+            MPROC_TEST(names_of_python_2_become_todays), MPROC_TEST(pickles_are_minimal),
+            MPROC_TEST(protocol_2_is_written_with_names_of_python_2), MPROC_TEST(every_type_survives_every_protocol),
             MPROC_TEST(long_texts_and_ints_survive), MPROC_TEST(random_values_survive_every_protocol),
             MPROC_TEST(a_million_ints_survive), MPROC_TEST(shared_parts_stay_shared),
             MPROC_TEST(many_shared_parts_need_wide_references), MPROC_TEST(a_cycle_through_any_part_can_be_written),
