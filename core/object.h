@@ -281,20 +281,25 @@ enum { MPROC__MAX_DEPTH = 1000 };
 struct mproc__effort {
     size_t steps; /* left */
     int depth;
+    bool filling; /* a table: exceptions and instances are equal to themselves only, or two keys could become one */
     const mproc_object *(*equals)[2]; /* pairs of shared containers found equal, by hash; NULL: none yet */
     size_t equals_count;
     size_t equals_mask;
 };
-#define MPROC__EFFORT(steps) { (steps), 0, NULL, 0, 0 }
+#define MPROC__EFFORT(steps, filling) { (steps), 0, (filling), NULL, 0, 0 }
 void mproc__effort_end(struct mproc__effort *effort);
 /* MPROC_EINVAL: too deep; MPROC_EMSGSIZE: no steps left. */
 mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mproc__effort *effort, bool *equal);
-/* MPROC_ETYPE: unhashable; MPROC_EINVAL: too deep. */
+/* What is equal has one hash, but for this: exceptions and instances are hashed by their address, since what they
+ * are made with may still change, and the lowest bit of the hash says that there is one in it. MPROC_ETYPE:
+ * unhashable; MPROC_EINVAL: too deep. */
+enum { MPROC__BY_ADDRESS = 1 };
 mproc_err mproc__hash(const mproc_object *object, uint64_t *hash);
 
 /* ---- tables (table.c) ---- */
 
-/* `entry` is SIZE_MAX if it is not there; then *hash is for adding it. MPROC_ETYPE if the key is none. */
+/* `entry` is SIZE_MAX if it is not there; then *hash is for adding it. MPROC_ETYPE if the key is none.
+ * Takes time by the size of the table for a key with an exception or instance in it, unless `effort` is filling. */
 mproc_err mproc__table_find(const mproc_object *table, const mproc_object *key, struct mproc__effort *effort,
                             size_t *entry, uint64_t *hash);
 /* A key that is not there; key and value are held by the caller. False if there is no memory. */

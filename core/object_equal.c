@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Equality and hashes, as in Python: 1 == 1.0 == True, and what is equal has one hash.
+/* Equality and hashes, as in Python: 1 == 1.0 == True, and what is equal has one hash, but for exceptions and
+ * instances.
  *
  * Hashes are keyed (SipHash-1-3, Aumasson and Bernstein) with a number of this process, so that nobody
  * outside can choose keys that collide. */
@@ -138,126 +139,110 @@ static uint64_t hash_float(const mproc_object *object)
     return hash_word(MPROC_TYPE_FLOAT, bits);
 }
 
-/* What we do not understand may be a key although there is a list in its recipe. So its parts are
- * hashed softly: only so many levels, and so many items of each, for nothing of it is remembered. */
-enum { HARD = 0, SOFT_LEVELS = 3, SOFT_ITEMS = 8 };
+/* The lower bits of a hash: of a container's that it is remembered, of every one that an address is in it. */
+enum { REMEMBERED = 2, FLAGS = REMEMBERED | MPROC__BY_ADDRESS };
 
-static mproc_err hash_at(const mproc_object *object, int depth, int soft, uint64_t *hash);
+static mproc_err hash_at(const mproc_object *object, int depth, uint64_t *hash);
 
-static mproc_err hash_items(const mproc_object *object, int depth, int soft, bool ordered, uint64_t *hash)
+static mproc_err hash_items(const mproc_object *object, int depth, bool ordered, uint64_t *hash)
 {
     struct mproc__parts parts = mproc__parts((mproc_object *) (uintptr_t) object);
     struct sip s;
     sip_start(&s, ordered ? MPROC_TYPE_TUPLE : MPROC_TYPE_SET);
-    uint64_t sum = 0;
-    for (size_t i = 0; i < parts.count && (soft == HARD || i < SOFT_ITEMS); i++) {
+    uint64_t sum = 0, by_address = 0;
+    for (size_t i = 0; i < parts.count; i++) {
         uint64_t item = 0;
-        mproc_err err = parts.items[i] ? hash_at(parts.items[i], depth + 1, soft - (soft != HARD), &item) : MPROC_OK;
+        mproc_err err = parts.items[i] ? hash_at(parts.items[i], depth + 1, &item) : MPROC_OK;
         if (err != MPROC_OK)
             return err;
+        by_address |= item & MPROC__BY_ADDRESS;
         if (ordered)
             sip_word(&s, item);
         else if (parts.items[i])
             sum += hash_word(MPROC_TYPE_SET, item);
     }
     sip_word(&s, ordered ? parts.count : sum);
-    *hash = sip_end(&s);
+    *hash = (sip_end(&s) & ~(uint64_t) FLAGS) | by_address;
     return MPROC_OK;
 }
 
 /* Tuples and frozensets are hashed once: shared ones would be walked again and again. */
-static mproc_err hash_tuple(const mproc_object *object, int depth, int soft, uint64_t *hash)
+static mproc_err hash_tuple(const mproc_object *object, int depth, uint64_t *hash)
 {
     struct mproc__tuple *tuple = (struct mproc__tuple *) (uintptr_t) object;
     *hash = atomic_load_explicit(&tuple->hash, memory_order_relaxed);
-    if (*hash != 0)
-        return MPROC_OK;
-    mproc_err err = hash_items(object, depth, soft, true, hash);
-    if (err != MPROC_OK)
-        return err;
-    *hash |= 1;
-    if (soft == HARD)
-        atomic_store_explicit(&tuple->hash, *hash, memory_order_relaxed);
+    if (*hash == 0) {
+        mproc_err err = hash_items(object, depth, true, hash);
+        if (err != MPROC_OK)
+            return err;
+        atomic_store_explicit(&tuple->hash, *hash | REMEMBERED, memory_order_relaxed);
+    }
+    *hash &= ~(uint64_t) REMEMBERED;
     return MPROC_OK;
 }
 
-static mproc_err hash_frozenset(const mproc_object *object, int depth, int soft, uint64_t *hash)
+static mproc_err hash_frozenset(const mproc_object *object, int depth, uint64_t *hash)
 {
     struct mproc__table *table = (struct mproc__table *) (uintptr_t) object;
     uint32_t known = atomic_load_explicit(&table->hash, memory_order_relaxed);
     if (known == 0) {
-        mproc_err err = hash_items(object, depth, soft, false, hash);
+        mproc_err err = hash_items(object, depth, false, hash);
         if (err != MPROC_OK)
             return err;
-        known = (uint32_t) (*hash >> 32) | 1;
-        if (soft == HARD)
-            atomic_store_explicit(&table->hash, known, memory_order_relaxed);
+        known = ((uint32_t) (*hash >> 32) & ~(uint32_t) FLAGS) | REMEMBERED | (uint32_t) (*hash & MPROC__BY_ADDRESS);
+        atomic_store_explicit(&table->hash, known, memory_order_relaxed);
     }
-    *hash = hash_word(MPROC_TYPE_FROZENSET, known);
+    *hash = (hash_word(MPROC_TYPE_FROZENSET, known) & ~(uint64_t) FLAGS) | (known & MPROC__BY_ADDRESS);
     return MPROC_OK;
 }
 
-static mproc_err hash_instance(const mproc_object *object, int depth, int soft, uint64_t *hash)
+static uint64_t hash_number(const mproc_object *object)
 {
-    const struct mproc__instance *instance = (const struct mproc__instance *) object;
-    uint64_t callable, args;
-    soft = soft == HARD ? SOFT_LEVELS : soft - 1;
-    mproc_err err = hash_at(instance->parts[PART_CALLABLE], depth + 1, soft, &callable);
-    if (err == MPROC_OK)
-        err = hash_at(instance->parts[PART_ARGS], depth + 1, soft, &args);
-    if (err == MPROC_OK)
-        *hash = hash_word(callable, args);
-    return err;
+    unsigned char room[8];
+    size_t size;
+    if (mproc__type(object) == MPROC_TYPE_FLOAT)
+        return hash_float(object);
+    const unsigned char *bytes = mproc__int_bytes(object, room, &size);
+    return size >= MPROC__LONG_TEXT ? hash_text(object) : hash_int_bytes(bytes, size);
 }
 
-static mproc_err hash_at(const mproc_object *object, int depth, int soft, uint64_t *hash)
+static mproc_err hash_at(const mproc_object *object, int depth, uint64_t *hash)
 {
     if (depth > MPROC__MAX_DEPTH)
         return mproc__fail(MPROC_EINVAL, "A key is nested deeper than %d", MPROC__MAX_DEPTH);
-    if (soft == 1 && mproc__is_heap(object)) {
-        *hash = object->type;
-        return MPROC_OK;
-    }
-    unsigned char room[8];
-    size_t size;
-    const unsigned char *bytes;
-    switch (mproc__type(object)) {
+    mproc_type type = mproc__type(object);
+    switch (type) {
     case MPROC_TYPE_NONE:
-        *hash = hash_word(MPROC_TYPE_NONE, 0);
+        *hash = hash_word(MPROC_TYPE_NONE, 0) & ~(uint64_t) FLAGS;
         return MPROC_OK;
     case MPROC_TYPE_BOOL:
     case MPROC_TYPE_INT:
-        bytes = mproc__int_bytes(object, room, &size);
-        *hash = size >= MPROC__LONG_TEXT ? hash_text(object) : hash_int_bytes(bytes, size);
-        return MPROC_OK;
     case MPROC_TYPE_FLOAT:
-        *hash = hash_float(object);
+        *hash = hash_number(object) & ~(uint64_t) FLAGS;
         return MPROC_OK;
     case MPROC_TYPE_STR:
     case MPROC_TYPE_BYTES:
-        *hash = hash_text(object);
+        *hash = hash_text(object) & ~(uint64_t) FLAGS;
         return MPROC_OK;
     case MPROC_TYPE_TUPLE:
-        return hash_tuple(object, depth, soft, hash);
+        return hash_tuple(object, depth, hash);
     case MPROC_TYPE_FROZENSET:
-        return hash_frozenset(object, depth, soft, hash);
+        return hash_frozenset(object, depth, hash);
     case MPROC_TYPE_GLOBAL:
-        return hash_items(object, depth, soft, true, hash);
+        return hash_items(object, depth, true, hash);
     case MPROC_TYPE_EXCEPTION:
     case MPROC_TYPE_INSTANCE:
-        return hash_instance(object, depth, soft, hash);
-    default:
-        if (soft == HARD)
-            return mproc__fail(MPROC_ETYPE, "unhashable type: '%s': it can be no key and no item of a set",
-                               mproc_type_name(mproc__type(object)));
-        *hash = object->type;
+        *hash = hash_word(type, (uint64_t) (uintptr_t) object) | MPROC__BY_ADDRESS;
         return MPROC_OK;
+    default:
+        return mproc__fail(MPROC_ETYPE, "unhashable type: '%s': it can be no key and no item of a set",
+                           mproc_type_name(type));
     }
 }
 
 mproc_err mproc__hash(const mproc_object *object, uint64_t *hash)
 {
-    return hash_at(object, 0, HARD, hash);
+    return hash_at(object, 0, hash);
 }
 
 /* ---- equality ---- */
@@ -309,27 +294,79 @@ static mproc_err equal_items(const mproc_object *a, const mproc_object *b, struc
     return MPROC_OK;
 }
 
+static bool is_by_address(const mproc_object *key)
+{
+    uint64_t hash = 0;
+    switch (mproc__type(key)) {
+    case MPROC_TYPE_TUPLE:
+    case MPROC_TYPE_FROZENSET:
+        return mproc__hash(key, &hash) == MPROC_OK && (hash & MPROC__BY_ADDRESS);
+    case MPROC_TYPE_EXCEPTION:
+    case MPROC_TYPE_INSTANCE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A table may have several keys that are equal and no key by address: each entry of one needs an entry of the other
+ * for itself. Copies have theirs at the same place, so that one is tried first. */
+static mproc_err match_entry(mproc_object *const *slot, size_t place, const struct mproc__table *other, bool *taken,
+                             struct mproc__effort *effort, bool *found)
+{
+    unsigned width = mproc__slots_per_entry(&other->object);
+    *found = false;
+    for (size_t i = 0; i < other->used; i++) {
+        size_t entry = (place + i) % other->used;
+        mproc_object *const *candidate = other->slots + entry * width;
+        if (!candidate[0] || taken[entry])
+            continue;
+        mproc_err err = mproc__equal(slot[0], candidate[0], effort, found);
+        if (err == MPROC_OK && *found && width == 2)
+            err = mproc__equal(slot[1], candidate[1], effort, found);
+        if (err != MPROC_OK)
+            return err;
+        if (*found) {
+            taken[entry] = true;
+            return MPROC_OK;
+        }
+    }
+    return MPROC_OK;
+}
+
+static mproc_err find_entry(mproc_object *const *slot, const struct mproc__table *other, struct mproc__effort *effort,
+                            bool *found)
+{
+    size_t entry;
+    uint64_t hash;
+    mproc_err err = mproc__table_find(&other->object, slot[0], effort, &entry, &hash);
+    *found = err == MPROC_OK && entry != SIZE_MAX;
+    return *found && other->object.type == MPROC_TYPE_DICT
+               ? mproc__equal(slot[1], other->slots[entry * 2 + 1], effort, found) : err;
+}
+
 static mproc_err equal_tables(const mproc_object *a, const mproc_object *b, struct mproc__effort *effort, bool *equal)
 {
     const struct mproc__table *left = (const struct mproc__table *) a, *right = (const struct mproc__table *) b;
     unsigned width = mproc__slots_per_entry(a);
+    bool *taken = NULL;
+    mproc_err err = MPROC_OK;
     *equal = a->lower == b->lower;
-    for (size_t i = 0; *equal && i < left->used; i++) {
+    for (size_t i = 0; *equal && err == MPROC_OK && i < left->used; i++) {
         mproc_object **slot = left->slots + i * width;
-        size_t entry;
-        uint64_t hash;
         if (!slot[0])
             continue;
-        mproc_err err = mproc__table_find(b, slot[0], effort, &entry, &hash);
-        if (err != MPROC_OK)
-            return err;
-        *equal = entry != SIZE_MAX;
-        if (*equal && width == 2)
-            err = mproc__equal(slot[1], right->slots[entry * 2 + 1], effort, equal);
-        if (err != MPROC_OK)
-            return err;
+        if (effort->filling || !is_by_address(slot[0])) {
+            err = find_entry(slot, right, effort, equal);
+            continue;
+        }
+        if (!taken)
+            taken = calloc(right->used, sizeof *taken);
+        err = taken ? match_entry(slot, i, right, taken, effort, equal)
+                    : mproc__fail_memory("comparing exceptions in dicts or sets");
     }
-    return MPROC_OK;
+    free(taken);
+    return err;
 }
 
 static bool has_text(const mproc_object *object)
@@ -418,6 +455,8 @@ mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mpro
     int family = family_of(mproc__type(a));
     if (family != family_of(mproc__type(b)) || family == MPROC_TYPE_NONE)
         return MPROC_OK;
+    if (effort->filling && (family == MPROC_TYPE_EXCEPTION || family == MPROC_TYPE_INSTANCE))
+        return MPROC_OK;
     if (!spend(effort, a, b))
         return mproc__fail(MPROC_EMSGSIZE, "Comparing takes too long: the objects are shared too often");
     if (family == MPROC_TYPE_INT) {
@@ -452,7 +491,7 @@ mproc_err mproc_object_equal(const mproc_object *a, const mproc_object *b, bool 
 {
     if (!a || !b || !equal)
         return mproc__fail(MPROC_EINVAL, "mproc_object_equal: an argument is NULL; None is mproc_none()");
-    struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX);
+    struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX, false);
     bool same = false;
     mproc_err err = mproc__equal(a, b, &effort, &same);
     mproc__effort_end(&effort);

@@ -26,17 +26,11 @@ static bool is_plain(const mproc_object *key)
     return !mproc__is_heap(key) || key->type == MPROC_TYPE_STR || key->type == MPROC_TYPE_BYTES;
 }
 
-static mproc_err search(const struct mproc__table *table, const mproc_object *key,
-                        struct mproc__effort *effort, size_t *entry, uint64_t *hash)
+static mproc_err search(const struct mproc__table *table, const mproc_object *key, struct mproc__effort *effort,
+                        size_t *entry)
 {
     unsigned width = width_of(table);
     bool equal = false;
-    *hash = 0;
-    if (!is_plain(key)) { /* says whether it is hashable */
-        mproc_err err = mproc__hash(key, hash);
-        if (err != MPROC_OK)
-            return err;
-    }
     for (size_t i = 0; i < table->used; i++) {
         const mproc_object *other = table->slots[i * width];
         mproc_err err = other ? mproc__equal(other, key, effort, &equal) : MPROC_OK;
@@ -51,26 +45,20 @@ static mproc_err search(const struct mproc__table *table, const mproc_object *ke
     return MPROC_OK;
 }
 
-mproc_err mproc__table_find(const mproc_object *object, const mproc_object *key, struct mproc__effort *effort,
-                            size_t *entry, uint64_t *hash)
+static mproc_err probe(const struct mproc__table *table, const mproc_object *key, struct mproc__effort *effort,
+                       size_t *entry, uint64_t hash)
 {
-    const struct mproc__table *table = (const struct mproc__table *) object;
-    if (!table->index)
-        return search(table, key, effort, entry, hash);
-    mproc_err err = mproc__hash(key, hash);
-    if (err != MPROC_OK)
-        return err;
     unsigned width = width_of(table);
-    for (uint64_t cell = *hash >> 32;; cell++) {
+    for (uint64_t cell = hash >> 32;; cell++) {
         uint64_t found = table->index[cell & table->mask];
         if (found == 0)
             break;
-        if ((found ^ *hash) & HASH_PART)
+        if ((found ^ hash) & HASH_PART)
             continue;
         size_t place = (size_t) (uint32_t) found - 1;
         const mproc_object *other = table->slots[place * width];
         bool equal = false;
-        err = other ? mproc__equal(other, key, effort, &equal) : MPROC_OK;
+        mproc_err err = other ? mproc__equal(other, key, effort, &equal) : MPROC_OK;
         if (err != MPROC_OK)
             return err;
         if (equal) {
@@ -80,6 +68,23 @@ mproc_err mproc__table_find(const mproc_object *object, const mproc_object *key,
     }
     *entry = SIZE_MAX;
     return MPROC_OK;
+}
+
+mproc_err mproc__table_find(const mproc_object *object, const mproc_object *key, struct mproc__effort *effort,
+                            size_t *entry, uint64_t *hash)
+{
+    const struct mproc__table *table = (const struct mproc__table *) object;
+    mproc_err err = MPROC_OK;
+    *hash = 0;
+    if (table->index || !is_plain(key)) /* says also whether it is hashable */
+        err = mproc__hash(key, hash);
+    if (err != MPROC_OK)
+        return err;
+    if (!table->index)
+        return search(table, key, effort, entry);
+    err = probe(table, key, effort, entry, *hash);
+    bool elsewhere = err == MPROC_OK && *entry == SIZE_MAX && (*hash & MPROC__BY_ADDRESS) && !effort->filling;
+    return elsewhere ? search(table, key, effort, entry) : err;
 }
 
 /* ---- growing ---- */
@@ -230,11 +235,12 @@ mproc_err mproc_set_create(mproc_object **object)
     return create(object, MPROC_TYPE_SET);
 }
 
-static mproc_err find(const mproc_object *object, const mproc_object *key, size_t *entry, uint64_t *hash)
+static mproc_err find(const mproc_object *object, const mproc_object *key, bool filling, size_t *entry,
+                      uint64_t *hash)
 {
     if (!key)
         return mproc__fail(MPROC_EINVAL, "The key is NULL; give mproc_none() for None");
-    struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX);
+    struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX, filling);
     mproc_err err = mproc__table_find(object, key, &effort, entry, hash);
     mproc__effort_end(&effort);
     return err;
@@ -247,7 +253,7 @@ static mproc_err put(mproc_object *object, mproc_object *key, mproc_object *valu
     uint64_t hash;
     if (!value)
         return mproc__fail(MPROC_EINVAL, "The value is NULL; give mproc_none() for None");
-    mproc_err err = find(object, key, &entry, &hash);
+    mproc_err err = find(object, key, true, &entry, &hash);
     if (err != MPROC_OK)
         return err;
     struct mproc__table *table = (struct mproc__table *) object;
@@ -283,7 +289,7 @@ static mproc_err take_out(mproc_object *object, const mproc_object *key)
 {
     size_t entry;
     uint64_t hash;
-    mproc_err err = find(object, key, &entry, &hash);
+    mproc_err err = find(object, key, false, &entry, &hash);
     if (err != MPROC_OK)
         return err;
     if (entry == SIZE_MAX)
@@ -335,7 +341,7 @@ mproc_err mproc_dict_get(const mproc_object *dict, const mproc_object *key, mpro
         return mproc__fail_type(dict, "dict");
     if (!value)
         return mproc__fail(MPROC_EINVAL, "mproc_dict_get: value is NULL; say where to put it");
-    mproc_err err = find(dict, key, &entry, &hash);
+    mproc_err err = find(dict, key, false, &entry, &hash);
     if (err != MPROC_OK)
         return err;
     if (entry == SIZE_MAX)
@@ -400,7 +406,7 @@ mproc_err mproc_set_has(const mproc_object *set, const mproc_object *item, bool 
         return mproc__fail_type(set, "set or frozenset");
     if (!has)
         return mproc__fail(MPROC_EINVAL, "mproc_set_has: has is NULL; say where to put it");
-    mproc_err err = find(set, item, &entry, &hash);
+    mproc_err err = find(set, item, false, &entry, &hash);
     if (err == MPROC_OK)
         *has = entry != SIZE_MAX;
     return err;

@@ -455,7 +455,7 @@ mproc_err mproc__format_read(const char *format, va_list *values, struct mproc__
                              mproc_object **object)
 {
     struct packer p = { .format = format, .next = format, .values = values, .holes = holes,
-                        .effort = MPROC__EFFORT(SIZE_MAX) };
+                        .effort = MPROC__EFFORT(SIZE_MAX, true) };
     p.zone = mproc__zone_create(strlen(format) * 8 + 64);
     if (!p.zone)
         return mproc__fail_memory("what is packed");

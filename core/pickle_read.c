@@ -288,7 +288,8 @@ static void start(struct mproc__reader *reader, const void *data, size_t size, c
     bool deep = options->max_depth == 0 || options->max_depth > MPROC__MAX_DEPTH;
     reader->max_depth = deep ? MPROC__MAX_DEPTH : options->max_depth;
     reader->keep_unknown = options->keep_unknown;
-    reader->effort = (struct mproc__effort) MPROC__EFFORT(size < SIZE_MAX / 64 ? size * 64 + 4096 : SIZE_MAX);
+    size_t steps = size < SIZE_MAX / 64 ? size * 64 + 4096 : SIZE_MAX;
+    reader->effort = (struct mproc__effort) MPROC__EFFORT(steps, true);
 }
 
 static void end(struct mproc__reader *reader)

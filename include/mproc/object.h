@@ -173,7 +173,11 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_list_clear(mproc_object *list);
 
 /* ---- dicts and sets ----
  * In insertion order. Keys are as in Python: 1, 1.0 and True are one key; a list, dict, set or bytearray
- * is none (MPROC_ETYPE). MPROC_ENOTFOUND if there is no such key. */
+ * is none (MPROC_ETYPE). MPROC_ENOTFOUND if there is no such key.
+ *
+ * Each exception and instance that is put in is a key of its own, as exceptions are in Python (which may
+ * take instances for one key that C keeps apart). To find and to remove, one that is equal will do: the
+ * very same one if it is there, else the first; that takes time by the size of the table. */
 
 MPROC_API MPROC_MUST_USE mproc_err mproc_dict_set(mproc_object *dict, mproc_object *key, mproc_object *value);
 MPROC_API MPROC_MUST_USE mproc_err mproc_dict_get(const mproc_object *dict, const mproc_object *key,

@@ -714,6 +714,7 @@ static void exceptions_are_made_by_name(void)
     CU_ASSERT_FALSE(equal(error, other));
     CU_ASSERT_FALSE(same(other, mproc_none()));
     mproc_object_release(error);
+    error = NULL;
     CHECK_OK(mproc_exception_create(&error, "multiprocessing", "TimeoutError", NULL)); /* as users say */
     CHECK_OK(mproc_exception_get(error, &module, &name, NULL));
     CU_ASSERT(strcmp(module, "multiprocessing.context") == 0 && strcmp(name, "TimeoutError") == 0);
@@ -721,6 +722,154 @@ static void exceptions_are_made_by_name(void)
     CHECK_FAILS(mproc_exception_create(&error, "os", "system", NULL), MPROC_EINVAL);
     CHECK_FAILS(mproc_exception_create(&error, "builtins", "set", NULL), MPROC_EINVAL);
     CHECK_FAILS(mproc_exception_create(&error, "builtins", "KeyError", mproc_none()), MPROC_EINVAL);
+}
+
+static mproc_object *key_error(const char *args_format)
+{
+    mproc_object *error = NULL, *args = packed(args_format);
+    CHECK_OK(mproc_exception_create(&error, "builtins", "KeyError", args));
+    mproc_object_release(args);
+    return error;
+}
+
+/* {key: value} with ownership of the key. */
+static void set_key(mproc_object *dict, mproc_object *key, int value)
+{
+    CHECK_OK(mproc_dict_set(dict, key, integer(value)));
+    mproc_object_release(key);
+}
+
+/* As in Python, where exceptions are compared by identity; but C can look for one that is made alike. */
+static void exceptions_are_keys_of_their_own(void)
+{
+    mproc_object *dict = packed("{}"), *alike = key_error("('a',)"), *other = key_error("('b',)"), *value = NULL;
+    set_key(dict, key_error("('a',)"), 1);
+    set_key(dict, key_error("('a',)"), 2);
+    prints(dict, "{KeyError('a'): 1, KeyError('a'): 2}");
+    for (int round = 0; round < 2; round++) {
+        CHECK_OK(mproc_dict_get(dict, alike, &value));
+        CU_ASSERT_PTR_EQUAL(value, integer(1)); /* small ints are words */
+        CHECK_FAILS(mproc_dict_get(dict, other, &value), MPROC_ENOTFOUND);
+        for (int i = 0; i < 20; i++) /* once more with an index */
+            set_key(dict, integer(i), i);
+    }
+    CHECK_OK(mproc_dict_remove(dict, alike));
+    CHECK_OK(mproc_dict_get(dict, alike, &value));
+    CU_ASSERT_PTR_EQUAL(value, integer(2));
+    CHECK_OK(mproc_dict_set(dict, alike, mproc_true()));
+    CHECK_OK(mproc_dict_get(dict, alike, &value));
+    CU_ASSERT_PTR_EQUAL(value, mproc_true()); /* the very same one first */
+    mproc_object_release(dict);
+
+    mproc_object *pair[2] = { alike, other }, *tuple = NULL, *again = NULL, *set = packed("set()");
+    bool has = false;
+    CHECK_OK(mproc_tuple_create(&tuple, pair, 2));
+    CHECK_OK(mproc_object_copy(&again, tuple));
+    CHECK_OK(mproc_set_add(set, tuple));
+    CHECK_OK(mproc_set_add(set, again));
+    CHECK_OK(mproc_set_add(set, again));
+    prints(set, "{(KeyError('a'), KeyError('b')), (KeyError('a'), KeyError('b'))}");
+    CHECK_OK(mproc_set_remove(set, again));
+    CHECK_OK(mproc_set_has(set, again, &has));
+    CU_ASSERT_TRUE(has);
+    mproc_object_release(set);
+    mproc_object_release(again);
+    mproc_object_release(tuple);
+    mproc_object_release(alike);
+    mproc_object_release(other);
+}
+
+static void what_an_exception_is_made_with_may_change_while_it_is_a_key(void)
+{
+    mproc_object *error = key_error("((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), [])"), *args = NULL, *part = NULL;
+    mproc_object *set = packed("{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}"), *dict = packed("{}");
+    size_t length = 0;
+    bool has = false;
+    CHECK_OK(mproc_set_add(set, error));
+    CHECK_OK(mproc_exception_get(error, NULL, NULL, &args));
+    CHECK_OK(mproc_object_item(args, 0, &part));
+    CHECK_OK(mproc_dict_set(dict, part, mproc_none())); /* its hash is remembered from here on */
+    CHECK_OK(mproc_set_has(set, error, &has));
+    CU_ASSERT_TRUE(has);
+    CHECK_OK(mproc_object_item(args, 1, &part));
+    CHECK_OK(mproc_list_append(part, mproc_none()));
+    CHECK_OK(mproc_set_add(set, error));
+    CHECK_OK(mproc_object_len(set, &length));
+    CU_ASSERT_EQUAL(length, 13);
+    mproc_object_release(set);
+    mproc_object_release(dict);
+    mproc_object_release(error);
+}
+
+static void exceptions_made_of_equal_parts_of_other_types_are_found(void)
+{
+    mproc_object *item = integer(1), *pairs[3][2] = { { packed("{1}"), NULL }, { packed("b'x'"), NULL },
+                                                      { packed("1"), packed("1.0") } };
+    CHECK_OK(mproc_frozenset_create(&pairs[0][1], &item, 1));
+    CHECK_OK(mproc_bytearray_create(&pairs[1][1], "x", 1));
+    for (int i = 0; i < 3; i++) {
+        mproc_object *errors[2] = { NULL, NULL }, *set = packed("{10, 11, 12, 13, 14, 15, 16, 17, 18, 19}");
+        bool has = false;
+        for (int k = 0; k < 2; k++) {
+            mproc_object *args = NULL;
+            CHECK_OK(mproc_tuple_create(&args, &pairs[i][k], 1));
+            CHECK_OK(mproc_exception_create(&errors[k], "builtins", "KeyError", args));
+            mproc_object_release(args);
+            mproc_object_release(pairs[i][k]);
+        }
+        CU_ASSERT_TRUE(equal(errors[0], errors[1]));
+        CHECK_OK(mproc_set_add(set, errors[0]));
+        CHECK_OK(mproc_set_has(set, errors[1], &has));
+        CU_ASSERT_TRUE(has);
+        mproc_object_release(set);
+        mproc_object_release(errors[0]);
+        mproc_object_release(errors[1]);
+    }
+}
+
+/* Every entry needs another one that is equal to it, in whatever order they are. */
+static void dicts_and_sets_of_exceptions_are_compared_entry_by_entry(void)
+{
+    static const struct {
+        const char *a[3], *b[3];
+        int a_values[3], b_values[3];
+        bool equal;
+    } cases[] = {
+        { { "('a',)", "('a',)", "('b',)" }, { "('a',)", "('a',)", "('b',)" }, { 1, 2, 3 }, { 1, 2, 3 }, true },
+        { { "('a',)", "('a',)", "('b',)" }, { "('b',)", "('a',)", "('a',)" }, { 1, 2, 3 }, { 3, 2, 1 }, true },
+        { { "('a',)", "('a',)", "('b',)" }, { "('a',)", "('b',)", "('b',)" }, { 1, 1, 1 }, { 1, 1, 1 }, false },
+        { { "('a',)", "('a',)", "('b',)" }, { "('a',)", "('a',)", "('b',)" }, { 1, 2, 3 }, { 1, 1, 3 }, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mproc_object *a = packed("{}"), *b = packed("{}");
+        for (int k = 0; k < 3; k++) {
+            set_key(a, key_error(cases[i].a[k]), cases[i].a_values[k]);
+            set_key(b, key_error(cases[i].b[k]), cases[i].b_values[k]);
+        }
+        CU_ASSERT_EQUAL(same(a, b), cases[i].equal);
+    }
+}
+
+static void any_number_of_instances_may_be_keys(void)
+{
+    enum { COUNT = 20000 };
+    mproc_object *dict = packed("{}"), *class = NULL, *args = packed("()"), *copy = NULL;
+    CHECK_OK(mproc_global_create(&class, "m", "C"));
+    for (int i = 0; i < COUNT; i++) { /* they differ in their state only */
+        mproc_object *state = NULL, *instance = NULL;
+        CHECK_OK(mproc_pack(&state, "{'x': %d}", i));
+        mproc_instance_parts parts = { .recipe = MPROC_RECIPE_NEW, .callable = class, .args = args, .state = state };
+        CHECK_OK(mproc_instance_create(&instance, &parts));
+        set_key(dict, instance, i);
+        mproc_object_release(state);
+    }
+    size_t length = 0;
+    CHECK_OK(mproc_object_copy(&copy, dict));
+    CHECK_OK(mproc_object_len(copy, &length));
+    CU_ASSERT_EQUAL(length, COUNT);
+    CU_ASSERT_TRUE(same(copy, dict));
+    mproc_object_release(class);
+    mproc_object_release(args);
 }
 
 static void instances_are_recipes(void)
@@ -833,5 +982,9 @@ MPROC_SUITE(object, MPROC_TEST(constants_cost_nothing_and_are_themselves), MPROC
             MPROC_TEST(frozensets_in_frozensets_are_bounded_too), MPROC_TEST(a_list_in_itself_prints_and_is_freed),
             MPROC_TEST(a_cycle_built_by_hand_can_be_taken_apart), MPROC_TEST(printing_is_pythons),
             MPROC_TEST(text_that_would_never_end_is_refused), MPROC_TEST(exceptions_are_made_by_name),
-            MPROC_TEST(instances_are_recipes), MPROC_TEST(null_is_refused),
+            MPROC_TEST(exceptions_are_keys_of_their_own),
+            MPROC_TEST(what_an_exception_is_made_with_may_change_while_it_is_a_key),
+            MPROC_TEST(exceptions_made_of_equal_parts_of_other_types_are_found),
+            MPROC_TEST(dicts_and_sets_of_exceptions_are_compared_entry_by_entry),
+            MPROC_TEST(any_number_of_instances_may_be_keys), MPROC_TEST(instances_are_recipes), MPROC_TEST(null_is_refused),
             MPROC_TEST(threads_may_read_and_hold_one_object))

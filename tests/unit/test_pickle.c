@@ -366,6 +366,34 @@ static void a_million_ints_survive(void)
     mproc_buffer_free(&pickle);
 }
 
+/* Python keeps two exceptions apart that are made alike; the hash must not tell what they are made with. */
+static void exceptions_as_keys_stay_apart(void)
+{
+    for (int protocol = 2; protocol <= 5; protocol++) {
+        mproc_object *dict = NULL, *copy = NULL, *args = NULL, *frozen = NULL, *errors[2] = { NULL, NULL };
+        mproc_pickle_options options = { .protocol = protocol };
+        mproc_buffer pickle = MPROC_BUFFER_INIT;
+        CHECK_OK(mproc_dict_create(&dict));
+        CHECK_OK(mproc_pack(&args, "('a',)"));
+        for (int i = 0; i < 2; i++) {
+            CHECK_OK(mproc_exception_create(&errors[i], "builtins", "KeyError", args));
+            CHECK_OK(mproc_dict_set(dict, errors[i], i ? mproc_true() : mproc_false()));
+        }
+        CHECK_OK(mproc_frozenset_create(&frozen, errors, 2));
+        CHECK_OK(mproc_dict_set(dict, frozen, mproc_none()));
+        CHECK_OK(mproc_pickle_dumps(dict, &pickle, &options));
+        CHECK_OK(mproc_pickle_loads(&copy, pickle.data, pickle.size, NULL));
+        prints(copy, "{KeyError('a'): False, KeyError('a'): True, frozenset({KeyError('a'), KeyError('a')}): None}");
+        mproc_object_release(copy);
+        mproc_object_release(frozen);
+        mproc_object_release(errors[0]);
+        mproc_object_release(errors[1]);
+        mproc_object_release(args);
+        mproc_object_release(dict);
+        mproc_buffer_free(&pickle);
+    }
+}
+
 /* ---- sharing ---- */
 
 static void shared_parts_stay_shared(void)
@@ -876,7 +904,7 @@ MPROC_SUITE(pickle, MPROC_TEST(managers_messages_are_read), MPROC_TEST(every_pro
             MPROC_TEST(names_of_python_2_become_todays), MPROC_TEST(pickles_are_minimal),
             MPROC_TEST(protocol_2_is_written_with_names_of_python_2), MPROC_TEST(every_type_survives_every_protocol),
             MPROC_TEST(long_texts_and_ints_survive), MPROC_TEST(random_values_survive_every_protocol),
-            MPROC_TEST(a_million_ints_survive), MPROC_TEST(shared_parts_stay_shared),
+            MPROC_TEST(a_million_ints_survive), MPROC_TEST(exceptions_as_keys_stay_apart), MPROC_TEST(shared_parts_stay_shared),
             MPROC_TEST(many_shared_parts_need_wide_references), MPROC_TEST(a_cycle_through_any_part_can_be_written),
             MPROC_TEST(tuples_in_themselves_are_written_at_any_depth),
             MPROC_TEST(classes_and_functions_are_refused_by_name), MPROC_TEST(unknown_classes_can_be_kept),
