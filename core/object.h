@@ -75,7 +75,7 @@ struct mproc__global {
     mproc_object *names[2];           /* module, name: two strs */
 };
 
-enum { PART_CALLABLE, PART_ARGS, PART_KWARGS, PART_STATE, PART_ITEMS, PART_PAIRS, PART_COUNT };
+enum { PART_CALLABLE, PART_ARGS, PART_KWARGS, PART_STATE, PART_ITEMS, PART_PAIRS, PART_SETTER, PART_COUNT };
 
 /* exception or instance; parts that are not there are NULL. */
 struct mproc__instance {

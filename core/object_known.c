@@ -193,6 +193,9 @@ static mproc_err check_parts(const mproc_instance_parts *parts)
     if ((parts->items && !has_type(parts->items, MPROC_TYPE_LIST)) ||
         (parts->pairs && (!has_type(parts->pairs, MPROC_TYPE_LIST) || parts->pairs->lower % 2)))
         return mproc__fail(MPROC_EINVAL, "An instance's items and pairs must be lists, pairs of even length");
+    if (parts->state_setter && (!parts->state || (!has_type(parts->state_setter, MPROC_TYPE_GLOBAL) &&
+                                                  !has_type(parts->state_setter, MPROC_TYPE_INSTANCE))))
+        return mproc__fail(MPROC_EINVAL, "An instance's state_setter must be a global or an instance, and needs a state");
     return MPROC_OK;
 }
 
@@ -203,9 +206,11 @@ mproc_err mproc_instance_create(mproc_object **object, const mproc_instance_part
     mproc_err err = check_parts(parts);
     if (err != MPROC_OK)
         return err;
-    mproc_object *all[PART_COUNT] = { parts->callable, parts->args, parts->kwargs, parts->state, parts->items,
-                                      parts->pairs };
-    mproc_object *instance = mproc__make_instance(NULL, parts->recipe, parts->callable, NULL, 0);
+    mproc_object *all[PART_COUNT] = { parts->callable, parts->args,  parts->kwargs,      parts->state,
+                                      parts->items,    parts->pairs, parts->state_setter };
+    /* with a setter its pickle refers to it */
+    unsigned flags = parts->state_setter ? MPROC__SHARED : 0;
+    mproc_object *instance = mproc__make_instance(NULL, parts->recipe, parts->callable, NULL, flags);
     if (!instance)
         return mproc__fail_memory("an instance");
     ((struct mproc__instance *) instance)->parts[PART_CALLABLE] = NULL;
@@ -228,7 +233,8 @@ mproc_err mproc_instance_get(const mproc_object *object, mproc_instance_parts *p
         return mproc__fail_type(object, "instance or exception");
     mproc_object *const *all = ((const struct mproc__instance *) object)->parts;
     *parts = (mproc_instance_parts){ (mproc_recipe) object->lower, all[PART_CALLABLE], all[PART_ARGS],
-                                     all[PART_KWARGS], all[PART_STATE], all[PART_ITEMS], all[PART_PAIRS] };
+                                     all[PART_KWARGS], all[PART_STATE], all[PART_ITEMS], all[PART_PAIRS],
+                                     all[PART_SETTER] };
     return MPROC_OK;
 }
 
@@ -242,7 +248,7 @@ mproc_err mproc_exception_create(mproc_object **object, const char *module, cons
         return err;
     if (!args)
         err = mproc_tuple_create(&none, NULL, 0);
-    mproc_instance_parts parts = { MPROC_RECIPE_CALL, class, args ? args : none, NULL, NULL, NULL, NULL };
+    mproc_instance_parts parts = { .recipe = MPROC_RECIPE_CALL, .callable = class, .args = args ? args : none };
     if (err == MPROC_OK)
         err = mproc_instance_create(object, &parts);
     mproc_object_release(none);

@@ -74,15 +74,17 @@ static mproc_err drop_marked(struct mproc__reader *reader)
 {
     mproc_object **items;
     size_t count;
-    return mproc__reader_pop_mark(reader, &items, &count);
+    mproc_err err = mproc__reader_pop_mark(reader, &items, &count);
+    for (size_t i = 0; err == MPROC_OK && i < count; i++)
+        err = mproc__read_dropped(reader, items[i]);
+    return err;
 }
 
 static mproc_err drop(struct mproc__reader *reader)
 {
     if (!mproc__reader_has(reader, 1))
         return drop_marked(reader); /* as in Python, the mark itself */
-    reader->top--;
-    return MPROC_OK;
+    return mproc__read_dropped(reader, *--reader->top);
 }
 
 static mproc_err push_shared(struct mproc__reader *reader, mproc_object *object)

@@ -189,3 +189,30 @@ mproc_err mproc__read_build(struct mproc__reader *reader)
     ((struct mproc__instance *) object)->parts[PART_STATE] = state;
     return mproc__reader_deepen(reader, object, &state, 1);
 }
+
+/* setter(object, state), dropped on top of the object: how Python gives a state when __reduce__ says with what. */
+static bool sets_state(const mproc_object *object, const struct mproc__instance *call)
+{
+    const mproc_object *args = call->parts[PART_ARGS];
+    return mproc__is_recipe(object) && !((const struct mproc__instance *) object)->parts[PART_STATE] &&
+           call->object.lower == MPROC_RECIPE_CALL && args->lower == 2 &&
+           ((const struct mproc__tuple *) args)->items[0] == object && !call->parts[PART_STATE] &&
+           !call->parts[PART_ITEMS] && !call->parts[PART_PAIRS];
+}
+
+mproc_err mproc__read_dropped(struct mproc__reader *reader, mproc_object *object)
+{
+    if (!mproc__is_a(object, MPROC_TYPE_INSTANCE) || mproc__has(object, MPROC__SHARED))
+        return MPROC_OK;
+    struct mproc__instance *call = (struct mproc__instance *) object;
+    mproc_object *below = mproc__reader_has(reader, 1) ? reader->top[-1] : MPROC__NONE;
+    if (sets_state(below, call)) {
+        struct mproc__instance *instance = (struct mproc__instance *) below;
+        instance->parts[PART_SETTER] = call->parts[PART_CALLABLE];
+        instance->parts[PART_STATE] = ((struct mproc__tuple *) call->parts[PART_ARGS])->items[1];
+        return mproc__reader_deepen(reader, below, &object, 1);
+    }
+    /* An object inside itself is made twice, and a reference to the other one follows. */
+    bool reference = mproc__reader_left(reader) > 0 && (*reader->next == OP_BINGET || *reader->next == OP_LONG_BINGET);
+    return reference ? MPROC_OK : mproc__reader_fail(reader, "it makes a call for its effect, which cannot be kept");
+}

@@ -134,5 +134,7 @@ mproc_err mproc__read_reduce(struct mproc__reader *reader);
 /* NEWOBJ, or NEWOBJ_EX with keyword arguments. */
 mproc_err mproc__read_newobj(struct mproc__reader *reader, bool keywords);
 mproc_err mproc__read_build(struct mproc__reader *reader);
+/* What was popped. */
+mproc_err mproc__read_dropped(struct mproc__reader *reader, mproc_object *object);
 
 #endif

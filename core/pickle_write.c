@@ -69,22 +69,40 @@ static mproc_err memoize(struct mproc__writer *writer, const mproc_object *objec
     return MPROC_OK;
 }
 
-/* Writes a reference if the object is in the memo. */
-static mproc_err recall(struct mproc__writer *writer, const mproc_object *object, bool *found)
+/* NULL: it is not in the memo. */
+static const struct mproc__seen *seen_before(const struct mproc__writer *writer, const mproc_object *object)
 {
-    *found = false;
     if (!writer->memo || !may_be_shared(writer, object))
-        return MPROC_OK;
+        return NULL;
     const struct mproc__seen *seen = &writer->memo[cell_of(writer, object)];
-    if (!seen->object)
-        return MPROC_OK;
+    return seen->object ? seen : NULL;
+}
+
+static mproc_err write_reference(struct mproc__writer *writer, const struct mproc__seen *seen)
+{
     mproc_err err = mproc__writer_reserve(writer, 5);
     if (err != MPROC_OK)
         return err;
-    *found = true;
     *writer->next++ = seen->place < 256 ? OP_BINGET : OP_LONG_BINGET;
     writer->next = mproc__put_little(writer->next, seen->place, seen->place < 256 ? 1 : 4);
     return MPROC_OK;
+}
+
+/* What Python can make only when all its parts are there may have been written inside itself meanwhile, through a
+ * container in it: then its parts, `count` or all above the mark, go off Python's stack again, and a reference
+ * stands for it. */
+static mproc_err recall(struct mproc__writer *writer, const mproc_object *object, bool marked, size_t count,
+                        bool *found)
+{
+    const struct mproc__seen *seen = seen_before(writer, object);
+    *found = seen != NULL;
+    mproc_err err = seen ? mproc__writer_reserve(writer, count + 1) : MPROC_OK;
+    if (!seen || err != MPROC_OK)
+        return err;
+    size_t pops = marked ? 1 : count;
+    memset(writer->next, marked ? OP_POP_MARK : OP_POP, pops);
+    writer->next += pops;
+    return write_reference(writer, seen);
 }
 
 /* ---- containers ---- */
@@ -165,27 +183,17 @@ static mproc_err write_list(struct mproc__writer *writer, const mproc_object *ob
 
 static mproc_err write_tuple(struct mproc__writer *writer, const mproc_object *object)
 {
+    static const unsigned char ends[] = { OP_EMPTY_TUPLE, OP_TUPLE1, OP_TUPLE2, OP_TUPLE3 };
     struct mproc__parts parts = mproc__parts((mproc_object *) (uintptr_t) object);
-    mproc_err err = parts.count > 3 ? mproc__write_byte(writer, OP_MARK) : MPROC_OK;
+    bool marked = parts.count > 3, found = false;
+    mproc_err err = marked ? mproc__write_byte(writer, OP_MARK) : MPROC_OK;
     if (err == MPROC_OK)
         err = write_items(writer, parts.items, parts.count);
-    bool found = false;
     if (err == MPROC_OK)
-        err = mproc__writer_reserve(writer, 5 + 3); /* a reference and pops: `before` must not move */
-    if (err == MPROC_OK) { /* through a list in it, it may have been written inside itself */
-        unsigned char *before = writer->next;
-        err = recall(writer, object, &found);
-        size_t size = (size_t) (writer->next - before), pops = parts.count > 3 ? 1 : parts.count;
-        if (err == MPROC_OK && found) {
-            memmove(writer->next - size + pops, writer->next - size, size);
-            memset(writer->next - size, parts.count > 3 ? OP_POP_MARK : OP_POP, pops);
-            writer->next += pops;
-            return MPROC_OK;
-        }
-    }
-    static const unsigned char ends[] = { OP_EMPTY_TUPLE, OP_TUPLE1, OP_TUPLE2, OP_TUPLE3 };
-    if (err == MPROC_OK)
-        err = mproc__write_byte(writer, parts.count > 3 ? OP_TUPLE : ends[parts.count]);
+        err = recall(writer, object, marked, parts.count, &found);
+    if (err != MPROC_OK || found)
+        return err;
+    err = mproc__write_byte(writer, marked ? OP_TUPLE : ends[parts.count]);
     return err == MPROC_OK ? memoize(writer, object) : err;
 }
 
@@ -221,8 +229,12 @@ static mproc_err write_old_set(struct mproc__writer *writer, const mproc_object 
         err = mproc__write_byte(writer, OP_EMPTY_LIST);
     if (err == MPROC_OK)
         err = write_entries(writer, object, OP_APPEND, OP_APPENDS);
+    bool found = false;
     if (err == MPROC_OK)
-        err = mproc__write_bytes(writer, "\x85R", 2);
+        err = recall(writer, object, false, 2, &found);
+    if (err != MPROC_OK || found)
+        return err;
+    err = mproc__write_bytes(writer, "\x85R", 2);
     return err == MPROC_OK ? memoize(writer, object) : err;
 }
 
@@ -238,10 +250,14 @@ static mproc_err write_frozenset(struct mproc__writer *writer, const mproc_objec
 {
     struct mproc__parts parts = mproc__parts((mproc_object *) (uintptr_t) object);
     mproc_err err = mproc__write_byte(writer, OP_MARK);
+    bool found = false;
     if (err == MPROC_OK) /* nothing is ever removed from one */
         err = write_items(writer, parts.items, parts.count);
     if (err == MPROC_OK)
-        err = mproc__write_byte(writer, OP_FROZENSET);
+        err = recall(writer, object, true, 0, &found);
+    if (err != MPROC_OK || found)
+        return err;
+    err = mproc__write_byte(writer, OP_FROZENSET);
     return err == MPROC_OK ? memoize(writer, object) : err;
 }
 
@@ -253,30 +269,44 @@ static mproc_err write_class(struct mproc__writer *writer, const mproc_object *o
     return err == MPROC_OK ? memoize(writer, object) : err;
 }
 
+/* The object is on top of Python's stack, and in the memo if there is a setter. */
+static mproc_err write_state(struct mproc__writer *writer, const mproc_object *object)
+{
+    mproc_object *const *parts = ((const struct mproc__instance *) object)->parts;
+    if (!parts[PART_STATE])
+        return MPROC_OK;
+    bool setter = parts[PART_SETTER] != NULL;
+    mproc_err err = setter ? write_items(writer, &parts[PART_SETTER], 1) : MPROC_OK;
+    if (err == MPROC_OK && setter)
+        err = write_object(writer, object);
+    if (err == MPROC_OK)
+        err = write_items(writer, &parts[PART_STATE], 1);
+    if (err != MPROC_OK)
+        return err;
+    static const unsigned char call[] = { OP_TUPLE2, OP_REDUCE, OP_POP };
+    return setter ? mproc__write_bytes(writer, call, sizeof call) : mproc__write_byte(writer, OP_BUILD);
+}
+
 static mproc_err write_instance(struct mproc__writer *writer, const mproc_object *object)
 {
     static const unsigned char recipes[] = { OP_REDUCE, OP_NEWOBJ, OP_NEWOBJ_EX };
     mproc_object *const *parts = ((const struct mproc__instance *) object)->parts;
-    if (object->lower == MPROC_RECIPE_NEW_EX && writer->protocol < 4)
+    bool keywords = object->lower == MPROC_RECIPE_NEW_EX, found = false;
+    if (keywords && writer->protocol < 4)
         return mproc__fail(MPROC_EINVAL, "An instance with keyword arguments needs protocol 4");
-    mproc_err err = MPROC_OK;
-    for (int i = PART_CALLABLE; i <= PART_KWARGS && err == MPROC_OK; i++)
-        if (parts[i])
-            err = write_items(writer, &parts[i], 1);
+    mproc_err err = write_items(writer, parts, keywords ? 3 : 2);
     if (err == MPROC_OK)
-        err = mproc__write_byte(writer, recipes[object->lower]);
+        err = recall(writer, object, false, keywords ? 3 : 2, &found);
+    if (err != MPROC_OK || found)
+        return err;
+    err = mproc__write_byte(writer, recipes[object->lower]);
     if (err == MPROC_OK)
         err = memoize(writer, object);
     if (err == MPROC_OK && parts[PART_ITEMS])
         err = write_batches(writer, mproc__parts(parts[PART_ITEMS]), MPROC__BATCH, 1, OP_APPEND, OP_APPENDS);
     if (err == MPROC_OK && parts[PART_PAIRS])
         err = write_batches(writer, mproc__parts(parts[PART_PAIRS]), 2 * MPROC__BATCH, 2, OP_SETITEM, OP_SETITEMS);
-    if (err == MPROC_OK && parts[PART_STATE]) {
-        err = write_items(writer, &parts[PART_STATE], 1);
-        if (err == MPROC_OK)
-            err = mproc__write_byte(writer, OP_BUILD);
-    }
-    return err;
+    return err == MPROC_OK ? write_state(writer, object) : err;
 }
 
 static mproc_err write_container(struct mproc__writer *writer, const mproc_object *object)
@@ -301,10 +331,10 @@ static mproc_err write_container(struct mproc__writer *writer, const mproc_objec
 
 static mproc_err write_object(struct mproc__writer *writer, const mproc_object *object)
 {
-    bool found;
-    mproc_err err = recall(writer, object, &found);
-    if (err != MPROC_OK || found)
-        return err;
+    const struct mproc__seen *seen = seen_before(writer, object);
+    mproc_err err;
+    if (seen)
+        return write_reference(writer, seen);
     switch (object->type) {
     case MPROC_TYPE_STR:
     case MPROC_TYPE_BYTES:

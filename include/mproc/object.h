@@ -226,6 +226,7 @@ typedef struct mproc_instance_parts {
     mproc_object *state;    /* what __setstate__ or __dict__ gets */
     mproc_object *items;    /* a list: object.extend(items) */
     mproc_object *pairs;    /* a list of key, value, key, value ...: object[key] = value */
+    mproc_object *state_setter; /* called with object and state instead; MPROC_TYPE_GLOBAL, or an instance */
 } mproc_instance_parts;
 
 MPROC_API MPROC_MUST_USE mproc_err mproc_global_create(mproc_object **object, const char *module,

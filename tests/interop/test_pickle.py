@@ -240,11 +240,44 @@ def check_recursive(peer):
     s = [shared, (shared, shared), {'k': shared}]
     for value in (a, t, d, s):
         for protocol in PROTOCOLS:
-            err, answer, text = peer.ask(protocol, pickle.dumps(value, protocol))
-            assert err == 0, answer
-            assert same(value, pickle.loads(answer), {}), (protocol, answer)
-            assert text == repr(value), text
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
+                assert err == 0, answer
+                assert same(value, pickle.loads(answer), {}), (protocol, back, answer)
+                assert text == repr(value), text
     print('recursive and shared values stay so')
+
+
+def check_recursive_exceptions(peer):
+    """Each is a value, and what must be one and the same in it."""
+    in_list = ValueError([])
+    in_list.args[0].append(in_list)
+    in_set, in_frozenset, in_tuple, in_itself, as_key = [ValueError() for _ in range(5)]
+    in_set.home = {in_set}
+    in_frozenset.home = frozenset([in_frozenset])
+    in_tuple.home = (in_tuple, 1, 2, 3)
+    in_itself.home = in_itself
+    d = {}
+    as_key = ValueError(d)
+    d[as_key] = 1
+    twice = KeyError('x')
+    first = lambda value: next(iter(value))
+    cases = [(in_list, lambda e: (e, e.args[0][0])), (in_list.args[0], lambda l: (l, l[0].args[0])),
+             (in_set, lambda e: (e, first(e.home))), (in_set.home, lambda s: (s, first(s).home)),
+             (in_frozenset, lambda e: (e, first(e.home))), (in_frozenset.home, lambda s: (s, first(s).home)),
+             (in_tuple, lambda e: (e, e.home[0])), (in_tuple.home, lambda t: (t, t[0].home)),
+             (in_itself, lambda e: (e, e.home)), (d, lambda d: (d, first(d).args[0])),
+             (as_key, lambda e: (e, first(e.args[0]))), ([twice, twice], lambda v: (v[0], v[1])),
+             ([twice, {twice: 1}, {twice}], lambda v: (v[0], first(v[2])))]
+    for value, pair in cases:
+        for protocol in PROTOCOLS:
+            assert len(set(map(id, pair(pickle.loads(pickle.dumps(value, protocol)))))) == 1, value
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
+                assert err == 0, answer
+                one, other = pair(pickle.loads(answer))
+                assert one is other, (value, protocol, back)
+    print('exceptions in themselves, and sets of exceptions that know them, stay so')
 
 
 class Point:
@@ -259,13 +292,28 @@ class Point:
         return type(other) is Point and (self.x, self.y) == (other.x, other.y)
 
 
+def set_state(target, state):
+    target.x = state
+
+
+class WithSetter:
+    def __init__(self, x=None):
+        self.x = x
+
+    def __repr__(self):
+        return 'WithSetter(%r)' % self.x
+
+    def __reduce__(self):
+        return WithSetter, (), self.x, None, None, set_state
+
+
 def check_kept(peer):
     values = [datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, 30), decimal.Decimal('3.14'),
               collections.OrderedDict(a=1, b=[2]), collections.deque([1, 2, 3], 5), collections.Counter('hello'),
               collections.defaultdict(list, a=[1]), complex(1, 2), range(5), slice(1, 2, 3), Point(1, [2]),
-              {datetime.date(2024, 1, 1): 1}, FileNotFoundError(2, 'No such file', 'name'), map, filter,
+              {datetime.date(2024, 1, 1): 1}, {uuid.UUID(int=i): i for i in range(3000)}, FileNotFoundError(2, 'No such file', 'name'), map, filter,
               datetime.timedelta(1), fractions.Fraction(1, 3), pathlib.PurePosixPath('/a/b'), uuid.UUID(int=5),
-              ipaddress.ip_address('1.2.3.4')]
+              ipaddress.ip_address('1.2.3.4'), WithSetter([1, 2]), [WithSetter({}), {}]]
     values.append(values[:])
     for value in values:
         for protocol in PROTOCOLS:
@@ -345,6 +393,7 @@ def main():
     arguments = parser.parse_args()
     peer = Peer(arguments.peer)
     check_recursive(peer)
+    check_recursive_exceptions(peer)
     check_names(peer)
     check_exceptions(peer)
     check_kept(peer)

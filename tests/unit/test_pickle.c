@@ -501,6 +501,97 @@ static void tuples_in_themselves_are_written_at_any_depth(void)
     }
 }
 
+static mproc_object *copied(const mproc_object *object, int protocol)
+{
+    mproc_buffer pickle = MPROC_BUFFER_INIT;
+    mproc_pickle_options options = { .protocol = protocol, .keep_unknown = true };
+    mproc_object *copy = NULL;
+    CHECK_OK(mproc_pickle_dumps(object, &pickle, &options));
+    CHECK_OK(mproc_pickle_loads(&copy, pickle.data, pickle.size, &options));
+    mproc_buffer_free(&pickle);
+    return copy;
+}
+
+static mproc_object *arg_of(const mproc_object *object)
+{
+    mproc_object *args = NULL, *arg = NULL;
+    CHECK_OK(mproc_exception_get(object, NULL, NULL, &args));
+    CHECK_OK(mproc_object_item(args, 0, &arg));
+    return arg;
+}
+
+/* error = ValueError([error]), with the error or its list as the root */
+static void an_exception_in_itself_is_one_again(void)
+{
+    mproc_object *list = NULL, *args = NULL, *error = NULL, *item = NULL;
+    CHECK_OK(mproc_list_create(&list));
+    CHECK_OK(mproc_tuple_create(&args, &list, 1));
+    CHECK_OK(mproc_exception_create(&error, "builtins", "ValueError", args));
+    CHECK_OK(mproc_list_append(list, error));
+    for (int protocol = 2; protocol <= 5; protocol++) {
+        mproc_object *copy = copied(error, protocol);
+        CHECK_OK(mproc_object_item(arg_of(copy), 0, &item));
+        CU_ASSERT_PTR_EQUAL(item, copy);
+        mproc_object_release(copy);
+        copy = copied(list, protocol);
+        CHECK_OK(mproc_object_item(copy, 0, &item));
+        CU_ASSERT_PTR_EQUAL(arg_of(item), copy);
+        mproc_object_release(copy);
+    }
+    CHECK_OK(mproc_list_clear(list)); /* or it would live for ever */
+    mproc_object_release(list);
+    mproc_object_release(args);
+    mproc_object_release(error);
+}
+
+/* What an exception, or instance, in a set or frozenset has as its attribute "home". */
+static mproc_object *home_of_item(const mproc_object *set)
+{
+    mproc_instance_parts parts;
+    mproc_object *item = NULL, *home = NULL;
+    size_t position = 0;
+    CU_ASSERT_TRUE(mproc_object_next(set, &position, &item, NULL));
+    CHECK_OK(mproc_instance_get(item, &parts));
+    CHECK_OK(mproc_dict_get_str(parts.state, "home", &home));
+    return home;
+}
+
+static void a_set_of_what_knows_the_set_is_one_again(void)
+{
+    for (int kind = 0; kind < 4; kind++) { /* set or frozenset; of an exception or an instance */
+        mproc_object *class = NULL, *args = NULL, *attributes = NULL, *item = NULL, *set = NULL;
+        CHECK_OK(mproc_global_create(&class, kind / 2 ? "a" : "builtins", kind / 2 ? "Class" : "KeyError"));
+        CHECK_OK(mproc_tuple_create(&args, NULL, 0));
+        CHECK_OK(mproc_dict_create(&attributes));
+        mproc_instance_parts parts = { .callable = class, .args = args, .state = attributes };
+        CHECK_OK(mproc_instance_create(&item, &parts));
+        if (kind % 2) {
+            CHECK_OK(mproc_frozenset_create(&set, &item, 1));
+        } else {
+            CHECK_OK(mproc_set_create(&set));
+            CHECK_OK(mproc_set_add(set, item));
+        }
+        CHECK_OK(mproc_dict_set_str(attributes, "home", set));
+        for (int protocol = 2; protocol <= 5; protocol++) {
+            mproc_object *copy = copied(set, protocol);
+            CU_ASSERT_PTR_EQUAL(home_of_item(copy), copy);
+            mproc_object_release(copy);
+            copy = copied(item, protocol); /* from the other end */
+            CHECK_OK(mproc_instance_get(copy, &parts));
+            mproc_object *home = NULL;
+            CHECK_OK(mproc_dict_get_str(parts.state, "home", &home));
+            CU_ASSERT_PTR_EQUAL(home_of_item(home), home);
+            mproc_object_release(copy);
+        }
+        CHECK_OK(mproc_dict_clear(attributes)); /* or it would live for ever */
+        mproc_object_release(class);
+        mproc_object_release(args);
+        mproc_object_release(attributes);
+        mproc_object_release(item);
+        mproc_object_release(set);
+    }
+}
+
 /* ---- what must be refused ---- */
 
 static void classes_and_functions_are_refused_by_name(void)
@@ -538,6 +629,47 @@ static void unknown_classes_can_be_kept(void)
     CU_ASSERT_TRUE(equal);
     mproc_object_release(copy);
     mproc_object_release(object);
+}
+
+/* The sixth item of what Python's __reduce__ returns: a function to call with the object and its state. */
+static void a_state_setter_is_kept(void)
+{
+    mproc_pickle_options keep = { .keep_unknown = true };
+    mproc_object *object = NULL, *again = NULL;
+    mproc_instance_parts parts;
+    CHECK_OK(loads_hex(&object, "8004 8c016d 8c0143 93 29 52 94 8c016d 8c0173 93 68 00 5d 4b01 61 86 52 30 2e", &keep));
+    CHECK_OK(mproc_instance_get(object, &parts));
+    CHECK_OK(mproc_instance_create(&again, &parts)); /* a second one, made by hand */
+    for (int protocol = 2; protocol <= 5; protocol++) {
+        mproc_object *copies[] = { copied(object, protocol), copied(again, protocol) };
+        for (int i = 0; i < 2; i++) {
+            CHECK_OK(mproc_instance_get(copies[i], &parts));
+            prints(parts.state, "[1]");
+            prints(parts.state_setter, "<m.s>");
+            mproc_object_release(copies[i]);
+        }
+    }
+    mproc_object_release(again);
+    CHECK_OK(mproc_instance_get(object, &parts));
+    parts.state = NULL;
+    CHECK_FAILS(mproc_instance_create(&again, &parts), MPROC_EINVAL);
+    mproc_object_release(object);
+}
+
+/* What a call does to something else would be lost. */
+static void a_call_for_its_effect_is_refused(void)
+{
+    static const char *const calls[] = {
+        "8004 4e 8c016d 8c0166 93 29 52 30 2e",           /* f() */
+        "8004 4e 28 8c016d 8c0166 93 29 52 31 2e",
+        "8004 5d 94 8c016d 8c0166 93 68 00 4e 86 52 30 2e" /* f([], None) */
+    };
+    mproc_pickle_options keep = { .keep_unknown = true };
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        mproc_object *object = NULL;
+        CHECK_FAILS(loads_hex(&object, calls[i], &keep), MPROC_EPROTO);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "effect"));
+    }
 }
 
 static void broken_pickles_are_refused(void)
@@ -907,6 +1039,8 @@ MPROC_SUITE(pickle, MPROC_TEST(managers_messages_are_read), MPROC_TEST(every_pro
             MPROC_TEST(a_million_ints_survive), MPROC_TEST(exceptions_as_keys_stay_apart), MPROC_TEST(shared_parts_stay_shared),
             MPROC_TEST(many_shared_parts_need_wide_references), MPROC_TEST(a_cycle_through_any_part_can_be_written),
             MPROC_TEST(tuples_in_themselves_are_written_at_any_depth),
+            MPROC_TEST(an_exception_in_itself_is_one_again), MPROC_TEST(a_set_of_what_knows_the_set_is_one_again),
+            MPROC_TEST(a_state_setter_is_kept), MPROC_TEST(a_call_for_its_effect_is_refused),
             MPROC_TEST(classes_and_functions_are_refused_by_name), MPROC_TEST(unknown_classes_can_be_kept),
             MPROC_TEST(broken_pickles_are_refused), MPROC_TEST(every_truncation_is_an_error),
             MPROC_TEST(every_changed_byte_is_survived), MPROC_TEST(limits_are_kept),
