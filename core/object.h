@@ -43,7 +43,7 @@ struct mproc__text {
     mproc_object object;
     char data[];
 };
-enum { MPROC__LONG_TEXT = 256 };
+enum { MPROC__LONG_TEXT = 64 };
 
 struct mproc__list {
     mproc_object object;
@@ -187,6 +187,12 @@ static inline size_t mproc__text_size(const mproc_object *object)
     return (size_t) ((uint64_t) object->upper << 32 | object->lower);
 }
 
+/* Whether a heap object is a str, bytes, bytearray or large int. */
+static inline bool mproc__has_text(const mproc_object *object)
+{
+    return object->type == MPROC_TYPE_INT || (object->type >= MPROC_TYPE_STR && object->type <= MPROC_TYPE_BYTEARRAY);
+}
+
 static inline const char *mproc__text(const mproc_object *object)
 {
     return ((const struct mproc__text *) object)->data;
@@ -295,6 +301,14 @@ mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mpro
  * unhashable; MPROC_EINVAL: too deep. */
 enum { MPROC__BY_ADDRESS = 1 };
 mproc_err mproc__hash(const mproc_object *object, uint64_t *hash);
+/* Whether that is known after the first time: of what may take long. */
+static inline bool mproc__remembers_hash(const mproc_object *object)
+{
+    if (!mproc__is_heap(object))
+        return false;
+    return object->type == MPROC_TYPE_TUPLE || object->type == MPROC_TYPE_FROZENSET ||
+           (mproc__has_text(object) && mproc__text_size(object) >= MPROC__LONG_TEXT);
+}
 
 /* ---- tables (table.c) ---- */
 

@@ -369,16 +369,12 @@ static mproc_err equal_tables(const mproc_object *a, const mproc_object *b, stru
     return err;
 }
 
-static bool has_text(const mproc_object *object)
-{
-    return mproc__is_heap(object) && object->type >= MPROC_TYPE_STR && object->type <= MPROC_TYPE_BYTEARRAY;
-}
-
 /* One step, and one for every two bytes that are compared. */
 static bool spend(struct mproc__effort *effort, const mproc_object *a, const mproc_object *b)
 {
     size_t steps = 1;
-    if (has_text(a) && has_text(b) && mproc__text_size(a) == mproc__text_size(b))
+    if (mproc__is_heap(a) && mproc__has_text(a) && mproc__is_heap(b) && mproc__has_text(b) &&
+        mproc__text_size(a) == mproc__text_size(b))
         steps += mproc__text_size(a) / 2;
     bool enough = effort->steps >= steps;
     effort->steps = enough ? effort->steps - steps : 0;

@@ -21,22 +21,36 @@ static bool is_table(const mproc_object *object)
 
 /* ---- finding ---- */
 
+/* Keys for certain, and compared faster than they are hashed. */
 static bool is_plain(const mproc_object *key)
 {
-    return !mproc__is_heap(key) || key->type == MPROC_TYPE_STR || key->type == MPROC_TYPE_BYTES;
+    return !mproc__is_heap(key) || (mproc__has_text(key) && key->type != MPROC_TYPE_BYTEARRAY &&
+                                    mproc__text_size(key) < MPROC__LONG_TEXT);
 }
 
+/* Whether two keys, the other one with this hash, may be equal, as far as can be told in no time. */
+static bool may_be_equal(const mproc_object *key, const mproc_object *other, uint64_t hash)
+{
+    uint64_t own;
+    if (!mproc__remembers_hash(key) || !mproc__remembers_hash(other) || mproc__hash(key, &own) != MPROC_OK)
+        return true;
+    return own == hash;
+}
+
+/* `hash` is 0 if it does not tell what is unequal. */
 static mproc_err search(const struct mproc__table *table, const mproc_object *key, struct mproc__effort *effort,
-                        size_t *entry)
+                        size_t *entry, uint64_t hash)
 {
     unsigned width = width_of(table);
     bool equal = false;
     for (size_t i = 0; i < table->used; i++) {
         const mproc_object *other = table->slots[i * width];
-        mproc_err err = other ? mproc__equal(other, key, effort, &equal) : MPROC_OK;
+        if (!other || (hash != 0 && !may_be_equal(other, key, hash)))
+            continue;
+        mproc_err err = mproc__equal(other, key, effort, &equal);
         if (err != MPROC_OK)
             return err;
-        if (other && equal) {
+        if (equal) {
             *entry = i;
             return MPROC_OK;
         }
@@ -80,11 +94,11 @@ mproc_err mproc__table_find(const mproc_object *object, const mproc_object *key,
         err = mproc__hash(key, hash);
     if (err != MPROC_OK)
         return err;
+    bool anywhere = (*hash & MPROC__BY_ADDRESS) && !effort->filling;
     if (!table->index)
-        return search(table, key, effort, entry);
+        return search(table, key, effort, entry, anywhere ? 0 : *hash);
     err = probe(table, key, effort, entry, *hash);
-    bool elsewhere = err == MPROC_OK && *entry == SIZE_MAX && (*hash & MPROC__BY_ADDRESS) && !effort->filling;
-    return elsewhere ? search(table, key, effort, entry) : err;
+    return err == MPROC_OK && *entry == SIZE_MAX && anywhere ? search(table, key, effort, entry, 0) : err;
 }
 
 /* ---- growing ---- */

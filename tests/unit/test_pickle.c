@@ -996,6 +996,66 @@ static void long_keys_are_not_compared_without_end(void)
     CHECK_FAILS(loads_long_keys(400000, 2, 3, 50000), MPROC_EPROTO);
 }
 
+/* A long int as a key, and an equal one again and again. */
+static void long_ints_are_not_compared_without_end(void)
+{
+    enum { SIZE = 200000, TIMES = 50000 };
+    unsigned char *data = malloc(2 * SIZE + 4 * TIMES + 100);
+    size_t used = from_hex("8004", data);
+    for (int i = 0; i < 2; i++) {
+        unsigned char head[] = { 0x8b, (unsigned char) SIZE, SIZE >> 8 & 0xff, SIZE >> 16, 0 };
+        memcpy(data + used, head, sizeof head);
+        memset(data + used + sizeof head, 'x', SIZE);
+        used += sizeof head + SIZE;
+        used += from_hex("94 30", data + used);
+    }
+    used += from_hex("7d 68 00 4e 73", data + used);
+    for (int i = 0; i < TIMES; i++)
+        used += from_hex("68 01 4e 73", data + used);
+    data[used++] = '.';
+    mproc_object *object = NULL;
+    CHECK_FAILS(mproc_pickle_loads(&object, data, used, NULL), MPROC_EPROTO);
+    free(data);
+}
+
+/* Dicts and sets of the same few keys, which are written once and look alike: nothing hostile in that. */
+static void many_tables_of_the_same_long_keys_are_read(void)
+{
+    enum { KEYS = 8, TABLES = 500 };
+    static const int sizes[] = { 40, 63, 64, 100, 255, 256, 3000 };
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+        for (int kind = 0; kind < 3; kind++) { /* sets of strs; dicts of strs; sets of tuples */
+            mproc_object *keys[KEYS], *list = NULL, *copy = NULL;
+            char *text = malloc((size_t) sizes[s] + 1);
+            memset(text, 'x', (size_t) sizes[s]);
+            text[sizes[s]] = '\0';
+            for (int i = 0; i < KEYS; i++) {
+                text[sizes[s] / 2] = (char) ('a' + i);
+                CHECK_OK(mproc_str_create(&keys[i], text));
+                mproc_object *pair[] = { keys[i], keys[i] };
+                if (kind == 2) {
+                    CHECK_OK(mproc_tuple_create(&keys[i], pair, 2));
+                    mproc_object_release(pair[0]);
+                }
+            }
+            CHECK_OK(mproc_list_create(&list));
+            for (int i = 0; i < TABLES; i++) {
+                mproc_object *table = NULL;
+                CHECK_OK(kind == 1 ? mproc_dict_create(&table) : mproc_set_create(&table));
+                for (int k = 0; k < KEYS; k++)
+                    CHECK_OK(kind == 1 ? mproc_dict_set(table, keys[k], mproc_none()) : mproc_set_add(table, keys[k]));
+                CHECK_OK(mproc_list_append(list, table));
+                mproc_object_release(table);
+            }
+            CHECK_OK(mproc_object_copy(&copy, list));
+            mproc_object_release(copy);
+            mproc_object_release(list);
+            for (int i = 0; i < KEYS; i++)
+                mproc_object_release(keys[i]);
+            free(text);
+        }
+}
+
 static void a_dict_with_many_keys_is_read_in_time(void)
 {
     mproc_object *dict = NULL, *key = NULL;
@@ -1049,4 +1109,6 @@ MPROC_SUITE(pickle, MPROC_TEST(managers_messages_are_read), MPROC_TEST(every_pro
             MPROC_TEST(keys_that_are_shared_beyond_measure_are_hashed_and_compared_once),
             MPROC_TEST(comparing_long_keys_without_end_is_refused), MPROC_TEST(a_dict_with_many_keys_is_read_in_time),
             MPROC_TEST(long_keys_are_hashed_once), MPROC_TEST(long_keys_are_not_compared_without_end),
+            MPROC_TEST(long_ints_are_not_compared_without_end),
+            MPROC_TEST(many_tables_of_the_same_long_keys_are_read),
             MPROC_TEST(a_buffer_is_used_again))
