@@ -52,7 +52,10 @@ mproc_err mproc__read_global(struct mproc__reader *reader)
     return err == MPROC_OK ? push_class(reader, module, name) : err;
 }
 
-/* What a few bytes can ask for again and again is paid for out of what the pickle's length allows. */
+/* What a few bytes can ask for again and again is paid for out of what the pickle's length allows: about as much as
+ * it takes of memory. Nine items need an index. */
+enum { SET_ITEM_PRICE = 56, BYTE_PRICE = 16 };
+
 static bool afford(struct mproc__reader *reader, size_t count, size_t price)
 {
     if (count > reader->effort.steps / price)
@@ -70,7 +73,7 @@ static mproc_err make_set(struct mproc__reader *reader, mproc_type type, mproc_o
         if (args->lower > 1 || (!mproc__is_a(source, MPROC_TYPE_LIST) && !mproc__is_a(source, MPROC_TYPE_TUPLE)))
             return mproc__reader_fail(reader, "a set is made of something else than a list");
         items = mproc__parts(source);
-        if (!afford(reader, items.count, 32))
+        if (!afford(reader, items.count, SET_ITEM_PRICE))
             return mproc__reader_fail(reader, "too many sets are made of one list");
     }
     mproc_object *set = mproc__make_table(reader->zone, type, MPROC__HELD);
@@ -106,7 +109,7 @@ static mproc_err make_bytes(struct mproc__reader *reader, mproc_type type, const
     mproc_object *made;
     if (args->lower == 1 && mproc__is_a(items[0], MPROC_TYPE_BYTES)) {
         size = mproc__text_size(items[0]);
-        if (!afford(reader, size, 16))
+        if (!afford(reader, size, BYTE_PRICE))
             return mproc__reader_fail(reader, "too many bytes are copied");
         made = mproc__make_text(reader->zone, type, mproc__text(items[0]), size, MPROC__HELD);
         return mproc__reader_push(reader, made);
@@ -118,7 +121,7 @@ static mproc_err make_bytes(struct mproc__reader *reader, mproc_type type, const
         return mproc__reader_fail(reader, "bytes are encoded in something else than latin1");
     if (!narrow(text, mproc__text_size(items[0]), NULL, &size))
         return mproc__reader_fail(reader, "a str that is to be bytes is not latin1");
-    if (!afford(reader, size, 16))
+    if (!afford(reader, size, BYTE_PRICE))
         return mproc__reader_fail(reader, "too many bytes are copied");
     made = mproc__make_text(reader->zone, type, NULL, size, MPROC__HELD);
     if (made)

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { SHORT_TEXT = 40, LIKELY_SIZE = 5 };
+enum { SHORT_TEXT = 40, LOW_ESTIMATE = 2 };
 
 static mproc_err write_object(struct mproc__writer *writer, const mproc_object *object);
 
@@ -156,8 +156,10 @@ static mproc_err write_items(struct mproc__writer *writer, mproc_object *const *
 static mproc_err write_batches(struct mproc__writer *writer, struct mproc__parts parts, size_t batch, size_t least,
                                unsigned char one, unsigned char many)
 {
-    /* of what is long a first estimate, so that the buffer need not be moved often */
-    mproc_err err = parts.count >= MPROC__BATCH ? mproc__writer_reserve(writer, parts.count * LIKELY_SIZE) : MPROC_OK;
+    /* Of what is long a first estimate, so that the buffer need not be moved often: a low one, for it shall not
+     * become twice as large as the pickle. */
+    bool is_long = parts.count >= MPROC__BATCH;
+    mproc_err err = is_long ? mproc__writer_reserve(writer, parts.count * LOW_ESTIMATE) : MPROC_OK;
     for (size_t i = 0; i < parts.count && err == MPROC_OK; i += batch) {
         size_t count = parts.count - i < batch ? parts.count - i : batch;
         bool alone = count == least && one;

@@ -13,10 +13,9 @@ mproc_err mproc__writer_grow(struct mproc__writer *writer, size_t size)
     buffer->size = writer->next ? (size_t) ((char *) writer->next - buffer->data) : 0;
     if (writer->max_size && buffer->size > writer->max_size)
         return mproc__writer_fail_size(writer);
-    size_t room = size < buffer->capacity ? buffer->capacity : size; /* it doubles at least */
-    if (room > SIZE_MAX / 4 || !mproc__buffer_extend(buffer, room))
+    if (!mproc__buffer_extend(buffer, size))
         return mproc__fail_memory("a pickle");
-    writer->next = (unsigned char *) buffer->data + (buffer->size - room);
+    writer->next = (unsigned char *) buffer->data + (buffer->size - size);
     writer->end = (unsigned char *) buffer->data + buffer->capacity;
     return MPROC_OK;
 }

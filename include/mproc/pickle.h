@@ -28,7 +28,8 @@ typedef struct mproc_pickle_options {
 /* Python: pickle.dumps(object, protocol). What the buffer held is replaced. An object that occurs
  * twice is written once and referred to, so sharing and cycles through lists, dicts and sets survive.
  * MPROC_EINVAL: nested too deep, a cycle through a tuple or frozenset only; MPROC_EMSGSIZE: longer than
- * max_size. After an error the buffer is empty. */
+ * max_size. After an error the buffer is empty. A buffer that was empty before is at most twice as large
+ * as the pickle, and 1 KiB. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pickle_dumps(const mproc_object *object, mproc_buffer *pickle,
                                                       const mproc_pickle_options *options);
 
@@ -36,7 +37,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pickle_dumps(const mproc_object *object
  * yours. Sets and bytes of protocols 2 and 3, bytearrays, and exceptions by name become what they are;
  * any other class or function is MPROC_EPROTO, and the sentence names it, unless options say
  * keep_unknown. MPROC_EPROTO: truncated or corrupted, nested too deep; MPROC_EMSGSIZE: longer than
- * max_size. Takes at most 64 bytes of memory a byte of pickle, and one page. */
+ * max_size. While it reads it takes at most 80 bytes of memory a byte of pickle, and one page. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pickle_loads(mproc_object **object, const void *data, size_t size,
                                                       const mproc_pickle_options *options);
 
