@@ -4,7 +4,9 @@
 
 #include "error.h"
 
+#include <float.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -140,7 +142,10 @@ static mproc_err check(const struct mproc__hole *hole)
             err = mproc__fail(MPROC_ETYPE, "%llu does not fit into %zu bytes", (unsigned long long) natural, hole->size);
         return err;
     case MPROC__HOLE_FLOAT:
-        return mproc_float_get(hole->found, &real);
+        err = mproc_float_get(hole->found, &real);
+        if (err == MPROC_OK && hole->size == sizeof(float) && isfinite(real) && fabs(real) > (double) FLT_MAX)
+            err = mproc__fail(MPROC_ETYPE, "%g does not fit into a float; %%lf takes a double", real);
+        return err;
     case MPROC__HOLE_TEXT:
         return check_text(hole);
     default:
@@ -189,7 +194,7 @@ static void store(const struct mproc__hole *hole, void *to)
     }
 }
 
-mproc_err mproc_unpack(const mproc_object *object, const char *format, ...)
+mproc_err mproc_vunpack(const mproc_object *object, const char *format, va_list variables)
 {
     if (!object || !format)
         return mproc__fail(MPROC_EINVAL, "mproc_unpack: object or format is NULL; None is mproc_none()");
@@ -202,13 +207,17 @@ mproc_err mproc_unpack(const mproc_object *object, const char *format, ...)
     err = match(&matcher, pattern, object);
     for (struct mproc__hole *hole = holes; hole && err == MPROC_OK; hole = hole->next)
         err = check(hole);
-    if (err == MPROC_OK) {
-        va_list variables;
-        va_start(variables, format);
-        for (struct mproc__hole *hole = holes; hole; hole = hole->next)
-            store(hole, va_arg(variables, void *));
-        va_end(variables);
-    }
+    for (struct mproc__hole *hole = holes; hole && err == MPROC_OK; hole = hole->next)
+        store(hole, va_arg(variables, void *));
     mproc_object_release(pattern);
+    return err;
+}
+
+mproc_err mproc_unpack(const mproc_object *object, const char *format, ...)
+{
+    va_list variables;
+    va_start(variables, format);
+    mproc_err err = mproc_vunpack(object, format, variables);
+    va_end(variables);
     return err;
 }

@@ -24,6 +24,8 @@
 
 #include "base.h"
 
+#include <stdarg.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -255,16 +257,24 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_object_repr(const mproc_object *object,
  *
  *     mproc_pack(&object, "[%d, None, %s, {'a': %f}]", 42, "hello", 1.5)
  *
- * Literals: None True False, numbers, 'text' and "text", b'bytes' (escapes \\ \' \" \n \t \r \0 and \xHH),
- * [list], (tuple,), {'a': dict}, {'a', 'set'}, and set(). As in Python a tuple of one needs its comma.
+ * Literals: None True False, numbers with nan, inf and -inf, 'text' and "text", b'bytes' (escapes \\ \' \"
+ * \n \t \r \0 and \xHH), bytearray(b'bytes'), [list], (tuple,), {'a': dict}, {'a', 'set'}, set(),
+ * frozenset({'a'}) and frozenset(): what mproc_object_repr() prints of them. As in Python a tuple of one
+ * needs its comma. A percent sign in a text is written %%, since for the compiler the text is part of the
+ * format.
  * Holes: %d %i %u %x with hh h l ll j z t    an int, of that C type
  *        %f %g %e                            a float
  *        %s, %.*s                            a str: a C string, or a size (int) and a pointer
- *        b%.*s, b%s                          bytes
+ *        b%.*s, b%s                          bytes; in bytearray() a bytearray
  *        %p                                  a mproc_object *, which gets one more reference
- * A wrong format is MPROC_EINVAL and the sentence says where. */
+ * *object is yours. A wrong format, or a value that fits into none (NULL, text that is not UTF-8), is
+ * MPROC_EINVAL and the sentence says where; MPROC_ETYPE is an unhashable %p as a key; MPROC_ENOMEM. After an
+ * error *object is untouched. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pack(mproc_object **object, const char *format, ...)
     MPROC_PACK_FORMAT(2, 3);
+/* The same with the values in a va_list, which is as it was afterwards. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_vpack(mproc_object **object, const char *format, va_list values)
+    MPROC_PACK_FORMAT(2, 0);
 
 /* ---- unpacking ----
  * The same the other way, with scanf's holes, checked too:
@@ -272,10 +282,11 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pack(mproc_object **object, const char 
  *     mproc_unpack(object, "[%d, None, %ms, {'a': %lf}]", &number, &text, &real)
  *
  * What is no hole must be equal to the object's part there. A dict in the format names the keys that
- * must be there; other keys are allowed. "..." as the last item of a list or tuple lets more items
- * follow.
+ * must be there, each once; other keys are allowed. "..." as the last item of a list or tuple lets more
+ * items follow. Keys and sets are without holes and "...".
  * Holes: %d %i %u %x with hh h l ll j z t    an int of that C type; MPROC_ETYPE if it does not fit
- *        %f, %lf                             a float or int, into a float or double
+ *        %f, %lf                             a float or int, into a float or double; MPROC_ETYPE if it is
+ *                                            too large for it
  *        %ms, b%ms                           const char **: borrowed text (no NUL inside) or bytes
  *        %31s, b%31s                         char[32]: copied; MPROC_EMSGSIZE if it does not fit
  *        %p                                  mproc_object **: borrowed
@@ -284,6 +295,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pack(mproc_object **object, const char 
  * (void **) for %p and do not know %ms. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_unpack(const mproc_object *object, const char *format, ...)
     MPROC_UNPACK_FORMAT(2, 3);
+/* The same with the variables' addresses in a va_list, which cannot be used afterwards, as vscanf()'s. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_vunpack(const mproc_object *object, const char *format, va_list variables)
+    MPROC_UNPACK_FORMAT(2, 0);
 
 #ifdef __cplusplus
 }
