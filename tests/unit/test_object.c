@@ -3,6 +3,7 @@
 #include "object.h"
 
 #include "mproc.h"
+#include "platform.h"
 #include "suite.h"
 
 #include <float.h>
@@ -967,6 +968,56 @@ static void threads_may_read_and_hold_one_object(void)
     CU_ASSERT_EQUAL(work.failures, 0);
 }
 
+enum { RACED = 8, RACES = 3000 };
+struct race {
+    mproc_object *objects[RACED];
+    _Atomic int arrived; /* twice a round by each of the two threads */
+    int lost;
+};
+
+static void meet(struct race *race, int others)
+{
+    atomic_fetch_add(&race->arrived, 1);
+    while (atomic_load(&race->arrived) < others)
+        mproc_plat_yield();
+}
+
+/* Both threads put the same new objects into lists of their own at the same time. */
+static void hold_objects(struct race *race, bool makes_them)
+{
+    for (int round = 0; round < RACES; round++) {
+        mproc_object *mine = NULL;
+        bool ok = mproc_list_create(&mine) == MPROC_OK;
+        for (int i = 0; makes_them && i < RACED; i++)
+            ok = ok && mproc_list_create(&race->objects[i]) == MPROC_OK;
+        meet(race, 4 * round + 2);
+        for (int i = 0; i < RACED; i++)
+            ok = ok && mproc_list_append(mine, race->objects[i]) == MPROC_OK;
+        if (!ok)
+            abort(); /* no assertions outside the first thread */
+        meet(race, 4 * round + 4);
+        for (int i = 0; makes_them && i < RACED; i++) {
+            race->lost += !mproc__has(race->objects[i], MPROC__SHARED);
+            mproc_object_release(race->objects[i]);
+        }
+        mproc_object_release(mine);
+    }
+}
+
+static void hold_objects_in_a_thread(void *race)
+{
+    hold_objects(race, false);
+}
+
+static void an_object_that_two_threads_hold_is_shared(void)
+{
+    struct race race = { .lost = 0 };
+    struct test_thread *thread = thread_start(hold_objects_in_a_thread, &race);
+    hold_objects(&race, true);
+    thread_join(thread);
+    CU_ASSERT_EQUAL(race.lost, 0);
+}
+
 MPROC_SUITE(object, MPROC_TEST(constants_cost_nothing_and_are_themselves), MPROC_TEST(ints_of_every_size_come_back),
             MPROC_TEST(unsigned_ints_come_back_and_what_does_not_fit_is_refused),
             MPROC_TEST(large_ints_keep_every_digit), MPROC_TEST(text_that_is_no_int_is_refused),
@@ -987,4 +1038,5 @@ MPROC_SUITE(object, MPROC_TEST(constants_cost_nothing_and_are_themselves), MPROC
             MPROC_TEST(exceptions_made_of_equal_parts_of_other_types_are_found),
             MPROC_TEST(dicts_and_sets_of_exceptions_are_compared_entry_by_entry),
             MPROC_TEST(any_number_of_instances_may_be_keys), MPROC_TEST(instances_are_recipes), MPROC_TEST(null_is_refused),
-            MPROC_TEST(threads_may_read_and_hold_one_object))
+            MPROC_TEST(threads_may_read_and_hold_one_object),
+            MPROC_TEST(an_object_that_two_threads_hold_is_shared))
