@@ -189,7 +189,7 @@ mproc_object *mproc__make_instance(struct mproc__zone *zone, mproc_recipe recipe
     mproc_type type = MPROC_TYPE_INSTANCE;
     if (recipe == MPROC_RECIPE_CALL && callable->type == MPROC_TYPE_GLOBAL) {
         const struct mproc__known *known = ((struct mproc__global *) callable)->known;
-        if (known && known->kind == MPROC__KNOWN_EXCEPTION)
+        if (mproc__is_exception_class(known))
             type = MPROC_TYPE_EXCEPTION;
     }
     struct mproc__instance *instance = (struct mproc__instance *)

@@ -325,6 +325,7 @@ bool mproc__table_reserve(struct mproc__table *table, size_t extra);
 
 enum mproc__known_kind {
     MPROC__KNOWN_EXCEPTION,
+    MPROC__KNOWN_OS_ERROR, /* an exception too, whose third argument may be the name of a file */
     MPROC__KNOWN_SET,
     MPROC__KNOWN_FROZENSET,
     MPROC__KNOWN_BYTEARRAY,
@@ -336,6 +337,11 @@ struct mproc__known {
     const char *module;
     const char *name;
 };
+static inline bool mproc__is_exception_class(const struct mproc__known *known)
+{
+    return known && (known->kind == MPROC__KNOWN_EXCEPTION || known->kind == MPROC__KNOWN_OS_ERROR);
+}
+
 /* NULL: none of ours. Knows other names that Python has for them. */
 const struct mproc__known *mproc__known(struct mproc__word module, struct mproc__word name);
 /* Python 2's names to today's, and back; others stay. */
@@ -352,6 +358,8 @@ bool mproc__buffer_append(mproc_buffer *buffer, const void *data, size_t size);
 
 /* mproc_object_repr() of at most `limit` bytes. */
 mproc_err mproc__repr(const mproc_object *object, mproc_buffer *text, size_t limit);
+/* A str for a sentence: what cannot be printed is escaped, what is too long for `out` is cut. Returns `out`. */
+const char *mproc__printable(const mproc_object *str, char *out, size_t room);
 
 /* ---- failing ---- */
 

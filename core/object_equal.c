@@ -488,8 +488,8 @@ mproc_err mproc_object_equal(const mproc_object *a, const mproc_object *b, bool 
     if (!a || !b || !equal)
         return mproc__fail(MPROC_EINVAL, "mproc_object_equal: an argument is NULL; None is mproc_none()");
     struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX, false);
-    bool same = false;
-    mproc_err err = mproc__equal(a, b, &effort, &same);
+    bool same = false, not_a_number = mproc__type(a) == MPROC_TYPE_FLOAT && isnan(mproc__float_value(a));
+    mproc_err err = not_a_number ? MPROC_OK : mproc__equal(a, b, &effort, &same);
     mproc__effort_end(&effort);
     if (err == MPROC_OK)
         *equal = same;

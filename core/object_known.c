@@ -13,6 +13,7 @@ static const struct mproc__known makers[] = {
 };
 
 #define BUILTIN(name) { MPROC__KNOWN_EXCEPTION, "builtins", #name }
+#define OS_ERROR(name) { MPROC__KNOWN_OS_ERROR, "builtins", #name }
 static const struct mproc__known exceptions[] = {
     BUILTIN(BaseException),
     BUILTIN(Exception),
@@ -20,21 +21,21 @@ static const struct mproc__known exceptions[] = {
     BUILTIN(AssertionError),
     BUILTIN(AttributeError),
     BUILTIN(BaseExceptionGroup),
-    BUILTIN(BlockingIOError),
-    BUILTIN(BrokenPipeError),
+    OS_ERROR(BlockingIOError),
+    OS_ERROR(BrokenPipeError),
     BUILTIN(BufferError),
     BUILTIN(BytesWarning),
-    BUILTIN(ChildProcessError),
-    BUILTIN(ConnectionAbortedError),
-    BUILTIN(ConnectionError),
-    BUILTIN(ConnectionRefusedError),
-    BUILTIN(ConnectionResetError),
+    OS_ERROR(ChildProcessError),
+    OS_ERROR(ConnectionAbortedError),
+    OS_ERROR(ConnectionError),
+    OS_ERROR(ConnectionRefusedError),
+    OS_ERROR(ConnectionResetError),
     BUILTIN(DeprecationWarning),
     BUILTIN(EOFError),
     BUILTIN(EncodingWarning),
     BUILTIN(ExceptionGroup),
-    BUILTIN(FileExistsError),
-    BUILTIN(FileNotFoundError),
+    OS_ERROR(FileExistsError),
+    OS_ERROR(FileNotFoundError),
     BUILTIN(FloatingPointError),
     BUILTIN(FutureWarning),
     BUILTIN(GeneratorExit),
@@ -42,21 +43,21 @@ static const struct mproc__known exceptions[] = {
     BUILTIN(ImportWarning),
     BUILTIN(IndentationError),
     BUILTIN(IndexError),
-    BUILTIN(InterruptedError),
-    BUILTIN(IsADirectoryError),
+    OS_ERROR(InterruptedError),
+    OS_ERROR(IsADirectoryError),
     BUILTIN(KeyError),
     BUILTIN(KeyboardInterrupt),
     BUILTIN(LookupError),
     BUILTIN(MemoryError),
     BUILTIN(ModuleNotFoundError),
     BUILTIN(NameError),
-    BUILTIN(NotADirectoryError),
+    OS_ERROR(NotADirectoryError),
     BUILTIN(NotImplementedError),
-    BUILTIN(OSError),
+    OS_ERROR(OSError),
     BUILTIN(OverflowError),
     BUILTIN(PendingDeprecationWarning),
-    BUILTIN(PermissionError),
-    BUILTIN(ProcessLookupError),
+    OS_ERROR(PermissionError),
+    OS_ERROR(ProcessLookupError),
     BUILTIN(PythonFinalizationError),
     BUILTIN(RecursionError),
     BUILTIN(ReferenceError),
@@ -70,7 +71,7 @@ static const struct mproc__known exceptions[] = {
     BUILTIN(SystemError),
     BUILTIN(SystemExit),
     BUILTIN(TabError),
-    BUILTIN(TimeoutError),
+    OS_ERROR(TimeoutError),
     BUILTIN(TypeError),
     BUILTIN(UnboundLocalError),
     BUILTIN(UnicodeDecodeError),
@@ -142,7 +143,7 @@ static mproc_err create_global(mproc_object **object, const char *module, const 
         return mproc__fail(MPROC_EINVAL, "The names of a class must be UTF-8, and not empty");
     const struct mproc__known *known = mproc__known((struct mproc__word){ module, module_size },
                                                     (struct mproc__word){ name, name_size });
-    if (exception && (!known || known->kind != MPROC__KNOWN_EXCEPTION))
+    if (exception && !mproc__is_exception_class(known))
         return mproc__fail(MPROC_EINVAL, "%.100s.%.100s is no exception that mproc knows", module, name);
     struct mproc__zone *zone = mproc__zone_create(sizeof(struct mproc__global) + module_size + name_size +
                                                   2 * sizeof(struct mproc__text) + 64);
@@ -195,7 +196,7 @@ static mproc_err check_parts(const mproc_instance_parts *parts)
         return mproc__fail(MPROC_EINVAL, "An instance's items and pairs must be lists, pairs of even length");
     if (parts->state_setter && (!parts->state || (!has_type(parts->state_setter, MPROC_TYPE_GLOBAL) &&
                                                   !has_type(parts->state_setter, MPROC_TYPE_INSTANCE))))
-        return mproc__fail(MPROC_EINVAL, "An instance's state_setter must be a global or an instance, and needs a state");
+        return mproc__fail(MPROC_EINVAL, "An instance's state_setter must be a global or an instance, with a state");
     return MPROC_OK;
 }
 

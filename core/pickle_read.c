@@ -126,8 +126,11 @@ static inline mproc_err memo_put(struct mproc__reader *reader, uint64_t place)
     if (!mproc__reader_has(reader, 1))
         return mproc__reader_underflow(reader);
     /* Python counts places one by one, so a place beyond the pickle's length is a lie. */
-    if (place >= (uint64_t) (reader->end - reader->start) || (reader->max_memo && place >= reader->max_memo))
+    if (place >= (uint64_t) (reader->end - reader->start))
         return mproc__reader_fail(reader, "a place in the memo is too large");
+    if (reader->max_memo && place >= reader->max_memo)
+        return mproc__fail(MPROC_EMSGSIZE, "The pickle puts more than max_memo, %zu, objects into its memo",
+                           reader->max_memo);
     mproc_err err = place >= reader->memo_size ? grow_memo(reader, place) : MPROC_OK;
     if (err != MPROC_OK)
         return err;

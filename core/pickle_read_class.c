@@ -2,6 +2,11 @@
 /* Reading pickles: names of classes, and what is made with them. Nothing is imported or called. */
 #include "pickle_reader.h"
 
+static bool has_nul(const mproc_object *text)
+{
+    return memchr(mproc__text(text), 0, mproc__text_size(text)) != NULL;
+}
+
 static mproc_err push_class(struct mproc__reader *reader, mproc_object *module, mproc_object *name)
 {
     if (reader->protocol < 3) {
@@ -12,10 +17,14 @@ static mproc_err push_class(struct mproc__reader *reader, mproc_object *module, 
         if (!module || !name)
             return mproc__reader_fail_memory();
     }
+    if (has_nul(module) || has_nul(name)) /* Python finds none, and as C strings they would be others */
+        return mproc__reader_fail(reader, "the name of a class has a NUL in it");
     mproc_object *object = mproc__make_global(reader->zone, module, name, MPROC__HELD);
+    char printable[2][150];
     if (object && !((struct mproc__global *) object)->known && !reader->keep_unknown)
-        return mproc__fail(MPROC_EPROTO, "The pickle names %.150s.%.150s, which is neither data nor a known "
-                           "exception; keep_unknown would keep it", mproc__text(module), mproc__text(name));
+        return mproc__fail(MPROC_EPROTO, "The pickle names %s.%s, which is neither data nor a known exception; "
+                           "keep_unknown would keep it", mproc__printable(module, printable[0], sizeof printable[0]),
+                           mproc__printable(name, printable[1], sizeof printable[1]));
     return mproc__reader_push(reader, object);
 }
 
@@ -155,7 +164,7 @@ mproc_err mproc__read_reduce(struct mproc__reader *reader)
     mproc_object *callable = reader->top[0], *args = reader->top[1];
     const struct mproc__known *known =
         mproc__is_a(callable, MPROC_TYPE_GLOBAL) ? ((struct mproc__global *) callable)->known : NULL;
-    if (!known || known->kind == MPROC__KNOWN_EXCEPTION || !mproc__is_a(args, MPROC_TYPE_TUPLE))
+    if (!known || mproc__is_exception_class(known) || !mproc__is_a(args, MPROC_TYPE_TUPLE))
         return push_instance(reader, MPROC_RECIPE_CALL, callable, args, NULL);
     switch (known->kind) {
     case MPROC__KNOWN_SET:

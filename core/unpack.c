@@ -29,11 +29,11 @@ static mproc_err match_at(struct matcher *m, const mproc_object *pattern, const 
                           const mproc_object *key)
 {
     size_t before = m->used;
-    char step[64];
+    char step[64], printable[41];
     if (!key)
         snprintf(step, sizeof step, "[%zu]", index);
     else if (mproc__type(key) == MPROC_TYPE_STR)
-        snprintf(step, sizeof step, "['%.40s']", mproc__text(key));
+        snprintf(step, sizeof step, "['%s']", mproc__printable(key, printable, sizeof printable));
     else
         snprintf(step, sizeof step, "[a %s]", mproc_type_name(mproc__type(key)));
     m->used += (size_t) snprintf(m->path + m->used, sizeof m->path - m->used, "%s", step);
@@ -66,12 +66,15 @@ static mproc_err match_items(struct matcher *m, const mproc_object *pattern, con
 static mproc_err match_dict(struct matcher *m, const mproc_object *pattern, const mproc_object *object)
 {
     size_t position = 0;
+    char printable[101] = "of the format";
     mproc_object *key, *wanted, *there;
     while (mproc_object_next(pattern, &position, &key, &wanted)) {
         mproc_err err = mproc_dict_get(object, key, &there);
+        if (err == MPROC_ENOTFOUND && mproc__type(key) == MPROC_TYPE_STR)
+            (void) mproc__printable(key, printable, sizeof printable);
         if (err == MPROC_ENOTFOUND)
-            return mproc__fail(MPROC_ETYPE, "The dict%s%.150s has no key '%.100s'", m->used ? " at " : "", m->path,
-                               mproc__type(key) == MPROC_TYPE_STR ? mproc__text(key) : "of the format");
+            return mproc__fail(MPROC_ETYPE, "The dict%s%.150s has no key '%s'", m->used ? " at " : "", m->path,
+                               printable);
         if (err == MPROC_OK)
             err = match_at(m, wanted, there, 0, key);
         if (err != MPROC_OK)

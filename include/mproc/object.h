@@ -159,7 +159,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_object_len(const mproc_object *object, 
 MPROC_API MPROC_MUST_USE mproc_err mproc_object_item(const mproc_object *object, int64_t index,
                                                      mproc_object **item);
 
-/* An exception's class and its args (a tuple); borrowed; any out parameter may be NULL. */
+/* An exception's class and the arguments that it is made with, a tuple; borrowed; any out parameter may be
+ * NULL. Python's args may be fewer: those of an OSError(2, 'No such file', 'name') are the first two. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_exception_get(const mproc_object *object, const char **module,
                                                        const char **name, mproc_object **args);
 
@@ -242,14 +243,16 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_instance_get(const mproc_object *object
 
 /* ---- comparing, printing ---- */
 
-/* a == b. Exceptions, globals and instances are equal if their parts are (Python compares exceptions
- * by identity). MPROC_EINVAL if they are nested deeper than 1000. */
+/* a == b, so a NaN is not equal to itself, but a list of it is. Exceptions, globals and instances are equal
+ * if their parts are (Python compares exceptions by identity). MPROC_EINVAL if they are nested deeper than
+ * 1000; MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_object_equal(const mproc_object *a, const mproc_object *b, bool *equal);
 
 /* repr(object) into the buffer, with a NUL behind it that does not count. A container inside itself is
- * [...]; sets print in insertion order; ints of more than 4300 digits print in hexadecimal. An
- * instance prints as <module.name(args)>. MPROC_EINVAL if nested deeper than 1000, MPROC_EMSGSIZE if
- * longer than 256 MiB. */
+ * [...]; sets print in insertion order; ints of more than 4300 digits print in hexadecimal; an exception
+ * prints as Name(args), also where its class has a repr() of its own. A global prints as <module.name>, an
+ * instance as <module.name(args)>, what is not printable in these names escaped. MPROC_EINVAL if nested
+ * deeper than 1000, MPROC_EMSGSIZE if longer than 256 MiB; MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_object_repr(const mproc_object *object, mproc_buffer *text);
 
 /* ---- packing ----

@@ -172,21 +172,45 @@ static void text_that_is_no_int_is_refused(void)
 {
     static const char *const wrong[] = { "", "-", "0x", "12a", " 1", "1 ", "0xg", "--1" };
     mproc_object *object = NULL;
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char quoted[20];
+        snprintf(quoted, sizeof quoted, "'%s' is no int", wrong[i]);
         CHECK_FAILS(mproc_int_create_text(&object, wrong[i], 0), MPROC_EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), quoted));
+    }
     CHECK_FAILS(mproc_int_create_text(&object, "1", 7), MPROC_EINVAL);
+}
+
+/* As Python's, ints have 4300 decimal digits at most; with more they print in hexadecimal. */
+static void ints_have_4300_decimal_digits_at_most(void)
+{
+    mproc_object *object = NULL, *again = NULL;
+    mproc_buffer text = MPROC_BUFFER_INIT;
     char digits[4400];
-    memset(digits, '9', sizeof digits - 1);
-    digits[sizeof digits - 1] = '\0';
+    unsigned char bytes[1800];
+    size_t bytes_size = 0;
+    memset(digits, '9', sizeof digits);
+    digits[4301] = '\0';
     CHECK_FAILS(mproc_int_create_text(&object, digits, 10), MPROC_EINVAL);
-    digits[4300] = '\0';
-    CHECK_OK(mproc_int_create_text(&object, digits, 10));
-    digits[4290] = '\0';
-    mproc_object_release(object);
-    CHECK_OK(mproc_int_create_text(&object, digits, 10));
-    prints(object, digits);
-    mproc_object_release(object);
-    /* Longer ones print in hexadecimal: decimal takes time by the square. */
+    for (int size = 4290; size <= 4300; size++)
+        for (int sign = 0; sign < 2; sign++) {
+            digits[0] = sign ? '-' : '9';
+            digits[size + sign] = '\0';
+            CHECK_OK(mproc_int_create_text(&object, digits, 10));
+            prints(object, digits);
+            CHECK_OK(mproc_int_get_bytes(object, bytes, sizeof bytes, &bytes_size));
+            mproc_object_release(object);
+            digits[size + sign] = '9';
+        }
+    /* now they are those of -(10 ** 4300 - 1); one less prints as -0x... */
+    for (size_t i = 0; i < bytes_size && bytes[i]-- == 0; i++)
+        ;
+    CHECK_OK(mproc_int_create_bytes(&object, bytes, bytes_size));
+    CHECK_OK(mproc_object_repr(object, &text));
+    CU_ASSERT_EQUAL(strncmp(text.data, "-0x", 3), 0);
+    CHECK_OK(mproc_int_create_text(&again, text.data, 0));
+    CU_ASSERT(same(object, again));
+    mproc_buffer_free(&text);
     char hexadecimal[8004] = "0x1";
     memset(hexadecimal + 3, 'a', 8000);
     hexadecimal[8003] = '\0';
@@ -533,7 +557,11 @@ static void equality_is_pythons(void)
     CHECK_OK(mproc_frozenset_create(&frozen, items, 2));
     CU_ASSERT(same(set, frozen));
     CU_ASSERT_FALSE(same(real(NAN), real(NAN)));
-    CU_ASSERT(equal(nan, nan)); /* Python: as items of lists */
+    CU_ASSERT_FALSE(equal(nan, nan));
+    mproc_object *lists[] = { list(), list() };
+    CHECK_OK(mproc_list_append(lists[0], nan));
+    CHECK_OK(mproc_list_append(lists[1], nan));
+    CU_ASSERT(same(lists[0], lists[1])); /* as an item the very same one is equal */
     mproc_object_release(nan);
 }
 
@@ -664,7 +692,10 @@ static void printing_is_pythons(void)
         { "'it\\'s'", "\"it's\"" }, { "'\"'", "'\"'" }, { "'\\'\"'", "'\\'\"'" }, { "'\\n\\t\\r\\\\'", "'\\n\\t\\r\\\\'" },
         { "'\\x00\\x7f'", "'\\x00\\x7f'" }, { "'\\xe9'", "'\xc3\xa9'" }, { "b'\\xe9a\\n'", "b'\\xe9a\\n'" },
         { "'\xed\xa0\x80'", "'\\ud800'" }, { "'\xf0\x9f\x98\x80'", "'\xf0\x9f\x98\x80'" },
-        { "'\xf4\x8f\xbf\xbf'", "'\\U0010ffff'" },
+        { "'\xf4\x8f\xbf\xbf'", "'\\U0010ffff'" }, { "'\xd8\x9c'", "'\\u061c'" }, { "'\xf0\x9d\x85\xb3'", "'\\U0001d173'" },
+        { "'\xf0\x9f\xbf\xbe'", "'\\U0001fffe'" }, { "'\xf3\xa0\x84\x80'", "'\xf3\xa0\x84\x80'" },
+        { "bytearray(b'it\\'s')", "bytearray(b\"it\\'s\")" }, { "bytearray(b'\"')", "bytearray(b'\"')" },
+        { "b'it\\'s'", "b\"it's\"" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mproc_object *object = packed(cases[i].literal);
@@ -873,6 +904,43 @@ static void any_number_of_instances_may_be_keys(void)
     mproc_object_release(args);
 }
 
+/* An OSError's third argument is the name of a file, which Python keeps elsewhere. */
+static void exceptions_print_as_pythons(void)
+{
+    static const struct {
+        const char *name, *args, *text;
+    } cases[] = {
+        { "FileNotFoundError", "(2, 'm', 'f')", "FileNotFoundError(2, 'm')" },
+        { "OSError", "(2, 'm', 'f', None, 'g')", "OSError(2, 'm')" },
+        { "OSError", "(2, 'm', None)", "OSError(2, 'm', None)" },
+        { "OSError", "(1, 2, 3, 4, 5, 6)", "OSError(1, 2, 3, 4, 5, 6)" },
+        { "BlockingIOError", "(11, 'm', 5)", "BlockingIOError(11, 'm', 5)" },
+        { "BlockingIOError", "(11, 'm', 'f')", "BlockingIOError(11, 'm')" },
+        { "ValueError", "(2, 'm', 'f')", "ValueError(2, 'm', 'f')" },
+        { "ValueError", "('m',)", "ValueError('m')" }, { "ValueError", "()", "ValueError()" },
+    };
+    mproc_object *error = NULL, *args = NULL, *got = NULL;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        args = packed(cases[i].args);
+        CHECK_OK(mproc_exception_create(&error, "builtins", cases[i].name, args));
+        prints(error, cases[i].text);
+        CHECK_OK(mproc_exception_get(error, NULL, NULL, &got));
+        CU_ASSERT_PTR_EQUAL(got, args);
+        mproc_object_release(args);
+        mproc_object_release(error);
+    }
+    mproc_object *inner = list(); /* in itself: the list is not printed twice */
+    CHECK_OK(mproc_tuple_create(&args, &inner, 1));
+    CHECK_OK(mproc_exception_create(&error, "builtins", "ValueError", args));
+    CHECK_OK(mproc_list_append(inner, error));
+    prints(error, "ValueError([ValueError([...])])");
+    prints(inner, "[ValueError([...])]");
+    CHECK_OK(mproc_list_clear(inner));
+    mproc_object_release(inner);
+    mproc_object_release(args);
+    mproc_object_release(error);
+}
+
 static void instances_are_recipes(void)
 {
     mproc_object *class = NULL, *args = packed("('2',)"), *instance = NULL, *set = NULL;
@@ -1021,6 +1089,7 @@ static void an_object_that_two_threads_hold_is_shared(void)
 MPROC_SUITE(object, MPROC_TEST(constants_cost_nothing_and_are_themselves), MPROC_TEST(ints_of_every_size_come_back),
             MPROC_TEST(unsigned_ints_come_back_and_what_does_not_fit_is_refused),
             MPROC_TEST(large_ints_keep_every_digit), MPROC_TEST(text_that_is_no_int_is_refused),
+            MPROC_TEST(ints_have_4300_decimal_digits_at_most),
             MPROC_TEST(floats_keep_every_bit), MPROC_TEST(ints_become_floats_as_in_python),
             MPROC_TEST(a_str_is_utf8_and_may_hold_surrogates_and_nuls),
             MPROC_TEST(bytes_and_bytearrays_hold_anything), MPROC_TEST(truth_is_pythons),
@@ -1037,6 +1106,6 @@ MPROC_SUITE(object, MPROC_TEST(constants_cost_nothing_and_are_themselves), MPROC
             MPROC_TEST(what_an_exception_is_made_with_may_change_while_it_is_a_key),
             MPROC_TEST(exceptions_made_of_equal_parts_of_other_types_are_found),
             MPROC_TEST(dicts_and_sets_of_exceptions_are_compared_entry_by_entry),
-            MPROC_TEST(any_number_of_instances_may_be_keys), MPROC_TEST(instances_are_recipes), MPROC_TEST(null_is_refused),
+            MPROC_TEST(any_number_of_instances_may_be_keys), MPROC_TEST(exceptions_print_as_pythons), MPROC_TEST(instances_are_recipes), MPROC_TEST(null_is_refused),
             MPROC_TEST(threads_may_read_and_hold_one_object),
             MPROC_TEST(an_object_that_two_threads_hold_is_shared))

@@ -601,7 +601,14 @@ static void classes_and_functions_are_refused_by_name(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "datetime.date"));
     CHECK_FAILS(loads_hex(&object, "8002 63 6f730a 73797374656d0a 58020000006c73 85 52 2e", NULL), MPROC_EPROTO);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "os.system"));
+    CHECK_FAILS(loads_hex(&object, "8004 8c016d 8c05611b5b324a 93 2e", NULL), MPROC_EPROTO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "m.a\\x1b[2J,")); /* no escape reaches a terminal */
+    mproc_pickle_options keep = { .keep_unknown = true };
+    CHECK_FAILS(loads_hex(&object, "8004 8c086275696c74696e73 8c0673657400 0a21 93 2e", &keep), MPROC_EPROTO);
     CU_ASSERT_PTR_NULL(object);
+    CHECK_OK(loads_hex(&object, "8004 8c016d 8c05611b5b324a 93 2e", &keep));
+    prints(object, "<m.a\\x1b[2J>");
+    mproc_object_release(object);
 }
 
 static void unknown_classes_can_be_kept(void)
@@ -695,6 +702,8 @@ static void broken_pickles_are_refused(void)
         "8c075f636f64656373 8c06656e636f6465 93 8c03e282ac 8c066c6174696e31 86 52 2e", /* no Latin-1 */
         "8c075f636f64656373 8c06656e636f6465 93 8c0161 8c04757466 38 86 52 2e",
         "8c086275696c74696e73 8c084b65794572726f72 93 29 52 4e 62 4e 62 2e", /* two states */
+        "8004 8c0a6275696c74696e730078 8c03736574 93 2e",                  /* a NUL in the name of a class */
+        "8004 8c086275696c74696e73 8c0673657400 0a21 93 2e",
         "49 31 0a 2e", "53 27 61 27 0a 2e", "50 61 0a 2e", "51 2e", "69 61 0a 62 0a 2e", "6f 2e", "97 2e", "98 2e", "82 01 2e",
         "00 2e", "ff 2e",
     };
@@ -794,7 +803,8 @@ static void limits_are_kept(void)
     CHECK_OK(mproc_pack(&twice, "[%p, %p, [%p, %p]]", (void *) part, (void *) part, (void *) object, (void *) object));
     CHECK_FAILS(mproc_pickle_dumps(twice, &small, &options), MPROC_EMSGSIZE);
     CHECK_OK(mproc_pickle_dumps(twice, &small, NULL));
-    CHECK_FAILS(mproc_pickle_loads(&copy, small.data, small.size, &options), MPROC_EPROTO);
+    CHECK_FAILS(mproc_pickle_loads(&copy, small.data, small.size, &options), MPROC_EMSGSIZE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "max_memo"));
     mproc_object_release(twice);
     mproc_object_release(object);
     options = (mproc_pickle_options){ .protocol = 6 };
