@@ -189,10 +189,33 @@ static mproc_err read_frame(struct mproc__reader *reader)
     return size <= mproc__reader_left(reader) ? MPROC_OK : mproc__reader_truncated(reader);
 }
 
+/* Why an opcode that Python knows is none of ours; NULL for what nobody knows. */
+static const char *reason_against(unsigned char opcode)
+{
+    switch (opcode) {
+    case 'F': case 'I': case 'L': case 'S': case 'V': case 'g': case 'i': case 'o': case 'p':
+        return "it is of protocol 0 or 1; dump it with protocol 2 or higher";
+    case 'T': case 'U':
+        return "it is a str of Python 2, which says not whether it is text or bytes; dump unicode or bytearray";
+    case 'P': case 'Q':
+        return "it has a persistent id, which only its own program can follow";
+    case 0x82: case 0x83: case 0x84:
+        return "it has a number of copyreg's extensions instead of a class, which only its own program knows";
+    case 0x97: case 0x98:
+        return "a buffer of it was pickled out of band; dump it without buffer_callback";
+    default:
+        return NULL;
+    }
+}
+
 static mproc_err fail_opcode(const struct mproc__reader *reader, unsigned char opcode)
 {
-    return mproc__fail(MPROC_EPROTO, "The pickle has opcode 0x%02x at byte %zu, which protocols 2 to 5 do not need "
-                       "for data", opcode, (size_t) (reader->next - reader->start) - 1);
+    size_t place = (size_t) (reader->next - reader->start) - 1;
+    const char *reason = reason_against(opcode);
+    if (reason)
+        return mproc__fail(MPROC_EPROTO, "The pickle cannot be read from byte %zu on: %s", place, reason);
+    return mproc__fail(MPROC_EPROTO, "The pickle has 0x%02x at byte %zu, which is no opcode of any protocol to 5",
+                       opcode, place);
 }
 
 /* A line an opcode; a table of functions is a tenth slower for small pickles. */

@@ -5,12 +5,16 @@
 
 PEER is the program of pickle_peer.c, with an emulator before it if it needs one."""
 import argparse
+import binascii
 import builtins
 import collections
+import concurrent.futures.process
+import concurrent.futures.thread
 import datetime
 import decimal
 import fractions
 import ipaddress
+import json
 import multiprocessing.context
 import multiprocessing.managers
 import multiprocessing.pool
@@ -18,6 +22,7 @@ import pathlib
 import pickle
 import queue
 import random
+import socket
 import string
 import struct
 import subprocess
@@ -353,6 +358,13 @@ def exceptions():
     for kind in classes:
         if issubclass(kind, BaseException) and not kind.__name__.startswith('_'):
             yield kind(*special.get(kind.__name__, ('m',)))
+    futures = concurrent.futures
+    yield from (futures.CancelledError('m'), futures.TimeoutError('m'), futures.InvalidStateError('m'),
+                futures.BrokenExecutor('m'), futures.process.BrokenProcessPool('m'),
+                futures.thread.BrokenThreadPool('m'), subprocess.CalledProcessError(1, ['x'], b'out'),
+                subprocess.TimeoutExpired('x', 1.5), subprocess.SubprocessError(), socket.gaierror(-2, 'm'),
+                socket.herror(1, 'm'), socket.timeout('m'), struct.error('m'), json.JSONDecodeError('m', 'doc', 1),
+                binascii.Error('m'), pickle.PicklingError('m'), pickle.UnpicklingError('m'), pickle.PickleError('m'))
     yield from (OSError(2, 'm', 'file'), OSError(2, 'm', 'file', None, 'other'), OSError(2, 'm', None),
                 BlockingIOError(11, 'm', 5), ValueError(1, 2, 3), KeyError())
 
@@ -369,7 +381,8 @@ def check_exceptions(peer):
                 result = pickle.loads(answer)
                 assert type(result) is type(wanted) and repr(result) == repr(wanted), (value, protocol, back, result)
                 assert getattr(result, 'filename', None) == getattr(wanted, 'filename', None), (value, result)
-                if type(value).__repr__ is BaseException.__repr__ and protocol > 2:
+                own_repr = type(value).__repr__ is not BaseException.__repr__ or isinstance(value, json.JSONDecodeError)
+                if not own_repr and protocol > 2:
                     assert text == repr(value), (value, text)
         count += 1
     print('%d exceptions keep their class' % count)

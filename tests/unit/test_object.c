@@ -746,11 +746,17 @@ static void exceptions_are_made_by_name(void)
     CU_ASSERT_FALSE(equal(error, other));
     CU_ASSERT_FALSE(same(other, mproc_none()));
     mproc_object_release(error);
-    error = NULL;
-    CHECK_OK(mproc_exception_create(&error, "multiprocessing", "TimeoutError", NULL)); /* as users say */
-    CHECK_OK(mproc_exception_get(error, &module, &name, NULL));
-    CU_ASSERT(strcmp(module, "multiprocessing.context") == 0 && strcmp(name, "TimeoutError") == 0);
-    mproc_object_release(error);
+    static const char *const as_users_say[][3] = { { "multiprocessing", "TimeoutError", "multiprocessing.context" },
+                                                   { "concurrent.futures", "CancelledError", "concurrent.futures._base" },
+                                                   { "json", "JSONDecodeError", "json.decoder" },
+                                                   { "subprocess", "CalledProcessError", "subprocess" } };
+    for (size_t i = 0; i < sizeof as_users_say / sizeof as_users_say[0]; i++) {
+        error = NULL;
+        CHECK_OK(mproc_exception_create(&error, as_users_say[i][0], as_users_say[i][1], NULL));
+        CHECK_OK(mproc_exception_get(error, &module, &name, NULL));
+        CU_ASSERT(strcmp(module, as_users_say[i][2]) == 0 && strcmp(name, as_users_say[i][1]) == 0);
+        mproc_object_release(error);
+    }
     CHECK_FAILS(mproc_exception_create(&error, "os", "system", NULL), MPROC_EINVAL);
     CHECK_FAILS(mproc_exception_create(&error, "builtins", "set", NULL), MPROC_EINVAL);
     CHECK_FAILS(mproc_exception_create(&error, "builtins", "KeyError", mproc_none()), MPROC_EINVAL);

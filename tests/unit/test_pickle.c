@@ -716,6 +716,24 @@ static void broken_pickles_are_refused(void)
     }
 }
 
+static void what_is_no_data_is_refused_with_its_reason(void)
+{
+    static const struct {
+        const char *hex, *reason;
+    } cases[] = {
+        { "28 6c 70300a 49310a 61 2e", "protocol 0 or 1" },   /* what protocol 0 makes of [1] */
+        { "5d 71 00 49 30310a 61 2e", "protocol 0 or 1" },    /* and protocol 1 of [True] */
+        { "8002 55 01 61 71 00 2e", "str of Python 2" },
+        { "8002 4b05 51 2e", "persistent id" }, { "50350a 2e", "persistent id" },
+        { "8002 82 01 2e", "extensions" }, { "8005 97 2e", "out of band" }, { "8005 ff 2e", "no opcode" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mproc_object *object = NULL;
+        CHECK_FAILS(loads_hex(&object, cases[i].hex, NULL), MPROC_EPROTO);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), cases[i].reason));
+    }
+}
+
 /* A pickle with a bit of everything. */
 static void make_sample(mproc_buffer *pickle, int protocol)
 {
@@ -1055,7 +1073,7 @@ MPROC_SUITE(pickle, MPROC_TEST(managers_messages_are_read), MPROC_TEST(every_pro
             MPROC_TEST(an_exception_in_itself_is_one_again), MPROC_TEST(a_set_of_what_knows_the_set_is_one_again),
             MPROC_TEST(a_state_setter_is_kept), MPROC_TEST(a_call_for_its_effect_is_refused),
             MPROC_TEST(classes_and_functions_are_refused_by_name), MPROC_TEST(unknown_classes_can_be_kept),
-            MPROC_TEST(broken_pickles_are_refused), MPROC_TEST(every_truncation_is_an_error),
+            MPROC_TEST(broken_pickles_are_refused), MPROC_TEST(what_is_no_data_is_refused_with_its_reason), MPROC_TEST(every_truncation_is_an_error),
             MPROC_TEST(every_changed_byte_is_survived), MPROC_TEST(limits_are_kept),
             MPROC_TEST(a_depth_python_allows_is_read_and_more_is_not),
             MPROC_TEST(copies_that_a_few_bytes_ask_for_are_refused),
