@@ -23,7 +23,6 @@ import pickle
 import queue
 import random
 import socket
-import string
 import struct
 import subprocess
 import sys
@@ -32,8 +31,11 @@ import uuid
 
 import _compat_pickle
 
+from pickle_values import comparison, has_order, random_pair, random_value, same
+
 PROTOCOLS = (2, 3, 4, 5)
 KEEP = 128
+COMPARE = 64
 
 
 class Peer:
@@ -60,153 +62,6 @@ class Peer:
             raise SystemExit('the peer failed: %d' % self.process.returncode)
 
 
-# ---- values ----
-
-INTS = [0, 1, -1, 127, 128, 255, 256, 65535, 65536, 2**31 - 1, 2**31, -2**31, -2**31 - 1, 2**61 - 1, 2**61,
-        -2**61, -2**61 - 1, 2**63 - 1, 2**63, -2**63, -2**63 - 1, 2**64, 2**255, -2**255, 2**2040 - 1, -2**2047]
-FLOATS = [0.0, -0.0, 1.0, -1.5, 0.1, 1e16, 1e15, 123456789012345680.0, 1e-4, 1e-5, 5e-324, 2.2250738585072014e-308,
-          1.7976931348623157e308, float('inf'), float('-inf'), 2.0**-44, 2.0**70, 1e22, 1e23, 2.0**256, 2.0**-255,
-          2.0**-256, 9007199254740993.0, 0.3, 100.0]
-TEXTS = ['', 'a', 'hello', "it's", '"', '\'"', 'tab\t\n\r\\', '\0', 'h\u00e9', '\u20ac', '\U0001f600', '\ud800',
-         'x' * 255, 'y' * 256, '\u00ff' * 200, '\x7f\x80\xa0\xad', '\ufeff']
-
-
-def random_int(r):
-    kind = r.random()
-    if kind < 0.3:
-        return r.choice(INTS)
-    if kind < 0.7:
-        return r.randint(-300, 70000)
-    return r.randint(-1, 1) * r.getrandbits(r.choice((8, 31, 32, 62, 63, 64, 65, 200, 3000)))
-
-
-def random_float(r):
-    if r.random() < 0.3:
-        return r.choice(FLOATS)
-    if r.random() < 0.5:
-        return struct.unpack('<d', struct.pack('<Q', r.getrandbits(52) | r.randrange(2047) << 52))[0]
-    return r.uniform(-1000, 1000)
-
-
-def random_text(r):
-    if r.random() < 0.4:
-        return r.choice(TEXTS)
-    return ''.join(r.choice(string.printable) for _ in range(r.choice((1, 3, 8, 20, 300))))
-
-
-def random_bytes(r, count):
-    return bytes(r.randrange(256) for _ in range(count))
-
-
-def random_scalar(r):
-    return r.choice((lambda r: None, lambda r: True, lambda r: False, random_int, random_int, random_float,
-                     random_text, random_text,
-                     lambda r: random_bytes(r, r.choice((0, 1, 5, 255, 256, 700)))))(r)
-
-
-def random_exception(r, made):
-    kind = r.choice((KeyError, ValueError, IndexError, queue.Empty, queue.Full, threading.BrokenBarrierError,
-                     RuntimeError, StopIteration, EOFError, ZeroDivisionError))
-    e = kind(*[random_value(r, 1, made) for _ in range(r.randrange(3))])
-    if r.random() < 0.2:
-        e.note = random_scalar(r)
-    return e
-
-
-def random_key(r, depth):
-    if depth > 0 and r.random() < 0.15:
-        kind = r.choice((tuple, frozenset))
-        return kind(random_key(r, depth - 1) for _ in range(r.randrange(4)))
-    return random_scalar(r)
-
-
-def random_value(r, depth, made):
-    """`made` are the containers so far: one may occur again, in itself too."""
-    kind = r.random()
-    if made and kind < 0.05:
-        return r.choice(made)
-    if depth == 0 or kind < 0.3:
-        return random_scalar(r)
-    count = r.choice((0, 1, 2, 3, 4, 5, 9, 20))
-    if kind < 0.5:
-        value = []
-        made.append(value)
-        value.extend(random_value(r, depth - 1, made) for _ in range(count))
-    elif kind < 0.7:
-        value = {}
-        made.append(value)
-        value.update((random_key(r, 2), random_value(r, depth - 1, made)) for _ in range(count))
-    elif kind < 0.85:
-        value = tuple(random_value(r, depth - 1, made) for _ in range(count))
-        made.append(value)
-    elif kind < 0.9:
-        value = {random_key(r, 2) for _ in range(count)}
-    elif kind < 0.94:
-        value = frozenset(random_key(r, 2) for _ in range(count))
-    elif kind < 0.97:
-        value = bytearray(random_bytes(r, count))
-        made.append(value)
-    else:
-        value = random_exception(r, made)
-    return value
-
-
-# ---- comparing: types, bits of floats, order of dicts, who is shared with whom ----
-
-def same(a, b, seen):
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, float):
-        return struct.pack('<d', a) == struct.pack('<d', b)
-    if isinstance(a, (type(None), bool, int, str, bytes)):
-        return a == b
-    if not isinstance(a, BaseException) and not isinstance(a, bytearray) and len(a) == 0 and \
-            isinstance(a, (tuple, frozenset)):
-        return len(b) == 0
-    if id(a) in seen:
-        return seen[id(a)] == id(b)
-    seen[id(a)] = id(b)
-    if isinstance(a, bytearray):
-        return a == b
-    if isinstance(a, BaseException):
-        return len(a.args) == len(b.args) and all(same(v, w, seen) for v, w in zip(a.args, b.args)) and \
-            same(a.__dict__, b.__dict__, seen)
-    if isinstance(a, dict):
-        return len(a) == len(b) and all(same(k, l, seen) and same(v, w, seen)
-                                        for (k, v), (l, w) in zip(a.items(), b.items()))
-    if isinstance(a, (set, frozenset)):
-        return a == b and sorted(map(repr, flat(a))) == sorted(map(repr, flat(b)))
-    return len(a) == len(b) and all(same(v, w, seen) for v, w in zip(a, b))
-
-
-def flat(items):
-    """The leaves: sets in sets print in any order."""
-    for item in items:
-        if isinstance(item, (tuple, frozenset)):
-            yield len(item)
-            yield from flat(item)
-        else:
-            yield item
-
-
-def has_order(value, seen):
-    """Whether repr() is the same everywhere: not with sets, nor with long ints."""
-    if isinstance(value, int):
-        return value.bit_length() < 14000
-    if isinstance(value, (set, frozenset)):
-        return len(value) < 2 and all(has_order(item, seen) for item in value)
-    if isinstance(value, (list, tuple, dict, BaseException)):
-        if id(value) in seen:
-            return True
-        seen.add(id(value))
-        if isinstance(value, BaseException):
-            return has_order(value.args, seen)
-        if isinstance(value, dict):
-            return all(has_order(k, seen) and has_order(v, seen) for k, v in value.items())
-        return all(has_order(item, seen) for item in value)
-    return True
-
-
 def check_random(peer, count, seed):
     printed = 0
     for i in range(count):
@@ -217,16 +72,16 @@ def check_random(peer, count, seed):
             back = PROTOCOLS[(protocol + i) % 4]
             err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
             if err:
-                raise SystemExit('seed %d, protocol %d to %d: error %d: %s\n%r' %
-                                 (seed + i, protocol, back, err, answer.decode(), value))
+                raise SystemExit('seed %d, protocol %d to %d: error %d: %s\n%.1000s' %
+                                 (seed + i, protocol, back, err, answer.decode(), ascii(value)))
             result = pickle.loads(answer)
             if answer[1] != back or not same(value, result, {}):
-                raise SystemExit('seed %d, protocol %d to %d: not the same:\n%r\n%r' %
-                                 (seed + i, protocol, back, value, result))
+                raise SystemExit('seed %d, protocol %d to %d: not the same:\n%.1000s\n%.1000s' %
+                                 (seed + i, protocol, back, ascii(value), ascii(result)))
             if protocol == 4 and has_order(value, set()):
                 printed += 1
                 if text != repr(value):
-                    raise SystemExit('seed %d: printed differently:\n%s\n%s' %
+                    raise SystemExit('seed %d: printed differently:\n%.1000s\n%.1000s' %
                                      (seed + i, ascii(repr(value)), ascii(text)))
     print('%d values at protocols 2 to 5 in both directions, %d printed alike' % (count, printed))
 
@@ -280,6 +135,22 @@ def check_recursive_exceptions(peer):
                 one, other = pair(pickle.loads(answer))
                 assert one is other, (value, protocol, back)
     print('exceptions in themselves, and sets of exceptions that know them, stay so')
+
+
+def check_comparisons(peer, count, seed):
+    """Equality, hashing and truth."""
+    equal = 0
+    for i in range(0, count, 100):
+        r = random.Random(seed + i)
+        pairs = [random_pair(r) for _ in range(100)]
+        err, answer, text = peer.ask(COMPARE, pickle.dumps(pairs))
+        assert err == 0, answer
+        for (a, b), found in zip(pairs, answer.decode().split()):
+            wanted = comparison(a, b)
+            if found != wanted:
+                raise SystemExit('seed %d: %r and %r compare as %s, not %s' % (seed + i, a, b, found, wanted))
+            equal += wanted[0] == '1'
+    print('%d pairs compare alike, %d are equal' % (count, equal))
 
 
 class Point:
@@ -413,6 +284,7 @@ def main():
     check_exceptions(peer)
     check_kept(peer)
     check_large(peer)
+    check_comparisons(peer, 2 * arguments.count, arguments.seed)
     check_random(peer, arguments.count, arguments.seed)
     peer.close()
 
