@@ -36,16 +36,37 @@ static bool memo_grow(struct mproc__writer *writer)
     return true;
 }
 
-static bool may_be_shared(const struct mproc__writer *writer, const mproc_object *object)
+/* What gets its place in the memo only when all its parts are written, or (recipes) all but its state. */
+static bool comes_late(const struct mproc__writer *writer, const mproc_object *object)
 {
-    return writer->everything || mproc__has(object, MPROC__SHARED);
+    switch (object->type) {
+    case MPROC_TYPE_TUPLE:
+    case MPROC_TYPE_FROZENSET:
+    case MPROC_TYPE_EXCEPTION:
+    case MPROC_TYPE_INSTANCE:
+        return true;
+    case MPROC_TYPE_SET:
+        return writer->protocol < 4;
+    default:
+        return false;
+    }
 }
 
-/* The object is on top of Python's stack now: remember it. */
-static mproc_err memoize(struct mproc__writer *writer, const mproc_object *object)
+/* What has its place in the memo before its parts, or its state, are written: no cycle goes on beyond it. */
+static bool ends_cycles(const mproc_object *object)
 {
-    if (!may_be_shared(writer, object))
-        return MPROC_OK;
+    return object->type >= MPROC_TYPE_LIST && object->type != MPROC_TYPE_TUPLE &&
+           object->type != MPROC_TYPE_FROZENSET && object->type != MPROC_TYPE_GLOBAL;
+}
+
+static inline bool may_be_shared(const struct mproc__writer *writer, const mproc_object *object)
+{
+    return writer->everything || mproc__has(object, MPROC__SHARED) ||
+           (writer->unfinished > 0 && ends_cycles(object));
+}
+
+static mproc_err put_in_memo(struct mproc__writer *writer, const mproc_object *object)
+{
     if (writer->max_memo && writer->memo_count >= writer->max_memo)
         return mproc__fail(MPROC_EMSGSIZE, "More than max_memo, %zu, objects of the pickle are shared",
                            writer->max_memo);
@@ -69,8 +90,14 @@ static mproc_err memoize(struct mproc__writer *writer, const mproc_object *objec
     return MPROC_OK;
 }
 
+/* The object is on top of Python's stack now: remember it. */
+static inline mproc_err memoize(struct mproc__writer *writer, const mproc_object *object)
+{
+    return may_be_shared(writer, object) ? put_in_memo(writer, object) : MPROC_OK;
+}
+
 /* NULL: it is not in the memo. */
-static const struct mproc__seen *seen_before(const struct mproc__writer *writer, const mproc_object *object)
+static inline const struct mproc__seen *seen_before(const struct mproc__writer *writer, const mproc_object *object)
 {
     if (!writer->memo || !may_be_shared(writer, object))
         return NULL;
@@ -311,7 +338,7 @@ static mproc_err write_instance(struct mproc__writer *writer, const mproc_object
     return err == MPROC_OK ? write_state(writer, object) : err;
 }
 
-static mproc_err write_container(struct mproc__writer *writer, const mproc_object *object)
+static inline mproc_err write_by_type(struct mproc__writer *writer, const mproc_object *object)
 {
     switch (object->type) {
     case MPROC_TYPE_LIST:
@@ -329,6 +356,20 @@ static mproc_err write_container(struct mproc__writer *writer, const mproc_objec
     default:
         return write_instance(writer, object);
     }
+}
+
+static mproc_err write_container(struct mproc__writer *writer, const mproc_object *object)
+{
+    if (writer->depth >= writer->max_depth)
+        return mproc__fail(MPROC_EINVAL, "The object is nested deeper than %d, or contains itself",
+                           writer->max_depth);
+    int unfinished = writer->unfinished;
+    writer->unfinished += mproc__has(object, MPROC__SHARED) && comes_late(writer, object);
+    writer->depth++;
+    mproc_err err = write_by_type(writer, object);
+    writer->depth--;
+    writer->unfinished = unfinished;
+    return err;
 }
 
 static mproc_err write_object(struct mproc__writer *writer, const mproc_object *object)
@@ -353,13 +394,7 @@ static mproc_err write_object(struct mproc__writer *writer, const mproc_object *
             writer->next = mproc__put_float(writer->next, mproc__float_value(object));
         return err;
     default:
-        if (writer->depth >= writer->max_depth)
-            return mproc__fail(MPROC_EINVAL, "The object is nested deeper than %d, or contains itself",
-                               writer->max_depth);
-        writer->depth++;
-        err = write_container(writer, object);
-        writer->depth--;
-        return err;
+        return write_container(writer, object);
     }
 }
 

@@ -22,6 +22,7 @@ struct mproc__writer {
     int max_depth;
     int depth;
     bool everything; /* there is a cycle through the root: anything may be shared */
+    int unfinished;  /* shared objects that get their place when their parts are written: there may be a cycle too */
     struct mproc__seen *memo;
     size_t memo_mask; /* its size is a power of two */
     uint32_t memo_count;

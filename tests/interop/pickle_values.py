@@ -51,7 +51,7 @@ def random_scalar(r):
 
 def random_exception(r, made, args=None):
     """`made` are the containers so far: one may occur again, in itself too."""
-    if r.random() < 0.15:
+    if not args and r.random() < 0.15:
         # with an errno, since protocol 2 has OSError for them all
         e = r.choice((OSError(2, 'm', 'file'), OSError(13, 'm'), OSError(104, 'm'), BlockingIOError(11, 'm', 5),
                       OSError(17, 'm', 'file', None, 'other')))
@@ -65,12 +65,13 @@ def random_exception(r, made, args=None):
     return e
 
 
-def random_key(r, depth, made):
+def random_key(r, depth, made, in_order=False):
+    """Exceptions are alike only where their order tells them apart."""
     if depth > 0 and r.random() < 0.15:
         kind = r.choice((tuple, frozenset))
         return kind(random_key(r, depth - 1, made) for _ in range(r.randrange(4)))
     if r.random() < 0.05:
-        return random_exception(r, made, lambda: [r.choice('ab')])
+        return random_exception(r, made, lambda: [r.choice('ab') if in_order else len(made)])
     return random_scalar(r)
 
 
@@ -88,7 +89,7 @@ def random_value(r, depth, made):
     elif kind < 0.7:
         value = {}
         made.append(value)
-        value.update((random_key(r, 2, made), random_value(r, depth - 1, made)) for _ in range(count))
+        value.update((random_key(r, 2, made, True), random_value(r, depth - 1, made)) for _ in range(count))
     elif kind < 0.8:
         value = tuple(random_value(r, depth - 1, made) for _ in range(count))
         made.append(value)

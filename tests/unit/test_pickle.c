@@ -463,6 +463,15 @@ static void prints_as_before(const mproc_object *object, int protocol)
     mproc_buffer_free(&text);
 }
 
+/* [object], which is in no cycle itself. */
+static mproc_object *list_of(mproc_object *object)
+{
+    mproc_object *list = NULL;
+    CHECK_OK(mproc_list_create(&list));
+    CHECK_OK(mproc_list_append(list, object));
+    return list;
+}
+
 static void a_cycle_through_any_part_can_be_written(void)
 {
     mproc_object *list = NULL, *dict = NULL, *tuple = NULL, *roots[3];
@@ -475,6 +484,11 @@ static void a_cycle_through_any_part_can_be_written(void)
     for (int i = 0; i < 3; i++)
         for (int protocol = 2; protocol <= 5; protocol++)
             prints_as_before(roots[i], protocol);
+    mproc_object *outside = list_of(tuple), *further_outside = list_of(outside);
+    for (int protocol = 2; protocol <= 5; protocol++)
+        prints_as_before(further_outside, protocol);
+    mproc_object_release(outside);
+    mproc_object_release(further_outside);
     CHECK_OK(mproc_list_clear(list)); /* or it would live for ever */
     mproc_object_release(list);
     mproc_object_release(dict);
@@ -537,6 +551,13 @@ static void an_exception_in_itself_is_one_again(void)
         CHECK_OK(mproc_object_item(copy, 0, &item));
         CU_ASSERT_PTR_EQUAL(arg_of(item), copy);
         mproc_object_release(copy);
+        mproc_object *outside = list_of(error), *again = NULL;
+        copy = copied(outside, protocol);
+        CHECK_OK(mproc_object_item(copy, 0, &item));
+        CHECK_OK(mproc_object_item(arg_of(item), 0, &again));
+        CU_ASSERT_PTR_EQUAL(item, again);
+        mproc_object_release(copy);
+        mproc_object_release(outside);
     }
     CHECK_OK(mproc_list_clear(list)); /* or it would live for ever */
     mproc_object_release(list);
@@ -582,6 +603,12 @@ static void a_set_of_what_knows_the_set_is_one_again(void)
             CHECK_OK(mproc_dict_get_str(parts.state, "home", &home));
             CU_ASSERT_PTR_EQUAL(home_of_item(home), home);
             mproc_object_release(copy);
+            mproc_object *outside = list_of(set), *inner = NULL;
+            copy = copied(outside, protocol);
+            CHECK_OK(mproc_object_item(copy, 0, &inner));
+            CU_ASSERT_PTR_EQUAL(home_of_item(inner), inner);
+            mproc_object_release(copy);
+            mproc_object_release(outside);
         }
         CHECK_OK(mproc_dict_clear(attributes)); /* or it would live for ever */
         mproc_object_release(class);
