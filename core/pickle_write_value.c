@@ -59,6 +59,19 @@ mproc_err mproc__write_str(struct mproc__writer *writer, const char *text, size_
     return mproc__write_sized(writer, OP_SHORT_BINUNICODE, OP_BINUNICODE, OP_BINUNICODE8, text, size);
 }
 
+/* Protocol 2 has Python 2's names; false if the reader would take them for others. */
+static bool rename_for_2(struct mproc__word *module, struct mproc__word *name)
+{
+    struct mproc__word wanted[] = { *module, *name };
+    mproc__name_in_python_2(module, name);
+    struct mproc__word found[] = { *module, *name };
+    mproc__name_today(&found[0], &found[1]);
+    for (int i = 0; i < 2; i++)
+        if (found[i].size != wanted[i].size || memcmp(found[i].text, wanted[i].text, found[i].size) != 0)
+            return false;
+    return true;
+}
+
 static mproc_err write_names(struct mproc__writer *writer, struct mproc__word module, struct mproc__word name)
 {
     if (writer->protocol >= 4) {
@@ -70,8 +83,9 @@ static mproc_err write_names(struct mproc__writer *writer, struct mproc__word mo
     if (memchr(name.text, '.', name.size) || memchr(name.text, '\n', name.size) ||
         memchr(module.text, '\n', module.size))
         return mproc__fail(MPROC_EINVAL, "The class %.100s.%.100s needs protocol 4", module.text, name.text);
-    if (writer->protocol == 2)
-        mproc__name_in_python_2(&module, &name);
+    if (writer->protocol == 2 && !rename_for_2(&module, &name))
+        return mproc__fail(MPROC_EINVAL, "%.100s.%.100s is another class's name in protocol 2; take 3 or higher",
+                           module.text, name.text);
     mproc_err err = mproc__writer_reserve(writer, module.size + name.size + 3);
     if (err != MPROC_OK)
         return err;

@@ -1,94 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* How much memory reading and writing pickles takes at most. The linker puts our malloc() before the library's own
- * calls (--wrap): while it measures, memory comes from one region, and what is resized is moved, as the worst
- * allocator would. */
+/* How much memory reading and writing pickles takes at most. */
 #include "mproc/pickle.h"
 
+#include "counted.h"
 #include "mproc.h"
 #include "suite.h"
 
 /* What mproc_pickle_loads() promises. */
 enum { PROMISED = 80, PAGE = 4096 };
-enum { LARGEST = 1 << 18, REGION = LARGEST * 256 };
-
-struct block {
-    size_t size;
-    size_t unused; /* what follows is aligned */
-};
-
-static char *region;
-static size_t region_next, in_use, peak;
-static bool measuring;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void __wrap_free(void *memory);
-
-static bool is_measured(const void *memory)
-{
-    return region && (const char *) memory >= region && (const char *) memory < region + REGION;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    if (!measuring)
-        return __real_malloc(size);
-    size_t room = sizeof(struct block) + ((size + 15) & ~(size_t) 15);
-    if (room > REGION - region_next)
-        return NULL;
-    struct block *block = (struct block *) (region + region_next);
-    region_next += room;
-    block->size = size;
-    in_use += size;
-    peak = in_use > peak ? in_use : peak;
-    return block + 1;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    if (!measuring)
-        return __real_calloc(count, size);
-    void *memory = __wrap_malloc(count * size);
-    return memory ? memset(memory, 0, count * size) : NULL;
-}
-
-void __wrap_free(void *memory)
-{
-    if (!is_measured(memory)) {
-        __real_free(memory);
-        return;
-    }
-    in_use -= ((struct block *) memory - 1)->size;
-    if (in_use == 0)
-        region_next = 0;
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    if (old ? !is_measured(old) : !measuring)
-        return __real_realloc(old, size);
-    void *memory = __wrap_malloc(size);
-    if (memory && old) {
-        size_t before = ((struct block *) old - 1)->size;
-        memcpy(memory, old, before < size ? before : size);
-        __wrap_free(old);
-    }
-    return memory;
-}
-
-static void start_measuring(void)
-{
-    if (!region)
-        region = __real_malloc(REGION);
-    CU_ASSERT_FATAL(region != NULL && in_use == 0);
-    region_next = peak = 0;
-    measuring = true;
-}
+enum { LARGEST = 1 << 18 };
 
 /* ---- reading ---- */
 
@@ -110,14 +30,14 @@ static double cost(const unsigned char *data, size_t size, mproc_err expected)
 {
     mproc_object *object = NULL;
     mproc_pickle_options keep = { .keep_unknown = true };
-    start_measuring();
+    counting_start();
     mproc_err err = mproc_pickle_loads(&object, data, size, &keep);
-    measuring = false;
+    size_t peak = counting_stop();
     mproc_object_release(object);
     if (err != expected)
         printf("\n  %s: %s\n", mproc_err_name(err), mproc_last_error());
     CU_ASSERT_EQUAL(err, expected);
-    CU_ASSERT_EQUAL(in_use, 0);
+    CU_ASSERT_EQUAL(counted_in_use(), 0);
     return peak < PAGE ? 0 : (double) (peak - PAGE) / (double) size;
 }
 
@@ -179,7 +99,7 @@ static void reading_takes_what_is_promised_at_most(void)
         }
         if (worst > PROMISED)
             printf("\n  %s takes %.1f bytes a byte\n", patterns[i].unit, worst);
-        CU_ASSERT(i != 0 || worst > 30); /* it does measure */
+        CU_ASSERT(i != 0 || worst > 30); /* it does count */
         CU_ASSERT(worst <= PROMISED);
     }
 }
@@ -213,9 +133,9 @@ static void writing_takes_little_more_than_the_pickle(void)
         for (int count = 1; count < 60000; count = count * 3 + 1) {
             mproc_object *list = list_of(kind, count);
             mproc_buffer pickle = MPROC_BUFFER_INIT;
-            start_measuring();
+            counting_start();
             mproc_err err = mproc_pickle_dumps(list, &pickle, NULL);
-            measuring = false;
+            size_t peak = counting_stop();
             CU_ASSERT_EQUAL(err, MPROC_OK);
             if (pickle.capacity > 2 * pickle.size + LEAST || peak > 7 * pickle.size / 2 + LEAST)
                 printf("\n  %d of kind %zu: %zu bytes, capacity %zu, peak %zu\n", count, kind, pickle.size,
@@ -223,7 +143,7 @@ static void writing_takes_little_more_than_the_pickle(void)
             CU_ASSERT(pickle.capacity <= 2 * pickle.size + LEAST);
             CU_ASSERT(peak <= 7 * pickle.size / 2 + LEAST);
             mproc_buffer_free(&pickle);
-            CU_ASSERT_EQUAL(in_use, 0);
+            CU_ASSERT_EQUAL(counted_in_use(), 0);
             mproc_object_release(list);
         }
 }

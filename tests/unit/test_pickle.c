@@ -199,6 +199,15 @@ static void protocol_2_is_written_with_names_of_python_2(void)
     CHECK_OK(mproc_global_create(&class, "builtins", "range"));
     writes_as(class, 3, "8003 63 6275696c74696e730a 72616e67650a 2e");
     mproc_object_release(class);
+    /* somebody's own module that is called as one of Python 2's */
+    CHECK_OK(mproc_global_create(&class, "Queue", "Full"));
+    mproc_buffer pickle = MPROC_BUFFER_INIT;
+    mproc_pickle_options options = { .protocol = 2 };
+    CHECK_FAILS(mproc_pickle_dumps(class, &pickle, &options), MPROC_EINVAL);
+    options.protocol = 3;
+    CHECK_OK(mproc_pickle_dumps(class, &pickle, &options));
+    mproc_buffer_free(&pickle);
+    mproc_object_release(class);
 }
 
 /* All of `a` is in `b` in the same places, and shared in the same way for its first item. */
