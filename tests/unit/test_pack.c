@@ -220,6 +220,9 @@ static void what_is_too_large_for_a_float_is_refused(void)
     mproc_object_release(object);
 }
 
+static mproc_err pack_values(mproc_object **object, const char *format, ...) MPROC_PACK_FORMAT(2, 3);
+static mproc_err unpack_variables(const mproc_object *object, const char *format, ...) MPROC_UNPACK_FORMAT(2, 3);
+
 static mproc_err pack_values(mproc_object **object, const char *format, ...)
 {
     va_list values;
