@@ -200,6 +200,8 @@ static uint64_t hash_number(const mproc_object *object)
 {
     unsigned char room[8];
     size_t size;
+    if (mproc__is_small(object))
+        return hash_word(MPROC_TYPE_INT, (uint64_t) mproc__small_value(object));
     if (mproc__type(object) == MPROC_TYPE_FLOAT)
         return hash_float(object);
     const unsigned char *bytes = mproc__int_bytes(object, room, &size);

@@ -124,10 +124,15 @@ static void squeeze(struct mproc__table *table)
     table->used = kept;
 }
 
+static void clear_index(struct mproc__table *table)
+{
+    memset(table->index, 0, ((size_t) table->mask + 1) * sizeof *table->index);
+}
+
 static void index_all(struct mproc__table *table)
 {
     unsigned width = width_of(table);
-    memset(table->index, 0, ((size_t) table->mask + 1) * sizeof *table->index);
+    clear_index(table);
     for (size_t i = 0; i < table->used; i++) {
         uint64_t hash = 0;
         if (mproc__hash(table->slots[i * width], &hash) != MPROC_OK)
@@ -136,55 +141,76 @@ static void index_all(struct mproc__table *table)
     }
 }
 
-/* An array of the table, in the zone for good or to grow. */
-static void *array(struct mproc__table *table, void *old, size_t old_size, size_t size, bool fixed)
+/* What of the hashes an index needs is in the index before; removed entries go. */
+static void index_again(struct mproc__table *table, const uint64_t *old, size_t cells)
+{
+    unsigned width = width_of(table);
+    clear_index(table);
+    for (size_t i = 0; i < cells; i++) {
+        size_t entry = (size_t) (uint32_t) old[i] - 1;
+        if (old[i] != 0 && table->slots[entry * width])
+            index_entry(table, old[i], entry);
+    }
+}
+
+/* The arrays of unpickled small tables lie in the zone for good, the others can grow. */
+static mproc_object **more_slots(struct mproc__table *table, size_t count, bool fixed)
 {
     struct mproc__zone *zone = table->object.zone;
     if (fixed)
-        return mproc__zone_take(zone, size);
+        return mproc__zone_take(zone, count * sizeof *table->slots);
     bool grows = mproc__has(&table->object, MPROC__GROWS);
-    void *made = mproc__zone_resize(zone, grows ? old : NULL, size);
-    if (made && !grows && old_size > 0)
-        memcpy(made, old, old_size);
-    return made;
+    mproc_object **slots = mproc__zone_resize(zone, grows ? table->slots : NULL, count * sizeof *slots);
+    if (slots && !grows && table->used > 0)
+        memcpy(slots, table->slots, (size_t) table->used * width_of(table) * sizeof *slots);
+    return slots;
+}
+
+static bool make_index(struct mproc__table *table, size_t cells, bool fixed, bool old_is_block)
+{
+    struct mproc__zone *zone = table->object.zone;
+    uint64_t *old = table->index;
+    size_t old_cells = (size_t) table->mask + 1, size = cells * sizeof *old;
+    uint64_t *index = fixed ? mproc__zone_take(zone, size) : mproc__zone_resize(zone, NULL, size);
+    if (!index)
+        return false;
+    table->index = index;
+    table->mask = (uint32_t) (cells - 1);
+    if (old)
+        index_again(table, old, old_cells);
+    else
+        index_all(table);
+    if (old_is_block)
+        mproc__zone_free(zone, old);
+    return true;
 }
 
 static bool resize(struct mproc__table *table, size_t capacity)
 {
-    size_t cells = 0, entry_size = width_of(table) * sizeof(mproc_object *);
+    size_t cells = 0, width = width_of(table);
     if (capacity > SEARCHED) {
         for (cells = 32; cells / 3 * 2 < capacity; cells *= 2)
             ;
         capacity = cells / 3 * 2;
     }
-    if (capacity > UINT32_MAX / 2 || capacity > SIZE_MAX / 4 / entry_size)
+    if (capacity > UINT32_MAX / 2 || capacity > SIZE_MAX / 8 / sizeof *table->slots)
         return false;
-    bool fixed = !mproc__has(&table->object, MPROC__GROWS) && table->capacity == 0 &&
-                 capacity <= SMALL_TABLE && mproc__has(&table->object, MPROC__HELD);
-    mproc_object **slots = array(table, table->slots, table->used * entry_size, capacity * entry_size, fixed);
+    bool grew = mproc__has(&table->object, MPROC__GROWS);
+    bool fixed = !grew && table->capacity == 0 && capacity <= SMALL_TABLE &&
+                 mproc__has(&table->object, MPROC__HELD);
+    mproc_object **slots = more_slots(table, capacity * width, fixed);
     if (!slots)
         return false;
-    if (!fixed && !mproc__has(&table->object, MPROC__GROWS)) {
-        /* from here on both arrays can grow, or there is none yet */
-        table->slots = slots;
+    table->slots = slots;
+    if (!fixed)
         mproc__mark(&table->object, MPROC__GROWS);
-        uint64_t *index = cells ? mproc__zone_resize(table->object.zone, NULL, cells * sizeof *index) : NULL;
-        if (cells && !index) {
+    /* without an index what is there is searched, or found with the old one: the table is as it was */
+    if (cells && !make_index(table, cells, fixed, grew)) {
+        if (!grew) /* it lies in the zone: a later one must not free it */
             table->index = NULL;
-            return false;
-        }
-        table->index = index;
-    } else {
-        table->slots = slots;
-        uint64_t *index = cells ? array(table, table->index, 0, cells * sizeof *index, fixed) : NULL;
-        if (cells && !index)
-            return false;
-        table->index = index;
+        return false;
     }
     table->capacity = (uint32_t) capacity;
-    table->mask = cells ? (uint32_t) (cells - 1) : 0;
-    if (cells)
-        index_all(table);
     return true;
 }
 
