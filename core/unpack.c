@@ -16,19 +16,19 @@ struct matcher {
     int depth;
 };
 
-static mproc_err match(struct matcher *m, const mproc_object *pattern, const mproc_object *object);
+static mproc_err match(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object);
 
-static mproc_err fail(const struct matcher *m, const char *wanted, const mproc_object *object)
+static mproc_err fail(const struct matcher *matcher, const char *wanted, const mproc_object *object)
 {
-    return mproc__fail(MPROC_ETYPE, "The object%s%.150s is of type %s, not %s", m->used ? " at " : "", m->path,
-                       mproc_type_name(mproc__type(object)), wanted);
+    return mproc__fail(MPROC_ETYPE, "The object%s%.150s is of type %s, not %s", matcher->used ? " at " : "",
+                       matcher->path, mproc_type_name(mproc__type(object)), wanted);
 }
 
 /* One step down, and back. */
-static mproc_err match_at(struct matcher *m, const mproc_object *pattern, const mproc_object *object, size_t index,
-                          const mproc_object *key)
+static mproc_err match_at(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object,
+                          size_t index, const mproc_object *key)
 {
-    size_t before = m->used;
+    size_t before = matcher->used;
     char step[64], printable[41];
     if (!key)
         snprintf(step, sizeof step, "[%zu]", index);
@@ -36,18 +36,18 @@ static mproc_err match_at(struct matcher *m, const mproc_object *pattern, const 
         snprintf(step, sizeof step, "['%s']", mproc__printable(key, printable, sizeof printable));
     else
         snprintf(step, sizeof step, "[a %s]", mproc_type_name(mproc__type(key)));
-    m->used += (size_t) snprintf(m->path + m->used, sizeof m->path - m->used, "%s", step);
-    if (m->used >= sizeof m->path)
-        m->used = sizeof m->path - 1;
-    mproc_err err = match(m, pattern, object);
+    matcher->used += (size_t) snprintf(matcher->path + matcher->used, sizeof matcher->path - matcher->used, "%s", step);
+    if (matcher->used >= sizeof matcher->path)
+        matcher->used = sizeof matcher->path - 1;
+    mproc_err err = match(matcher, pattern, object);
     if (err == MPROC_OK) { /* else the sentence was made with it */
-        m->used = before;
-        m->path[before] = '\0';
+        matcher->used = before;
+        matcher->path[before] = '\0';
     }
     return err;
 }
 
-static mproc_err match_items(struct matcher *m, const mproc_object *pattern, const mproc_object *object)
+static mproc_err match_items(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object)
 {
     struct mproc__parts wanted = mproc__parts((mproc_object *) (uintptr_t) pattern);
     struct mproc__parts there = mproc__parts((mproc_object *) (uintptr_t) object);
@@ -55,15 +55,15 @@ static mproc_err match_items(struct matcher *m, const mproc_object *pattern, con
     wanted.count -= rest;
     if (rest ? there.count < wanted.count : there.count != wanted.count)
         return mproc__fail(MPROC_ETYPE, "The %s%s%.150s has %zu items, not %zu%s",
-                           mproc_type_name(mproc__type(object)), m->used ? " at " : "", m->path, there.count,
-                           wanted.count, rest ? " or more" : "");
+                           mproc_type_name(mproc__type(object)), matcher->used ? " at " : "", matcher->path,
+                           there.count, wanted.count, rest ? " or more" : "");
     mproc_err err = MPROC_OK;
     for (size_t i = 0; i < wanted.count && err == MPROC_OK; i++)
-        err = match_at(m, wanted.items[i], there.items[i], i, NULL);
+        err = match_at(matcher, wanted.items[i], there.items[i], i, NULL);
     return err;
 }
 
-static mproc_err match_dict(struct matcher *m, const mproc_object *pattern, const mproc_object *object)
+static mproc_err match_dict(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object)
 {
     size_t position = 0;
     char printable[101] = "of the format";
@@ -73,17 +73,17 @@ static mproc_err match_dict(struct matcher *m, const mproc_object *pattern, cons
         if (err == MPROC_ENOTFOUND && mproc__type(key) == MPROC_TYPE_STR)
             (void) mproc__printable(key, printable, sizeof printable);
         if (err == MPROC_ENOTFOUND)
-            return mproc__fail(MPROC_ETYPE, "The dict%s%.150s has no key '%s'", m->used ? " at " : "", m->path,
-                               printable);
+            return mproc__fail(MPROC_ETYPE, "The dict%s%.150s has no key '%s'", matcher->used ? " at " : "",
+                               matcher->path, printable);
         if (err == MPROC_OK)
-            err = match_at(m, wanted, there, 0, key);
+            err = match_at(matcher, wanted, there, 0, key);
         if (err != MPROC_OK)
             return err;
     }
     return MPROC_OK;
 }
 
-static mproc_err match(struct matcher *m, const mproc_object *pattern, const mproc_object *object)
+static mproc_err match(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object)
 {
     if (mproc__is_heap(pattern) && pattern->type == MPROC__TYPE_HOLE) {
         ((struct mproc__hole *) (uintptr_t) pattern)->found = object;
@@ -92,14 +92,14 @@ static mproc_err match(struct matcher *m, const mproc_object *pattern, const mpr
     mproc_type type = mproc__type(pattern);
     if (type == MPROC_TYPE_LIST || type == MPROC_TYPE_TUPLE || type == MPROC_TYPE_DICT) {
         if (mproc__type(object) != type)
-            return fail(m, mproc_type_name(type), object);
-        return type == MPROC_TYPE_DICT ? match_dict(m, pattern, object) : match_items(m, pattern, object);
+            return fail(matcher, mproc_type_name(type), object);
+        return type == MPROC_TYPE_DICT ? match_dict(matcher, pattern, object) : match_items(matcher, pattern, object);
     }
     bool equal = false;
     mproc_err err = mproc_object_equal(pattern, object, &equal);
     if (err == MPROC_OK && !equal)
         return mproc__fail(MPROC_ETYPE, "The object%s%.150s, of type %s, is not equal to what the format says there",
-                           m->used ? " at " : "", m->path, mproc_type_name(mproc__type(object)));
+                           matcher->used ? " at " : "", matcher->path, mproc_type_name(mproc__type(object)));
     return err;
 }
 
@@ -142,7 +142,8 @@ static mproc_err check(const struct mproc__hole *hole)
     case MPROC__HOLE_UNSIGNED:
         err = mproc_int_get_unsigned(hole->found, &natural);
         if (err == MPROC_OK && hole->size < 8 && natural >> 8 * hole->size)
-            err = mproc__fail(MPROC_ETYPE, "%llu does not fit into %zu bytes", (unsigned long long) natural, hole->size);
+            err = mproc__fail(MPROC_ETYPE, "%llu does not fit into %zu bytes", (unsigned long long) natural,
+                              hole->size);
         return err;
     case MPROC__HOLE_FLOAT:
         err = mproc_float_get(hole->found, &real);
@@ -161,7 +162,8 @@ static void store_int(void *to, size_t size, uint64_t value)
     uint8_t one = (uint8_t) value;
     uint16_t two = (uint16_t) value;
     uint32_t four = (uint32_t) value;
-    memcpy(to, size == 1 ? (void *) &one : size == 2 ? (void *) &two : size == 4 ? (void *) &four : (void *) &value, size);
+    const void *from = size == 1 ? (void *) &one : size == 2 ? (void *) &two : size == 4 ? (void *) &four : &value;
+    memcpy(to, from, size);
 }
 
 static void store(const struct mproc__hole *hole, void *to)
