@@ -280,7 +280,7 @@ mproc_err mproc__int_parse(struct mproc__zone *zone, const char *text, size_t si
                            mproc_object **object);
 mproc_err mproc__int_to_double(const mproc_object *object, double *value);
 
-/* ---- comparing (equal.c) ---- */
+/* ---- comparing (object_equal.c, object_hash.c) ---- */
 
 enum { MPROC__MAX_DEPTH = 1000 };
 /* Bounds what comparing may cost. */
@@ -310,7 +310,7 @@ static inline bool mproc__remembers_hash(const mproc_object *object)
            (mproc__has_text(object) && mproc__text_size(object) >= MPROC__LONG_TEXT);
 }
 
-/* ---- tables (table.c) ---- */
+/* ---- tables (object_table.c) ---- */
 
 /* `entry` is SIZE_MAX if it is not there; then *hash is for adding it. MPROC_ETYPE if the key is none.
  * Takes time by the size of the table for a key with an exception or instance in it, unless `effort` is filling. */
@@ -321,7 +321,7 @@ bool mproc__table_add(struct mproc__table *table, mproc_object *key, mproc_objec
 /* Room for `extra` more entries. */
 bool mproc__table_reserve(struct mproc__table *table, size_t extra);
 
-/* ---- names (known.c) ---- */
+/* ---- names (object_known.c) ---- */
 
 enum mproc__known_kind {
     MPROC__KNOWN_EXCEPTION,
