@@ -1,90 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects: making, reading, owning, comparing, printing. */
+/* Objects: making, reading, owning. */
 #include "object.h"
 
 #include "mproc.h"
+#include "objects.h"
 #include "platform.h"
 #include "suite.h"
 
 #include <float.h>
 #include <math.h>
-
-/* Checks repr(object). */
-static void prints(const mproc_object *object, const char *expected)
-{
-    mproc_buffer text = MPROC_BUFFER_INIT;
-    CHECK_OK(mproc_object_repr(object, &text));
-    if (text.data && strcmp(text.data, expected) != 0)
-        printf("\n  %s\n  is not %s\n", text.data, expected);
-    CU_ASSERT(text.data && strcmp(text.data, expected) == 0 && strlen(expected) == text.size);
-    mproc_buffer_free(&text);
-}
-
-static mproc_object *str(const char *text)
-{
-    mproc_object *object = NULL;
-    CHECK_OK(mproc_str_create(&object, text));
-    return object;
-}
-
-static mproc_object *integer(int64_t value)
-{
-    mproc_object *object = NULL;
-    CHECK_OK(mproc_int_create(&object, value));
-    return object;
-}
-
-static mproc_object *real(double value)
-{
-    mproc_object *object = NULL;
-    CHECK_OK(mproc_float_create(&object, value));
-    return object;
-}
-
-static mproc_object *list(void)
-{
-    mproc_object *object = NULL;
-    CHECK_OK(mproc_list_create(&object));
-    return object;
-}
-
-/* The container takes it over. */
-static void append(mproc_object *to, mproc_object *item)
-{
-    CHECK_OK(mproc_list_append(to, item));
-    mproc_object_release(item);
-}
-
-static bool equal(const mproc_object *a, const mproc_object *b)
-{
-    bool result = false, reverse = false;
-    CHECK_OK(mproc_object_equal(a, b, &result));
-    CHECK_OK(mproc_object_equal(b, a, &reverse));
-    CU_ASSERT_EQUAL(result, reverse);
-    return result;
-}
-
-/* Compares and releases. */
-static bool same(mproc_object *a, mproc_object *b)
-{
-    bool result = equal(a, b);
-    mproc_object_release(a);
-    mproc_object_release(b);
-    return result;
-}
-
-static mproc_object *packed(const char *format)
-{
-    mproc_object *object = NULL;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-#pragma GCC diagnostic ignored "-Wformat-security"
-    CHECK_OK(mproc_pack(&object, format));
-#pragma GCC diagnostic pop
-    return object;
-}
-
-/* ---- values ---- */
 
 static void constants_cost_nothing_and_are_themselves(void)
 {
@@ -112,7 +36,7 @@ static void ints_of_every_size_come_back(void)
                 CU_ASSERT_EQUAL(got, value);
                 char text[40];
                 snprintf(text, sizeof text, "%lld", (long long) value);
-                prints(object, text);
+                check_prints(object, text);
                 mproc_object *parsed = NULL;
                 CHECK_OK(mproc_int_create_text(&parsed, text, 10));
                 CU_ASSERT(same(object, parsed));
@@ -151,7 +75,7 @@ static void large_ints_keep_every_digit(void)
     for (size_t i = 0; i < sizeof decimals / sizeof decimals[0]; i++) {
         mproc_object *object = NULL;
         CHECK_OK(mproc_int_create_text(&object, decimals[i], 10));
-        prints(object, decimals[i]);
+        check_prints(object, decimals[i]);
         mproc_object_release(object);
     }
     mproc_object *hexadecimal = NULL, *bytes = NULL;
@@ -179,44 +103,6 @@ static void text_that_is_no_int_is_refused(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), quoted));
     }
     CHECK_FAILS(mproc_int_create_text(&object, "1", 7), MPROC_EINVAL);
-}
-
-/* As Python's, ints have 4300 decimal digits at most; with more they print in hexadecimal. */
-static void ints_have_4300_decimal_digits_at_most(void)
-{
-    mproc_object *object = NULL, *again = NULL;
-    mproc_buffer text = MPROC_BUFFER_INIT;
-    char digits[4400];
-    unsigned char bytes[1800];
-    size_t bytes_size = 0;
-    memset(digits, '9', sizeof digits);
-    digits[4301] = '\0';
-    CHECK_FAILS(mproc_int_create_text(&object, digits, 10), MPROC_EINVAL);
-    for (int size = 4290; size <= 4300; size++)
-        for (int sign = 0; sign < 2; sign++) {
-            digits[0] = sign ? '-' : '9';
-            digits[size + sign] = '\0';
-            CHECK_OK(mproc_int_create_text(&object, digits, 10));
-            prints(object, digits);
-            CHECK_OK(mproc_int_get_bytes(object, bytes, sizeof bytes, &bytes_size));
-            mproc_object_release(object);
-            digits[size + sign] = '9';
-        }
-    /* now they are those of -(10 ** 4300 - 1); one less prints as -0x... */
-    for (size_t i = 0; i < bytes_size && bytes[i]-- == 0; i++)
-        ;
-    CHECK_OK(mproc_int_create_bytes(&object, bytes, bytes_size));
-    CHECK_OK(mproc_object_repr(object, &text));
-    CU_ASSERT_EQUAL(strncmp(text.data, "-0x", 3), 0);
-    CHECK_OK(mproc_int_create_text(&again, text.data, 0));
-    CU_ASSERT(same(object, again));
-    mproc_buffer_free(&text);
-    char hexadecimal[8004] = "0x1";
-    memset(hexadecimal + 3, 'a', 8000);
-    hexadecimal[8003] = '\0';
-    CHECK_OK(mproc_int_create_text(&object, hexadecimal, 0));
-    prints(object, hexadecimal);
-    mproc_object_release(object);
 }
 
 static void check_float(double value)
@@ -280,7 +166,8 @@ static void a_str_is_utf8_and_may_hold_surrogates_and_nuls(void)
 {
     static const char *const good[] = { "", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\xa0\x80",
                                         "\xf4\x8f\xbf\xbf", "longer than eight \xc3\xa9 bytes" };
-    static const char *const bad[] = { "\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
+    static const char *const bad[] = { "\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80",
+                                       "\xf4\x90\x80\x80",
                                        "\xff", "\xe2\x82", "12345678\xff" };
     const char *text;
     size_t size;
@@ -314,8 +201,8 @@ static void bytes_and_bytearrays_hold_anything(void)
     CHECK_OK(mproc_bytes_get(array, &data, &size));
     CU_ASSERT(size == 2 && memcmp(data, "\0\xff", 2) == 0);
     CU_ASSERT(equal(bytes, array));
-    prints(bytes, "b'\\x00\\xff'");
-    prints(array, "bytearray(b'\\x00\\xff')");
+    check_prints(bytes, "b'\\x00\\xff'");
+    check_prints(array, "bytearray(b'\\x00\\xff')");
     mproc_object_release(bytes);
     mproc_object_release(array);
 }
@@ -337,8 +224,6 @@ static void truth_is_pythons(void)
     CU_ASSERT_FALSE(mproc_object_is_true(NULL));
 }
 
-/* ---- containers ---- */
-
 static void a_container_keeps_what_is_put_in(void)
 {
     mproc_object *outer = list(), *item = str("kept"), *got = NULL;
@@ -347,7 +232,7 @@ static void a_container_keeps_what_is_put_in(void)
     CHECK_OK(mproc_object_item(outer, 0, &got));
     mproc_object_ref(got); /* a part that outlives the whole */
     mproc_object_release(outer);
-    prints(got, "'kept'");
+    check_prints(got, "'kept'");
     mproc_object_release(got);
 }
 
@@ -358,11 +243,11 @@ static void a_part_of_a_block_keeps_the_block(void)
     CHECK_OK(mproc_object_item(whole, 1, &part));
     mproc_object_ref(part);
     mproc_object_release(whole);
-    prints(part, "[7]");
+    check_prints(part, "[7]");
     mproc_object *copy = NULL;
     CHECK_OK(mproc_object_copy(&copy, part));
     mproc_object_release(part);
-    prints(copy, "[7]");
+    check_prints(copy, "[7]");
     mproc_object_release(copy);
 }
 
@@ -377,11 +262,11 @@ static void lists_do_what_pythons_do(void)
     CHECK_OK(mproc_list_insert(object, -100, str("x")));
     CHECK_OK(mproc_object_item(object, 0, &item));
     mproc_object_release(item); /* the reference that str() gave; the list has its own */
-    prints(object, "['x', None, 0, 1, 2, 3, True, 4, False]");
+    check_prints(object, "['x', None, 0, 1, 2, 3, True, 4, False]");
     CHECK_OK(mproc_list_remove(object, 0));
     CHECK_OK(mproc_list_remove(object, -1));
     CHECK_OK(mproc_list_set(object, -1, mproc_none()));
-    prints(object, "[None, 0, 1, 2, 3, True, None]");
+    check_prints(object, "[None, 0, 1, 2, 3, True, None]");
     CHECK_OK(mproc_object_item(object, -7, &item));
     CU_ASSERT_PTR_EQUAL(item, mproc_none());
     CHECK_FAILS(mproc_object_item(object, 7, &item), MPROC_ENOTFOUND);
@@ -389,9 +274,9 @@ static void lists_do_what_pythons_do(void)
     CHECK_FAILS(mproc_list_set(object, 7, item), MPROC_ENOTFOUND);
     CHECK_FAILS(mproc_list_remove(object, INT64_MIN), MPROC_ENOTFOUND);
     CHECK_OK(mproc_list_clear(object));
-    prints(object, "[]");
+    check_prints(object, "[]");
     append(object, str("again"));
-    prints(object, "['again']");
+    check_prints(object, "['again']");
     mproc_object_release(object);
 }
 
@@ -408,27 +293,6 @@ static void a_long_list_holds_everything(void)
     CHECK_OK(mproc_int_get(item, &value));
     CU_ASSERT_EQUAL(value, 99998);
     mproc_object_release(object);
-}
-
-static void equal_numbers_are_one_key(void)
-{
-    mproc_object *dict = packed("{1: 'a', 1.0: 'b', True: 'c', 0: 'd', 0.0: 'e', -0.0: 'f', False: 'g'}");
-    prints(dict, "{1: 'c', 0: 'g'}");
-    mproc_object_release(dict);
-    dict = packed("{18446744073709551616: 'a', 18446744073709551616.0: 'b'}");
-    prints(dict, "{18446744073709551616: 'b'}");
-    mproc_object_release(dict);
-    mproc_object *nan = real(NAN), *other = real(NAN), *set = NULL;
-    bool has = false;
-    CHECK_OK(mproc_set_create(&set));
-    CHECK_OK(mproc_set_add(set, nan));
-    CHECK_OK(mproc_set_has(set, nan, &has));
-    CU_ASSERT_TRUE(has); /* the very same one */
-    CHECK_OK(mproc_set_has(set, other, &has));
-    CU_ASSERT_FALSE(has);
-    mproc_object_release(nan);
-    mproc_object_release(other);
-    mproc_object_release(set);
 }
 
 static void dicts_keep_their_order_through_removals(void)
@@ -464,7 +328,7 @@ static void dicts_keep_their_order_through_removals(void)
     }
     CU_ASSERT_EQUAL(count, 500 + 4000);
     CHECK_OK(mproc_dict_clear(dict));
-    prints(dict, "{}");
+    check_prints(dict, "{}");
     mproc_object_release(dict);
 }
 
@@ -483,101 +347,6 @@ static void a_dict_that_changes_for_ever_stays_small(void)
     }
     CU_ASSERT(((struct mproc__table *) dict)->capacity <= 64);
     mproc_object_release(dict);
-}
-
-static void what_can_change_is_no_key(void)
-{
-    static const char *const unhashable[] = { "[]", "{}", "set()", "([],)", "(1, (2, {}))" };
-    mproc_object *dict = NULL, *array = NULL, *value = NULL;
-    CHECK_OK(mproc_dict_create(&dict));
-    for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < sizeof unhashable / sizeof unhashable[0]; i++) {
-            mproc_object *key = packed(unhashable[i]);
-            CHECK_FAILS(mproc_dict_set(dict, key, mproc_none()), MPROC_ETYPE);
-            CHECK_FAILS(mproc_dict_get(dict, key, &value), MPROC_ETYPE);
-            mproc_object_release(key);
-        }
-        for (int i = 0; i < 20; i++) /* once more with an index */
-            CHECK_OK(mproc_dict_set(dict, integer(i), mproc_none()));
-    }
-    CHECK_OK(mproc_bytearray_create(&array, "a", 1));
-    CHECK_FAILS(mproc_dict_set(dict, array, mproc_none()), MPROC_ETYPE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "unhashable type: 'bytearray'"));
-    mproc_object_release(array);
-    mproc_object_release(dict);
-}
-
-static void sets_hold_each_item_once(void)
-{
-    mproc_object *set = packed("{1, 'a', (1, 2), 1.0, 'a', (1.0, 2)}"), *frozen = NULL, *item = str("a");
-    prints(set, "{1, 'a', (1, 2)}");
-    bool has = false;
-    CHECK_OK(mproc_set_has(set, item, &has));
-    CU_ASSERT_TRUE(has);
-    CHECK_OK(mproc_set_remove(set, item));
-    CHECK_FAILS(mproc_set_remove(set, item), MPROC_ENOTFOUND);
-    mproc_object *items[] = { item, item, mproc_none() };
-    CHECK_OK(mproc_frozenset_create(&frozen, items, 3));
-    prints(frozen, "frozenset({'a', None})");
-    CHECK_OK(mproc_set_add(set, frozen));
-    prints(set, "{1, (1, 2), frozenset({'a', None})}");
-    CHECK_FAILS(mproc_set_add(frozen, item), MPROC_ETYPE);
-    CHECK_OK(mproc_set_clear(set));
-    CHECK_FAILS(mproc_frozenset_create(&frozen, &set, 1), MPROC_ETYPE);
-    mproc_object_release(item);
-    mproc_object_release(frozen);
-    mproc_object_release(set);
-}
-
-/* ---- comparing ---- */
-
-static void equality_is_pythons(void)
-{
-    static const struct {
-        const char *a, *b;
-        bool equal;
-    } cases[] = {
-        { "1", "1.0", true }, { "1", "True", true }, { "0", "None", false }, { "0", "''", false },
-        { "[1, 2]", "[1, 2.0]", true }, { "[1, 2]", "(1, 2)", false }, { "[1, 2]", "[1]", false },
-        { "'a'", "b'a'", false }, { "'a'", "'a'", true }, { "'a'", "'b'", false },
-        { "{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}", true }, { "{'a': 1}", "{'a': 2}", false },
-        { "{'a': 1}", "{'b': 1}", false }, { "{'a': 1}", "{}", false }, { "{1, 2, 3}", "{3, 2, 1}", true },
-        { "{1, 2}", "{1, 3}", false }, { "set()", "{}", false }, { "0.0", "-0.0", true },
-        { "9007199254740993", "9007199254740992.0", false }, { "9007199254740992", "9007199254740992.0", true },
-        { "18446744073709551616", "18446744073709551616.0", true }, { "18446744073709551617", "18446744073709551616.0", false },
-        { "-18446744073709551616", "-18446744073709551616.0", true }, { "1", "1.5", false },
-        { "{1: {2: [3]}}", "{1: {2: [3]}}", true }, { "1e300", "1e300", true }, { "1e300", "1e299", false },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        if (same(packed(cases[i].a), packed(cases[i].b)) != cases[i].equal) {
-            printf("\n  %s == %s\n", cases[i].a, cases[i].b);
-            CU_FAIL("compared wrongly");
-        }
-    mproc_object *set = packed("{1, 2}"), *frozen = NULL, *items[] = { integer(2), integer(1) }, *nan = real(NAN);
-    CHECK_OK(mproc_frozenset_create(&frozen, items, 2));
-    CU_ASSERT(same(set, frozen));
-    CU_ASSERT_FALSE(same(real(NAN), real(NAN)));
-    CU_ASSERT_FALSE(equal(nan, nan));
-    mproc_object *lists[] = { list(), list() };
-    CHECK_OK(mproc_list_append(lists[0], nan));
-    CHECK_OK(mproc_list_append(lists[1], nan));
-    CU_ASSERT(same(lists[0], lists[1])); /* as an item the very same one is equal */
-    mproc_object_release(nan);
-}
-
-static void shared_parts_are_compared_once(void)
-{
-    mproc_object *a = list(), *b = list();
-    for (int i = 0; i < 200; i++) { /* 2 ** 200 paths */
-        mproc_object *next_a = list(), *next_b = list();
-        CHECK_OK(mproc_list_append(next_a, a));
-        append(next_a, a);
-        CHECK_OK(mproc_list_append(next_b, b));
-        append(next_b, b);
-        a = next_a;
-        b = next_b;
-    }
-    CU_ASSERT(same(a, b));
 }
 
 static mproc_object *nested(int depth)
@@ -625,361 +394,18 @@ static void deep_nesting_is_refused_not_overrun(void)
     mproc_buffer_free(&text);
 }
 
-static void frozensets_in_frozensets_are_bounded_too(void)
-{
-    /* each is hashed when the next takes it in: none of them is too deep for that */
-    mproc_object *pair[2] = { NULL, NULL };
-    for (int which = 0; which < 2; which++) {
-        CHECK_OK(mproc_frozenset_create(&pair[which], NULL, 0));
-        for (int i = 0; i < 50000; i++) {
-            mproc_object *outer = NULL;
-            CHECK_OK(mproc_frozenset_create(&outer, &pair[which], 1));
-            mproc_object_release(pair[which]);
-            pair[which] = outer;
-        }
-    }
-    bool result;
-    CHECK_FAILS(mproc_object_equal(pair[0], pair[1], &result), MPROC_EINVAL);
-    mproc_object_release(pair[0]);
-    mproc_object_release(pair[1]);
-}
-
-/* ---- cycles ---- */
-
-static void a_list_in_itself_prints_and_is_freed(void)
-{
-    mproc_object *object = list();
-    CHECK_OK(mproc_list_append(object, mproc_none()));
-    CHECK_OK(mproc_list_append(object, object));
-    prints(object, "[None, [...]]");
-    CU_ASSERT(equal(object, object));
-    mproc_object *other = list();
-    CHECK_OK(mproc_list_append(other, mproc_none()));
-    CHECK_OK(mproc_list_append(other, other));
-    bool result;
-    CHECK_FAILS(mproc_object_equal(object, other, &result), MPROC_EINVAL); /* Python: RecursionError */
-    mproc_object_release(other);
-    mproc_object_release(object);
-}
-
 static void a_cycle_built_by_hand_can_be_taken_apart(void)
 {
     mproc_object *dict = NULL, *inner = list();
     CHECK_OK(mproc_dict_create(&dict));
     CHECK_OK(mproc_dict_set_str(dict, "list", inner));
     CHECK_OK(mproc_list_append(inner, dict));
-    prints(dict, "{'list': [{...}]}");
-    prints(inner, "[{'list': [...]}]");
+    check_prints(dict, "{'list': [{...}]}");
+    check_prints(inner, "[{'list': [...]}]");
     CHECK_OK(mproc_list_clear(inner));
     mproc_object_release(inner);
     mproc_object_release(dict);
 }
-
-/* ---- printing ---- */
-
-static void printing_is_pythons(void)
-{
-    static const struct {
-        const char *literal, *text;
-    } cases[] = {
-        { "[None, True, False, -5]", "[None, True, False, -5]" },
-        { "()", "()" }, { "(1,)", "(1,)" }, { "(1, 2)", "(1, 2)" }, { "((1))", "1" },
-        { "{'a': {}, 2: set()}", "{'a': {}, 2: set()}" },
-        { "1.0", "1.0" }, { "-0.0", "-0.0" }, { "0.1", "0.1" }, { "1e16", "1e+16" }, { "1e15", "1000000000000000.0" },
-        { "123456789012345680.0", "1.2345678901234568e+17" }, { "0.0001", "0.0001" }, { "0.00001", "1e-05" },
-        { "5e-324", "5e-324" }, { "1.7976931348623157e308", "1.7976931348623157e+308" }, { "100.0", "100.0" },
-        { "5.684341886080802e-14", "5.684341886080802e-14" }, { "1e22", "1e+22" }, { "1.5e-7", "1.5e-07" },
-        { "'it\\'s'", "\"it's\"" }, { "'\"'", "'\"'" }, { "'\\'\"'", "'\\'\"'" }, { "'\\n\\t\\r\\\\'", "'\\n\\t\\r\\\\'" },
-        { "'\\x00\\x7f'", "'\\x00\\x7f'" }, { "'\\xe9'", "'\xc3\xa9'" }, { "b'\\xe9a\\n'", "b'\\xe9a\\n'" },
-        { "'\xed\xa0\x80'", "'\\ud800'" }, { "'\xf0\x9f\x98\x80'", "'\xf0\x9f\x98\x80'" },
-        { "'\xf4\x8f\xbf\xbf'", "'\\U0010ffff'" }, { "'\xd8\x9c'", "'\\u061c'" }, { "'\xf0\x9d\x85\xb3'", "'\\U0001d173'" },
-        { "'\xf0\x9f\xbf\xbe'", "'\\U0001fffe'" }, { "'\xf3\xa0\x84\x80'", "'\xf3\xa0\x84\x80'" },
-        { "bytearray(b'it\\'s')", "bytearray(b\"it\\'s\")" }, { "bytearray(b'\"')", "bytearray(b'\"')" },
-        { "b'it\\'s'", "b\"it's\"" },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        mproc_object *object = packed(cases[i].literal);
-        prints(object, cases[i].text);
-        mproc_object_release(object);
-    }
-    mproc_object *infinity = real(-INFINITY), *nan = real(NAN);
-    prints(infinity, "-inf");
-    prints(nan, "nan");
-    mproc_object_release(infinity);
-    mproc_object_release(nan);
-}
-
-static void text_that_would_never_end_is_refused(void)
-{
-    mproc_object *object = list();
-    for (int i = 0; i < 60; i++) { /* 2 ** 60 brackets */
-        mproc_object *outer = list();
-        CHECK_OK(mproc_list_append(outer, object));
-        append(outer, object);
-        object = outer;
-    }
-    mproc_buffer text = MPROC_BUFFER_INIT;
-    CHECK_FAILS(mproc__repr(object, &text, 1 << 20), MPROC_EMSGSIZE);
-    CU_ASSERT_EQUAL(text.size, 0);
-    mproc_buffer_free(&text);
-    mproc_object_release(object);
-}
-
-/* ---- exceptions and instances ---- */
-
-static void exceptions_are_made_by_name(void)
-{
-    mproc_object *error = NULL, *args = packed("(2, 'No such file')"), *got = NULL;
-    const char *module, *name;
-    CHECK_OK(mproc_exception_create(&error, "builtins", "FileNotFoundError", args));
-    mproc_object_release(args);
-    CU_ASSERT_EQUAL(mproc_object_type(error), MPROC_TYPE_EXCEPTION);
-    CHECK_OK(mproc_exception_get(error, &module, &name, &got));
-    CU_ASSERT(strcmp(module, "builtins") == 0 && strcmp(name, "FileNotFoundError") == 0);
-    prints(got, "(2, 'No such file')");
-    prints(error, "FileNotFoundError(2, 'No such file')");
-    mproc_object_release(error);
-    CHECK_OK(mproc_exception_create(&error, "_queue", "Empty", NULL));
-    prints(error, "Empty()");
-    mproc_object *other = NULL;
-    CHECK_OK(mproc_exception_create(&other, "queue", "Full", NULL));
-    CU_ASSERT_FALSE(equal(error, other));
-    CU_ASSERT_FALSE(same(other, mproc_none()));
-    mproc_object_release(error);
-    static const char *const as_users_say[][3] = { { "multiprocessing", "TimeoutError", "multiprocessing.context" },
-                                                   { "concurrent.futures", "CancelledError", "concurrent.futures._base" },
-                                                   { "json", "JSONDecodeError", "json.decoder" },
-                                                   { "subprocess", "CalledProcessError", "subprocess" } };
-    for (size_t i = 0; i < sizeof as_users_say / sizeof as_users_say[0]; i++) {
-        error = NULL;
-        CHECK_OK(mproc_exception_create(&error, as_users_say[i][0], as_users_say[i][1], NULL));
-        CHECK_OK(mproc_exception_get(error, &module, &name, NULL));
-        CU_ASSERT(strcmp(module, as_users_say[i][2]) == 0 && strcmp(name, as_users_say[i][1]) == 0);
-        mproc_object_release(error);
-    }
-    CHECK_FAILS(mproc_exception_create(&error, "os", "system", NULL), MPROC_EINVAL);
-    CHECK_FAILS(mproc_exception_create(&error, "builtins", "set", NULL), MPROC_EINVAL);
-    CHECK_FAILS(mproc_exception_create(&error, "builtins", "KeyError", mproc_none()), MPROC_EINVAL);
-}
-
-static mproc_object *key_error(const char *args_format)
-{
-    mproc_object *error = NULL, *args = packed(args_format);
-    CHECK_OK(mproc_exception_create(&error, "builtins", "KeyError", args));
-    mproc_object_release(args);
-    return error;
-}
-
-/* {key: value} with ownership of the key. */
-static void set_key(mproc_object *dict, mproc_object *key, int value)
-{
-    CHECK_OK(mproc_dict_set(dict, key, integer(value)));
-    mproc_object_release(key);
-}
-
-/* As in Python, where exceptions are compared by identity; but C can look for one that is made alike. */
-static void exceptions_are_keys_of_their_own(void)
-{
-    mproc_object *dict = packed("{}"), *alike = key_error("('a',)"), *other = key_error("('b',)"), *value = NULL;
-    set_key(dict, key_error("('a',)"), 1);
-    set_key(dict, key_error("('a',)"), 2);
-    prints(dict, "{KeyError('a'): 1, KeyError('a'): 2}");
-    for (int round = 0; round < 2; round++) {
-        CHECK_OK(mproc_dict_get(dict, alike, &value));
-        CU_ASSERT_PTR_EQUAL(value, integer(1)); /* small ints are words */
-        CHECK_FAILS(mproc_dict_get(dict, other, &value), MPROC_ENOTFOUND);
-        for (int i = 0; i < 20; i++) /* once more with an index */
-            set_key(dict, integer(i), i);
-    }
-    CHECK_OK(mproc_dict_remove(dict, alike));
-    CHECK_OK(mproc_dict_get(dict, alike, &value));
-    CU_ASSERT_PTR_EQUAL(value, integer(2));
-    CHECK_OK(mproc_dict_set(dict, alike, mproc_true()));
-    CHECK_OK(mproc_dict_get(dict, alike, &value));
-    CU_ASSERT_PTR_EQUAL(value, mproc_true()); /* the very same one first */
-    mproc_object_release(dict);
-
-    mproc_object *pair[2] = { alike, other }, *tuple = NULL, *again = NULL, *set = packed("set()");
-    bool has = false;
-    CHECK_OK(mproc_tuple_create(&tuple, pair, 2));
-    CHECK_OK(mproc_object_copy(&again, tuple));
-    CHECK_OK(mproc_set_add(set, tuple));
-    CHECK_OK(mproc_set_add(set, again));
-    CHECK_OK(mproc_set_add(set, again));
-    prints(set, "{(KeyError('a'), KeyError('b')), (KeyError('a'), KeyError('b'))}");
-    CHECK_OK(mproc_set_remove(set, again));
-    CHECK_OK(mproc_set_has(set, again, &has));
-    CU_ASSERT_TRUE(has);
-    mproc_object_release(set);
-    mproc_object_release(again);
-    mproc_object_release(tuple);
-    mproc_object_release(alike);
-    mproc_object_release(other);
-}
-
-static void what_an_exception_is_made_with_may_change_while_it_is_a_key(void)
-{
-    mproc_object *error = key_error("((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), [])"), *args = NULL, *part = NULL;
-    mproc_object *set = packed("{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}"), *dict = packed("{}");
-    size_t length = 0;
-    bool has = false;
-    CHECK_OK(mproc_set_add(set, error));
-    CHECK_OK(mproc_exception_get(error, NULL, NULL, &args));
-    CHECK_OK(mproc_object_item(args, 0, &part));
-    CHECK_OK(mproc_dict_set(dict, part, mproc_none())); /* its hash is remembered from here on */
-    CHECK_OK(mproc_set_has(set, error, &has));
-    CU_ASSERT_TRUE(has);
-    CHECK_OK(mproc_object_item(args, 1, &part));
-    CHECK_OK(mproc_list_append(part, mproc_none()));
-    CHECK_OK(mproc_set_add(set, error));
-    CHECK_OK(mproc_object_len(set, &length));
-    CU_ASSERT_EQUAL(length, 13);
-    mproc_object_release(set);
-    mproc_object_release(dict);
-    mproc_object_release(error);
-}
-
-static void exceptions_made_of_equal_parts_of_other_types_are_found(void)
-{
-    mproc_object *item = integer(1), *pairs[3][2] = { { packed("{1}"), NULL }, { packed("b'x'"), NULL },
-                                                      { packed("1"), packed("1.0") } };
-    CHECK_OK(mproc_frozenset_create(&pairs[0][1], &item, 1));
-    CHECK_OK(mproc_bytearray_create(&pairs[1][1], "x", 1));
-    for (int i = 0; i < 3; i++) {
-        mproc_object *errors[2] = { NULL, NULL }, *set = packed("{10, 11, 12, 13, 14, 15, 16, 17, 18, 19}");
-        bool has = false;
-        for (int k = 0; k < 2; k++) {
-            mproc_object *args = NULL;
-            CHECK_OK(mproc_tuple_create(&args, &pairs[i][k], 1));
-            CHECK_OK(mproc_exception_create(&errors[k], "builtins", "KeyError", args));
-            mproc_object_release(args);
-            mproc_object_release(pairs[i][k]);
-        }
-        CU_ASSERT_TRUE(equal(errors[0], errors[1]));
-        CHECK_OK(mproc_set_add(set, errors[0]));
-        CHECK_OK(mproc_set_has(set, errors[1], &has));
-        CU_ASSERT_TRUE(has);
-        mproc_object_release(set);
-        mproc_object_release(errors[0]);
-        mproc_object_release(errors[1]);
-    }
-}
-
-/* Every entry needs another one that is equal to it, in whatever order they are. */
-static void dicts_and_sets_of_exceptions_are_compared_entry_by_entry(void)
-{
-    static const struct {
-        const char *a[3], *b[3];
-        int a_values[3], b_values[3];
-        bool equal;
-    } cases[] = {
-        { { "('a',)", "('a',)", "('b',)" }, { "('a',)", "('a',)", "('b',)" }, { 1, 2, 3 }, { 1, 2, 3 }, true },
-        { { "('a',)", "('a',)", "('b',)" }, { "('b',)", "('a',)", "('a',)" }, { 1, 2, 3 }, { 3, 2, 1 }, true },
-        { { "('a',)", "('a',)", "('b',)" }, { "('a',)", "('b',)", "('b',)" }, { 1, 1, 1 }, { 1, 1, 1 }, false },
-        { { "('a',)", "('a',)", "('b',)" }, { "('a',)", "('a',)", "('b',)" }, { 1, 2, 3 }, { 1, 1, 3 }, false },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        mproc_object *a = packed("{}"), *b = packed("{}");
-        for (int k = 0; k < 3; k++) {
-            set_key(a, key_error(cases[i].a[k]), cases[i].a_values[k]);
-            set_key(b, key_error(cases[i].b[k]), cases[i].b_values[k]);
-        }
-        CU_ASSERT_EQUAL(same(a, b), cases[i].equal);
-    }
-}
-
-static void any_number_of_instances_may_be_keys(void)
-{
-    enum { COUNT = 20000 };
-    mproc_object *dict = packed("{}"), *class = NULL, *args = packed("()"), *copy = NULL;
-    CHECK_OK(mproc_global_create(&class, "m", "C"));
-    for (int i = 0; i < COUNT; i++) { /* they differ in their state only */
-        mproc_object *state = NULL, *instance = NULL;
-        CHECK_OK(mproc_pack(&state, "{'x': %d}", i));
-        mproc_instance_parts parts = { .recipe = MPROC_RECIPE_NEW, .callable = class, .args = args, .state = state };
-        CHECK_OK(mproc_instance_create(&instance, &parts));
-        set_key(dict, instance, i);
-        mproc_object_release(state);
-    }
-    size_t length = 0;
-    CHECK_OK(mproc_object_copy(&copy, dict));
-    CHECK_OK(mproc_object_len(copy, &length));
-    CU_ASSERT_EQUAL(length, COUNT);
-    CU_ASSERT_TRUE(same(copy, dict));
-    mproc_object_release(class);
-    mproc_object_release(args);
-}
-
-/* An OSError's third argument is the name of a file, which Python keeps elsewhere. */
-static void exceptions_print_as_pythons(void)
-{
-    static const struct {
-        const char *name, *args, *text;
-    } cases[] = {
-        { "FileNotFoundError", "(2, 'm', 'f')", "FileNotFoundError(2, 'm')" },
-        { "OSError", "(2, 'm', 'f', None, 'g')", "OSError(2, 'm')" },
-        { "OSError", "(2, 'm', None)", "OSError(2, 'm', None)" },
-        { "OSError", "(1, 2, 3, 4, 5, 6)", "OSError(1, 2, 3, 4, 5, 6)" },
-        { "BlockingIOError", "(11, 'm', 5)", "BlockingIOError(11, 'm', 5)" },
-        { "BlockingIOError", "(11, 'm', 'f')", "BlockingIOError(11, 'm')" },
-        { "ValueError", "(2, 'm', 'f')", "ValueError(2, 'm', 'f')" },
-        { "ValueError", "('m',)", "ValueError('m')" }, { "ValueError", "()", "ValueError()" },
-    };
-    mproc_object *error = NULL, *args = NULL, *got = NULL;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        args = packed(cases[i].args);
-        CHECK_OK(mproc_exception_create(&error, "builtins", cases[i].name, args));
-        prints(error, cases[i].text);
-        CHECK_OK(mproc_exception_get(error, NULL, NULL, &got));
-        CU_ASSERT_PTR_EQUAL(got, args);
-        mproc_object_release(args);
-        mproc_object_release(error);
-    }
-    mproc_object *inner = list(); /* in itself: the list is not printed twice */
-    CHECK_OK(mproc_tuple_create(&args, &inner, 1));
-    CHECK_OK(mproc_exception_create(&error, "builtins", "ValueError", args));
-    CHECK_OK(mproc_list_append(inner, error));
-    prints(error, "ValueError([ValueError([...])])");
-    prints(inner, "[ValueError([...])]");
-    CHECK_OK(mproc_list_clear(inner));
-    mproc_object_release(inner);
-    mproc_object_release(args);
-    mproc_object_release(error);
-}
-
-static void instances_are_recipes(void)
-{
-    mproc_object *class = NULL, *args = packed("('2',)"), *instance = NULL, *set = NULL;
-    CHECK_OK(mproc_global_create(&class, "decimal", "Decimal"));
-    prints(class, "<decimal.Decimal>");
-    mproc_instance_parts parts = { .callable = class, .args = args }, got;
-    CHECK_OK(mproc_instance_create(&instance, &parts));
-    prints(instance, "<decimal.Decimal('2')>");
-    CHECK_OK(mproc_instance_get(instance, &got));
-    CU_ASSERT(got.callable == class && got.args == args && got.state == NULL);
-    mproc_object *again = NULL;
-    CHECK_OK(mproc_instance_create(&again, &parts));
-    bool has = false;
-    CHECK_OK(mproc_set_create(&set));
-    CHECK_OK(mproc_set_add(set, instance));
-    CHECK_OK(mproc_set_has(set, again, &has));
-    CU_ASSERT_TRUE(has);
-    parts.recipe = MPROC_RECIPE_NEW_EX;
-    CHECK_FAILS(mproc_instance_create(&again, &parts), MPROC_EINVAL);
-    parts.recipe = MPROC_RECIPE_CALL;
-    parts.args = class;
-    CHECK_FAILS(mproc_instance_create(&again, &parts), MPROC_EINVAL);
-    parts.args = args;
-    parts.callable = args;
-    CHECK_FAILS(mproc_instance_create(&again, &parts), MPROC_EINVAL);
-    mproc_object_release(set);
-    mproc_object_release(again);
-    mproc_object_release(instance);
-    mproc_object_release(args);
-    mproc_object_release(class);
-}
-
-/* ---- arguments ---- */
 
 static void null_is_refused(void)
 {
@@ -998,11 +424,9 @@ static void null_is_refused(void)
     CHECK_FAILS(mproc_dict_set(dict, mproc_none(), NULL), MPROC_EINVAL);
     mproc_object_release(dict);
     CHECK_OK(mproc_bytes_create(&object, NULL, 0));
-    prints(object, "b''");
+    check_prints(object, "b''");
     mproc_object_release(object);
 }
-
-/* ---- threads ---- */
 
 struct shared_work {
     mproc_object *object;
@@ -1043,6 +467,7 @@ static void threads_may_read_and_hold_one_object(void)
 }
 
 enum { RACED = 8, RACES = 3000 };
+
 struct race {
     mproc_object *objects[RACED];
     _Atomic int arrived; /* twice a round by each of the two threads */
@@ -1095,23 +520,11 @@ static void an_object_that_two_threads_hold_is_shared(void)
 MPROC_SUITE(object, MPROC_TEST(constants_cost_nothing_and_are_themselves), MPROC_TEST(ints_of_every_size_come_back),
             MPROC_TEST(unsigned_ints_come_back_and_what_does_not_fit_is_refused),
             MPROC_TEST(large_ints_keep_every_digit), MPROC_TEST(text_that_is_no_int_is_refused),
-            MPROC_TEST(ints_have_4300_decimal_digits_at_most),
             MPROC_TEST(floats_keep_every_bit), MPROC_TEST(ints_become_floats_as_in_python),
-            MPROC_TEST(a_str_is_utf8_and_may_hold_surrogates_and_nuls),
-            MPROC_TEST(bytes_and_bytearrays_hold_anything), MPROC_TEST(truth_is_pythons),
-            MPROC_TEST(a_container_keeps_what_is_put_in), MPROC_TEST(a_part_of_a_block_keeps_the_block),
-            MPROC_TEST(lists_do_what_pythons_do), MPROC_TEST(a_long_list_holds_everything),
-            MPROC_TEST(equal_numbers_are_one_key), MPROC_TEST(dicts_keep_their_order_through_removals),
-            MPROC_TEST(a_dict_that_changes_for_ever_stays_small), MPROC_TEST(what_can_change_is_no_key),
-            MPROC_TEST(sets_hold_each_item_once), MPROC_TEST(equality_is_pythons),
-            MPROC_TEST(shared_parts_are_compared_once), MPROC_TEST(deep_nesting_is_refused_not_overrun),
-            MPROC_TEST(frozensets_in_frozensets_are_bounded_too), MPROC_TEST(a_list_in_itself_prints_and_is_freed),
-            MPROC_TEST(a_cycle_built_by_hand_can_be_taken_apart), MPROC_TEST(printing_is_pythons),
-            MPROC_TEST(text_that_would_never_end_is_refused), MPROC_TEST(exceptions_are_made_by_name),
-            MPROC_TEST(exceptions_are_keys_of_their_own),
-            MPROC_TEST(what_an_exception_is_made_with_may_change_while_it_is_a_key),
-            MPROC_TEST(exceptions_made_of_equal_parts_of_other_types_are_found),
-            MPROC_TEST(dicts_and_sets_of_exceptions_are_compared_entry_by_entry),
-            MPROC_TEST(any_number_of_instances_may_be_keys), MPROC_TEST(exceptions_print_as_pythons), MPROC_TEST(instances_are_recipes), MPROC_TEST(null_is_refused),
-            MPROC_TEST(threads_may_read_and_hold_one_object),
-            MPROC_TEST(an_object_that_two_threads_hold_is_shared))
+            MPROC_TEST(a_str_is_utf8_and_may_hold_surrogates_and_nuls), MPROC_TEST(bytes_and_bytearrays_hold_anything),
+            MPROC_TEST(truth_is_pythons), MPROC_TEST(a_container_keeps_what_is_put_in),
+            MPROC_TEST(a_part_of_a_block_keeps_the_block), MPROC_TEST(lists_do_what_pythons_do),
+            MPROC_TEST(a_long_list_holds_everything), MPROC_TEST(dicts_keep_their_order_through_removals),
+            MPROC_TEST(a_dict_that_changes_for_ever_stays_small), MPROC_TEST(deep_nesting_is_refused_not_overrun),
+            MPROC_TEST(a_cycle_built_by_hand_can_be_taken_apart), MPROC_TEST(null_is_refused),
+            MPROC_TEST(threads_may_read_and_hold_one_object), MPROC_TEST(an_object_that_two_threads_hold_is_shared))

@@ -4,6 +4,7 @@
 
 #include "counted.h"
 #include "mproc.h"
+#include "objects.h"
 #include "suite.h"
 
 /* What mproc_pickle_loads() promises. */
@@ -11,19 +12,6 @@ enum { PROMISED = 80, PAGE = 4096 };
 enum { LARGEST = 1 << 18 };
 
 /* ---- reading ---- */
-
-static size_t from_hex(const char *hex, unsigned char *out)
-{
-    size_t size = 0;
-    for (; *hex; hex++) {
-        unsigned byte;
-        if (*hex == ' ' || sscanf(hex, "%2x", &byte) != 1)
-            continue;
-        out[size++] = (unsigned char) byte;
-        hex++;
-    }
-    return size;
-}
 
 /* What reading takes beyond a page, in bytes a byte. */
 static double cost(const unsigned char *data, size_t size, mproc_err expected)
@@ -77,8 +65,8 @@ static const struct {
       MPROC_OK },
     /* set(list) of the same three, and of the same twelve items, which is refused soon */
     { "8004 8c086275696c74696e73 8c03736574 93 94 5d 28 4e 88 89 65 85 94 28", "68 00 68 01 52", "74 2e", MPROC_OK },
-    { "8004 8c086275696c74696e73 8c03736574 93 94 5d 28 4e 88 89 4b02 4b03 4b04 4b05 4b06 4b07 4b08 4b09 4b0a 65 85 94 28",
-      "68 00 68 01 52", "74 2e", MPROC_EPROTO },
+    { "8004 8c086275696c74696e73 8c03736574 93 94 5d 28 4e 88 89 4b02 4b03 4b04 4b05 4b06 4b07 4b08 4b09 4b0a "
+      "65 85 94 28", "68 00 68 01 52", "74 2e", MPROC_EPROTO },
     { "8004", "ff", "2e", MPROC_EPROTO },
 };
 
@@ -87,8 +75,8 @@ static void reading_takes_what_is_promised_at_most(void)
     static unsigned char data[LARGEST];
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
         unsigned char unit[100], tail[10];
-        size_t head_size = from_hex(patterns[i].head, data), unit_size = from_hex(patterns[i].unit, unit);
-        size_t tail_size = from_hex(patterns[i].tail, tail), at = head_size;
+        size_t head_size = bytes_of_hex(patterns[i].head, data), unit_size = bytes_of_hex(patterns[i].unit, unit);
+        size_t tail_size = bytes_of_hex(patterns[i].tail, tail), at = head_size;
         double worst = 0;
         for (size_t step = 1024; at + unit_size + tail_size <= LARGEST; step += step / 16) {
             for (size_t n = 0; n < step && at + unit_size + tail_size <= LARGEST; n += unit_size, at += unit_size)
@@ -106,7 +94,7 @@ static void reading_takes_what_is_promised_at_most(void)
 
 /* ---- writing ---- */
 
-static mproc_object *list_of(size_t kind, int count)
+static mproc_object *list_of_kind(size_t kind, int count)
 {
     mproc_object *list = NULL, *item = NULL;
     char text[20];
@@ -131,7 +119,7 @@ static void writing_takes_little_more_than_the_pickle(void)
     enum { LEAST = 1024 };
     for (size_t kind = 0; kind < 5; kind++)
         for (int count = 1; count < 60000; count = count * 3 + 1) {
-            mproc_object *list = list_of(kind, count);
+            mproc_object *list = list_of_kind(kind, count);
             mproc_buffer pickle = MPROC_BUFFER_INIT;
             counting_start();
             mproc_err err = mproc_pickle_dumps(list, &pickle, NULL);
