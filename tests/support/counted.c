@@ -15,6 +15,7 @@ struct block {
 
 static char *region;
 static size_t region_next, in_use, peak;
+static size_t base_next, base_in_use; /* at the last start: what the C library keeps */
 static bool counting;
 
 void *__real_malloc(size_t size);
@@ -61,8 +62,8 @@ void __wrap_free(void *memory)
         return;
     }
     in_use -= ((struct block *) memory - 1)->size;
-    if (in_use == 0)
-        region_next = 0;
+    if (in_use == base_in_use)
+        region_next = base_next;
 }
 
 void *__wrap_realloc(void *old, size_t size)
@@ -85,19 +86,20 @@ void counting_start(void)
 {
     if (!region)
         region = __real_malloc(REGION);
-    if (!region || in_use > 0)
+    if (!region)
         abort();
-    region_next = peak = 0;
+    base_next = region_next;
+    base_in_use = peak = in_use;
     counting = true;
 }
 
 size_t counting_stop(void)
 {
     counting = false;
-    return peak;
+    return peak - base_in_use;
 }
 
 size_t counted_in_use(void)
 {
-    return in_use;
+    return in_use - base_in_use;
 }

@@ -7,11 +7,10 @@
 
 #include <stddef.h>
 
-/* From now on; all that was allocated while counting must be free again. */
 void counting_start(void);
-/* The most bytes that were in use at a time. What was allocated may be freed later. */
+/* The most bytes that were in use at a time since then. They may be freed later. */
 size_t counting_stop(void);
-/* Bytes that were allocated while counting, and are still in use. */
+/* Bytes that were allocated since the last start, and are still in use. */
 size_t counted_in_use(void);
 
 #endif

@@ -25,7 +25,7 @@ static double cost(const unsigned char *data, size_t size, mproc_err expected)
     if (err != expected)
         printf("\n  %s: %s\n", mproc_err_name(err), mproc_last_error());
     CU_ASSERT_EQUAL(err, expected);
-    CU_ASSERT_EQUAL(counted_in_use(), 0);
+    CU_ASSERT(size == 0 || counted_in_use() == 0);
     return peak < PAGE ? 0 : (double) (peak - PAGE) / (double) size;
 }
 
@@ -73,6 +73,7 @@ static const struct {
 static void reading_takes_what_is_promised_at_most(void)
 {
     static unsigned char data[LARGEST];
+    (void) cost(data, 0, MPROC_EPROTO); /* from here on a failure's sentence has its place */
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
         unsigned char unit[100], tail[10];
         size_t head_size = bytes_of_hex(patterns[i].head, data), unit_size = bytes_of_hex(patterns[i].unit, unit);
