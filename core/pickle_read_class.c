@@ -222,7 +222,8 @@ mproc_err mproc__read_dropped(struct mproc__reader *reader, mproc_object *object
         struct mproc__instance *instance = (struct mproc__instance *) below;
         instance->parts[PART_SETTER] = call->parts[PART_CALLABLE];
         instance->parts[PART_STATE] = ((struct mproc__tuple *) call->parts[PART_ARGS])->items[1];
-        return mproc__reader_deepen(reader, below, &object, 1);
+        mproc_object *parts[] = { instance->parts[PART_SETTER], instance->parts[PART_STATE] };
+        return mproc__reader_deepen(reader, below, parts, 2);
     }
     /* An object inside itself is made twice, and a reference to the other one follows. */
     bool reference = mproc__reader_left(reader) > 0 && (*reader->next == OP_BINGET || *reader->next == OP_LONG_BINGET);

@@ -255,6 +255,9 @@ static void a_state_setter_is_kept(void)
     parts.state = NULL;
     CHECK_FAILS(mproc_instance_create(&again, &parts), MPROC_EINVAL);
     mproc_object_release(object);
+    keep.max_depth = 4; /* of which two are the call, which is not kept */
+    CHECK_OK(loads_hex(&object, "8004 8c016d 8c0143 93 29 52 94 8c016d 8c0173 93 68 00 4e 86 52 30 2e", &keep));
+    mproc_object_release(object);
 }
 
 /* What a call does to something else would be lost. */
