@@ -157,16 +157,25 @@ mproc_object *mproc__make_table(struct mproc__zone *zone, mproc_type type, unsig
     return &table->object;
 }
 
+mproc_object *mproc__renamed(struct mproc__zone *zone, mproc_object *text, struct mproc__word wanted)
+{
+    struct mproc__word now = mproc__word(text);
+    if (now.size == wanted.size && memcmp(now.text, wanted.text, now.size) == 0)
+        return text;
+    return mproc__make_text(zone, MPROC_TYPE_STR, wanted.text, wanted.size, MPROC__HELD);
+}
+
 mproc_object *mproc__make_global(struct mproc__zone *zone, mproc_object *module, mproc_object *name,
                                  unsigned flags)
 {
-    const struct mproc__known *known = mproc__known(mproc__text(module), mproc__text_size(module),
-                                                    mproc__text(name), mproc__text_size(name));
-    if (known && strcmp(known->module, mproc__text(module)) != 0) /* Python 2's name */
-        module = mproc__make_text(zone, MPROC_TYPE_STR, known->module, strlen(known->module), MPROC__HELD);
+    const struct mproc__known *known = mproc__known(mproc__word(module), mproc__word(name));
+    if (known) {
+        module = mproc__renamed(zone, module, (struct mproc__word){ known->module, strlen(known->module) });
+        name = mproc__renamed(zone, name, (struct mproc__word){ known->name, strlen(known->name) });
+    }
     struct mproc__global *global = (struct mproc__global *)
         mproc__make(zone, MPROC_TYPE_GLOBAL, sizeof *global, flags);
-    if (!global || !module)
+    if (!global || !module || !name)
         return NULL;
     global->known = known;
     global->names[0] = module;
@@ -180,7 +189,7 @@ mproc_object *mproc__make_instance(struct mproc__zone *zone, mproc_recipe recipe
     mproc_type type = MPROC_TYPE_INSTANCE;
     if (recipe == MPROC_RECIPE_CALL && callable->type == MPROC_TYPE_GLOBAL) {
         const struct mproc__known *known = ((struct mproc__global *) callable)->known;
-        if (known && known->kind == MPROC__KNOWN_EXCEPTION)
+        if (mproc__is_exception_class(known))
             type = MPROC_TYPE_EXCEPTION;
     }
     struct mproc__instance *instance = (struct mproc__instance *)

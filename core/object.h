@@ -43,7 +43,7 @@ struct mproc__text {
     mproc_object object;
     char data[];
 };
-enum { MPROC__LONG_TEXT = 256 };
+enum { MPROC__LONG_TEXT = 64 };
 
 struct mproc__list {
     mproc_object object;
@@ -75,7 +75,7 @@ struct mproc__global {
     mproc_object *names[2];           /* module, name: two strs */
 };
 
-enum { PART_CALLABLE, PART_ARGS, PART_KWARGS, PART_STATE, PART_ITEMS, PART_PAIRS, PART_COUNT };
+enum { PART_CALLABLE, PART_ARGS, PART_KWARGS, PART_STATE, PART_ITEMS, PART_PAIRS, PART_SETTER, PART_COUNT };
 
 /* exception or instance; parts that are not there are NULL. */
 struct mproc__instance {
@@ -187,6 +187,12 @@ static inline size_t mproc__text_size(const mproc_object *object)
     return (size_t) ((uint64_t) object->upper << 32 | object->lower);
 }
 
+/* Whether a heap object is a str, bytes, bytearray or large int. */
+static inline bool mproc__has_text(const mproc_object *object)
+{
+    return object->type == MPROC_TYPE_INT || (object->type >= MPROC_TYPE_STR && object->type <= MPROC_TYPE_BYTEARRAY);
+}
+
 static inline const char *mproc__text(const mproc_object *object)
 {
     return ((const struct mproc__text *) object)->data;
@@ -210,6 +216,21 @@ struct mproc__parts {
 };
 struct mproc__parts mproc__parts(mproc_object *object);
 
+/* Text that need not end with a NUL. */
+struct mproc__word {
+    const char *text;
+    size_t size;
+};
+static inline bool mproc__word_is(struct mproc__word word, const char *text)
+{
+    return strlen(text) == word.size && memcmp(text, word.text, word.size) == 0;
+}
+/* Of a str. */
+static inline struct mproc__word mproc__word(const mproc_object *object)
+{
+    return (struct mproc__word){ mproc__text(object), mproc__text_size(object) };
+}
+
 /* ---- making ----
  * In a zone, or in a new one of its own for NULL. NULL if there is no memory. `flags` are what a new
  * object has: HELD for those that are made to be put somewhere. */
@@ -226,9 +247,11 @@ mproc_object *mproc__make_list(struct mproc__zone *zone, unsigned flags);
 /* With NULLs for items. */
 mproc_object *mproc__make_tuple(struct mproc__zone *zone, size_t count, unsigned flags);
 mproc_object *mproc__make_table(struct mproc__zone *zone, mproc_type type, unsigned flags);
-/* In a zone only; the module under today's name. */
+/* In a zone only; a known class under the name that Python writes. */
 mproc_object *mproc__make_global(struct mproc__zone *zone, mproc_object *module, mproc_object *name,
                                  unsigned flags);
+/* `text`, a str of the zone, or a new one if it is not `wanted`. */
+mproc_object *mproc__renamed(struct mproc__zone *zone, mproc_object *text, struct mproc__word wanted);
 mproc_object *mproc__make_instance(struct mproc__zone *zone, mproc_recipe recipe, mproc_object *callable,
                                    mproc_object *args, unsigned flags);
 
@@ -257,27 +280,40 @@ mproc_err mproc__int_parse(struct mproc__zone *zone, const char *text, size_t si
                            mproc_object **object);
 mproc_err mproc__int_to_double(const mproc_object *object, double *value);
 
-/* ---- comparing (equal.c) ---- */
+/* ---- comparing (object_equal.c, object_hash.c) ---- */
 
 enum { MPROC__MAX_DEPTH = 1000 };
 /* Bounds what comparing may cost. */
 struct mproc__effort {
     size_t steps; /* left */
     int depth;
+    bool filling; /* a table: exceptions and instances are equal to themselves only, or two keys could become one */
     const mproc_object *(*equals)[2]; /* pairs of shared containers found equal, by hash; NULL: none yet */
     size_t equals_count;
     size_t equals_mask;
 };
-#define MPROC__EFFORT(steps) { (steps), 0, NULL, 0, 0 }
+#define MPROC__EFFORT(steps, filling) { (steps), 0, (filling), NULL, 0, 0 }
 void mproc__effort_end(struct mproc__effort *effort);
 /* MPROC_EINVAL: too deep; MPROC_EMSGSIZE: no steps left. */
 mproc_err mproc__equal(const mproc_object *a, const mproc_object *b, struct mproc__effort *effort, bool *equal);
-/* MPROC_ETYPE: unhashable; MPROC_EINVAL: too deep. */
+/* What is equal has one hash, but for this: exceptions and instances are hashed by their address, since what they
+ * are made with may still change, and the lowest bit of the hash says that there is one in it. MPROC_ETYPE:
+ * unhashable; MPROC_EINVAL: too deep. */
+enum { MPROC__BY_ADDRESS = 1 };
 mproc_err mproc__hash(const mproc_object *object, uint64_t *hash);
+/* Whether that is known after the first time: of what may take long. */
+static inline bool mproc__remembers_hash(const mproc_object *object)
+{
+    if (!mproc__is_heap(object))
+        return false;
+    return object->type == MPROC_TYPE_TUPLE || object->type == MPROC_TYPE_FROZENSET ||
+           (mproc__has_text(object) && mproc__text_size(object) >= MPROC__LONG_TEXT);
+}
 
-/* ---- tables (table.c) ---- */
+/* ---- tables (object_table.c) ---- */
 
-/* `entry` is SIZE_MAX if it is not there; then *hash is for adding it. MPROC_ETYPE if the key is none. */
+/* `entry` is SIZE_MAX if it is not there; then *hash is for adding it. MPROC_ETYPE if the key is none.
+ * Takes time by the size of the table for a key with an exception or instance in it, unless `effort` is filling. */
 mproc_err mproc__table_find(const mproc_object *table, const mproc_object *key, struct mproc__effort *effort,
                             size_t *entry, uint64_t *hash);
 /* A key that is not there; key and value are held by the caller. False if there is no memory. */
@@ -285,10 +321,11 @@ bool mproc__table_add(struct mproc__table *table, mproc_object *key, mproc_objec
 /* Room for `extra` more entries. */
 bool mproc__table_reserve(struct mproc__table *table, size_t extra);
 
-/* ---- names (known.c) ---- */
+/* ---- names (object_known.c) ---- */
 
 enum mproc__known_kind {
     MPROC__KNOWN_EXCEPTION,
+    MPROC__KNOWN_OS_ERROR, /* an exception too, whose third argument may be the name of a file */
     MPROC__KNOWN_SET,
     MPROC__KNOWN_FROZENSET,
     MPROC__KNOWN_BYTEARRAY,
@@ -300,9 +337,16 @@ struct mproc__known {
     const char *module;
     const char *name;
 };
-/* NULL: none of ours. Knows Python 2's names of the modules. */
-const struct mproc__known *mproc__known(const char *module, size_t module_size, const char *name,
-                                        size_t name_size);
+static inline bool mproc__is_exception_class(const struct mproc__known *known)
+{
+    return known && (known->kind == MPROC__KNOWN_EXCEPTION || known->kind == MPROC__KNOWN_OS_ERROR);
+}
+
+/* NULL: none of ours. Knows other names that Python has for them. */
+const struct mproc__known *mproc__known(struct mproc__word module, struct mproc__word name);
+/* Python 2's names to today's, and back; others stay. */
+void mproc__name_today(struct mproc__word *module, struct mproc__word *name);
+void mproc__name_in_python_2(struct mproc__word *module, struct mproc__word *name);
 
 /* ---- text ---- */
 
@@ -314,6 +358,8 @@ bool mproc__buffer_append(mproc_buffer *buffer, const void *data, size_t size);
 
 /* mproc_object_repr() of at most `limit` bytes. */
 mproc_err mproc__repr(const mproc_object *object, mproc_buffer *text, size_t limit);
+/* A str for a sentence: what cannot be printed is escaped, what is too long for `out` is cut. Returns `out`. */
+const char *mproc__printable(const mproc_object *str, char *out, size_t room);
 
 /* ---- failing ---- */
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Python's limit for decimal text, whose conversion takes time by the square. */
-enum { MAX_DIGITS = 4300, MOST_DECIMAL_BYTES = 1785 };
+enum { MAX_DIGITS = 4300, MOST_DECIMAL_BYTES = 1786 };
 
 size_t mproc__int_shorten(const unsigned char *data, size_t size)
 {
@@ -130,18 +130,27 @@ static void parse_hexadecimal(const char *digits, size_t count, unsigned char *b
     }
 }
 
+/* Nine digits at a time: a word of them. At most MAX_DIGITS. */
 static void parse_decimal(const char *digits, size_t count, unsigned char *bytes)
 {
+    uint32_t words[MAX_DIGITS / 9 + 1];
     size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        unsigned carry = (unsigned) digit_of(digits[i]);
-        for (size_t b = 0; b < used || carry; b++) {
-            carry += bytes[b] * 10u;
-            bytes[b] = (unsigned char) carry;
-            carry >>= 8;
-            used = b + 1 > used ? b + 1 : used;
+    for (size_t i = 0; i < count;) {
+        uint64_t carry = 0, scale = 1;
+        do {
+            carry = carry * 10 + (unsigned) digit_of(digits[i++]);
+            scale *= 10;
+        } while ((count - i) % 9 != 0);
+        for (size_t w = 0; w < used; w++) {
+            carry += words[w] * scale;
+            words[w] = (uint32_t) carry;
+            carry >>= 32;
         }
+        if (carry)
+            words[used++] = (uint32_t) carry;
     }
+    for (size_t i = 0; i < 4 * used; i++)
+        bytes[i] = (unsigned char) (words[i / 4] >> 8 * (i % 4));
 }
 
 static void negate(unsigned char *bytes, size_t size)
@@ -154,9 +163,19 @@ static void negate(unsigned char *bytes, size_t size)
     }
 }
 
+static bool are_digits(const char *text, size_t size, int base)
+{
+    for (size_t i = 0; i < size; i++)
+        if (digit_of(text[i]) >= base)
+            return false;
+    return size > 0;
+}
+
 mproc_err mproc__int_parse(struct mproc__zone *zone, const char *text, size_t size, int base, unsigned flags,
                            mproc_object **object)
 {
+    const char *whole = text;
+    int whole_size = (int) (size < 80 ? size : 80);
     bool negative = size > 0 && text[0] == '-';
     if (size > 0 && (negative || text[0] == '+')) {
         text++;
@@ -169,14 +188,12 @@ mproc_err mproc__int_parse(struct mproc__zone *zone, const char *text, size_t si
         text += 2;
         size -= 2;
     }
-    for (size_t i = 0; i < size; i++)
-        if (digit_of(text[i]) >= base)
-            return mproc__fail(MPROC_EINVAL, "'%.*s' is no int in base %d", (int) (size < 80 ? size : 80), text,
-                               base);
-    if (size == 0 || (base == 10 && size > MAX_DIGITS))
-        return mproc__fail(MPROC_EINVAL, "An int needs 1 to %d decimal digits, not %zu; hexadecimal has no limit",
+    if (!are_digits(text, size, base))
+        return mproc__fail(MPROC_EINVAL, "'%.*s' is no int in base %d", whole_size, whole, base);
+    if (base == 10 && size > MAX_DIGITS)
+        return mproc__fail(MPROC_EINVAL, "An int can have %d decimal digits, not %zu; hexadecimal has no limit",
                            MAX_DIGITS, size);
-    size_t room = size / 2 + 2; /* enough for either base, and a sign */
+    size_t room = size / 2 + 8; /* enough for either base, whole words, and a sign */
     unsigned char *bytes = calloc(room, 1);
     if (!bytes)
         return mproc__fail_memory("an int");
@@ -356,8 +373,8 @@ static bool print_hexadecimal(const unsigned char *bytes, size_t size, mproc_buf
     return true;
 }
 
-/* `words` are little-endian, and used up. */
-static bool print_decimal(uint32_t *words, size_t count, mproc_buffer *text)
+/* `words` are little-endian, and used up. False if there is no memory; *fits, if there are MAX_DIGITS at most. */
+static bool print_decimal(uint32_t *words, size_t count, mproc_buffer *text, bool *fits)
 {
     enum { PORTION = 1000000000 };
     char reversed[MAX_DIGITS + 20];
@@ -374,38 +391,45 @@ static bool print_decimal(uint32_t *words, size_t count, mproc_buffer *text)
         for (int i = 0; i < 9 && (count > 0 || rest > 0 || used == 0); i++, rest /= 10)
             reversed[used++] = (char) ('0' + rest % 10);
     }
-    char *out = mproc__buffer_extend(text, used);
+    *fits = used <= MAX_DIGITS;
+    char *out = *fits ? mproc__buffer_extend(text, used) : NULL;
     for (size_t i = 0; out && i < used; i++)
         out[i] = reversed[used - 1 - i];
-    return out != NULL;
+    return out != NULL || !*fits;
+}
+
+/* The bytes of the number without its sign; there is room for `room` of them. */
+static void magnitude_of(const unsigned char *bytes, size_t size, bool negative, unsigned char *positive, size_t room)
+{
+    memset(positive, negative ? 0xff : 0, room);
+    memcpy(positive, bytes, size);
+    if (negative)
+        negate(positive, room);
 }
 
 mproc_err mproc__int_print(const mproc_object *object, mproc_buffer *text)
 {
-    unsigned char room[8];
+    unsigned char word_bytes[8];
     size_t size;
-    const unsigned char *bytes = mproc__int_bytes(object, room, &size);
-    bool negative = size > 0 && bytes[size - 1] >> 7;
-    size_t count = size / 4 + 1;
-    uint32_t *words = calloc(count, sizeof *words);
+    const unsigned char *bytes = mproc__int_bytes(object, word_bytes, &size);
+    bool negative = size > 0 && bytes[size - 1] >> 7, decimal = false;
+    size_t count = size / 4 + 1; /* one byte more than the int, at least: the sign fits */
+    uint32_t *words = malloc(count * sizeof *words);
     if (!words)
         return mproc__fail_memory("the text of an int");
-    unsigned char *positive = (unsigned char *) words; /* one byte more than the int: the sign fits */
-    memcpy(positive, bytes, size);
-    if (negative) {
-        memset(positive + size, 0xff, count * 4 - size);
-        negate(positive, count * 4);
-    }
+    unsigned char *positive = (unsigned char *) words;
     bool ok = !negative || mproc__buffer_append(text, "-", 1);
-    if (size > MOST_DECIMAL_BYTES) {
-        ok = ok && print_hexadecimal(positive, count * 4, text);
-    } else {
+    magnitude_of(bytes, size, negative, positive, count * 4);
+    if (ok && size <= MOST_DECIMAL_BYTES) {
         for (size_t i = 0; i < count; i++) {
             const unsigned char *b = positive + 4 * i;
             words[i] = (uint32_t) b[0] | (uint32_t) b[1] << 8 | (uint32_t) b[2] << 16 | (uint32_t) b[3] << 24;
         }
-        ok = ok && print_decimal(words, count, text);
+        ok = print_decimal(words, count, text, &decimal);
+        magnitude_of(bytes, size, negative, positive, count * 4);
     }
+    if (ok && !decimal)
+        ok = print_hexadecimal(positive, count * 4, text);
     free(words);
     return ok ? MPROC_OK : mproc__fail_memory("the text of an int");
 }

@@ -13,6 +13,7 @@ static const struct mproc__known makers[] = {
 };
 
 #define BUILTIN(name) { MPROC__KNOWN_EXCEPTION, "builtins", #name }
+#define OS_ERROR(name) { MPROC__KNOWN_OS_ERROR, "builtins", #name }
 static const struct mproc__known exceptions[] = {
     BUILTIN(BaseException),
     BUILTIN(Exception),
@@ -20,21 +21,21 @@ static const struct mproc__known exceptions[] = {
     BUILTIN(AssertionError),
     BUILTIN(AttributeError),
     BUILTIN(BaseExceptionGroup),
-    BUILTIN(BlockingIOError),
-    BUILTIN(BrokenPipeError),
+    OS_ERROR(BlockingIOError),
+    OS_ERROR(BrokenPipeError),
     BUILTIN(BufferError),
     BUILTIN(BytesWarning),
-    BUILTIN(ChildProcessError),
-    BUILTIN(ConnectionAbortedError),
-    BUILTIN(ConnectionError),
-    BUILTIN(ConnectionRefusedError),
-    BUILTIN(ConnectionResetError),
+    OS_ERROR(ChildProcessError),
+    OS_ERROR(ConnectionAbortedError),
+    OS_ERROR(ConnectionError),
+    OS_ERROR(ConnectionRefusedError),
+    OS_ERROR(ConnectionResetError),
     BUILTIN(DeprecationWarning),
     BUILTIN(EOFError),
     BUILTIN(EncodingWarning),
     BUILTIN(ExceptionGroup),
-    BUILTIN(FileExistsError),
-    BUILTIN(FileNotFoundError),
+    OS_ERROR(FileExistsError),
+    OS_ERROR(FileNotFoundError),
     BUILTIN(FloatingPointError),
     BUILTIN(FutureWarning),
     BUILTIN(GeneratorExit),
@@ -42,21 +43,21 @@ static const struct mproc__known exceptions[] = {
     BUILTIN(ImportWarning),
     BUILTIN(IndentationError),
     BUILTIN(IndexError),
-    BUILTIN(InterruptedError),
-    BUILTIN(IsADirectoryError),
+    OS_ERROR(InterruptedError),
+    OS_ERROR(IsADirectoryError),
     BUILTIN(KeyError),
     BUILTIN(KeyboardInterrupt),
     BUILTIN(LookupError),
     BUILTIN(MemoryError),
     BUILTIN(ModuleNotFoundError),
     BUILTIN(NameError),
-    BUILTIN(NotADirectoryError),
+    OS_ERROR(NotADirectoryError),
     BUILTIN(NotImplementedError),
-    BUILTIN(OSError),
+    OS_ERROR(OSError),
     BUILTIN(OverflowError),
     BUILTIN(PendingDeprecationWarning),
-    BUILTIN(PermissionError),
-    BUILTIN(ProcessLookupError),
+    OS_ERROR(PermissionError),
+    OS_ERROR(ProcessLookupError),
     BUILTIN(PythonFinalizationError),
     BUILTIN(RecursionError),
     BUILTIN(ReferenceError),
@@ -70,7 +71,7 @@ static const struct mproc__known exceptions[] = {
     BUILTIN(SystemError),
     BUILTIN(SystemExit),
     BUILTIN(TabError),
-    BUILTIN(TimeoutError),
+    OS_ERROR(TimeoutError),
     BUILTIN(TypeError),
     BUILTIN(UnboundLocalError),
     BUILTIN(UnicodeDecodeError),
@@ -82,10 +83,28 @@ static const struct mproc__known exceptions[] = {
     BUILTIN(ValueError),
     BUILTIN(Warning),
     BUILTIN(ZeroDivisionError),
+    { MPROC__KNOWN_EXCEPTION, "_pickle", "PickleError" },
+    { MPROC__KNOWN_EXCEPTION, "_pickle", "PicklingError" },
+    { MPROC__KNOWN_EXCEPTION, "_pickle", "UnpicklingError" },
     { MPROC__KNOWN_EXCEPTION, "_queue", "Empty" },
+    { MPROC__KNOWN_EXCEPTION, "binascii", "Error" },
+    { MPROC__KNOWN_EXCEPTION, "concurrent.futures._base", "BrokenExecutor" },
+    { MPROC__KNOWN_EXCEPTION, "concurrent.futures._base", "CancelledError" },
+    { MPROC__KNOWN_EXCEPTION, "concurrent.futures._base", "InvalidStateError" },
+    { MPROC__KNOWN_EXCEPTION, "concurrent.futures._base", "TimeoutError" },
+    { MPROC__KNOWN_EXCEPTION, "concurrent.futures.process", "BrokenProcessPool" },
+    { MPROC__KNOWN_EXCEPTION, "concurrent.futures.thread", "BrokenThreadPool" },
+    { MPROC__KNOWN_EXCEPTION, "json.decoder", "JSONDecodeError" },
     { MPROC__KNOWN_EXCEPTION, "queue", "Empty" },
     { MPROC__KNOWN_EXCEPTION, "queue", "Full" },
     { MPROC__KNOWN_EXCEPTION, "queue", "ShutDown" },
+    { MPROC__KNOWN_OS_ERROR, "socket", "gaierror" },
+    { MPROC__KNOWN_OS_ERROR, "socket", "herror" },
+    { MPROC__KNOWN_OS_ERROR, "socket", "timeout" },
+    { MPROC__KNOWN_EXCEPTION, "struct", "error" },
+    { MPROC__KNOWN_EXCEPTION, "subprocess", "CalledProcessError" },
+    { MPROC__KNOWN_EXCEPTION, "subprocess", "SubprocessError" },
+    { MPROC__KNOWN_EXCEPTION, "subprocess", "TimeoutExpired" },
     { MPROC__KNOWN_EXCEPTION, "threading", "BrokenBarrierError" },
     { MPROC__KNOWN_EXCEPTION, "multiprocessing.context", "AuthenticationError" },
     { MPROC__KNOWN_EXCEPTION, "multiprocessing.context", "BufferTooShort" },
@@ -95,39 +114,50 @@ static const struct mproc__known exceptions[] = {
     { MPROC__KNOWN_EXCEPTION, "multiprocessing.pool", "MaybeEncodingError" },
 };
 
-struct word {
-    const char *text;
-    size_t size;
+/* Names under which Python finds a class too, that it does not write itself. */
+static const struct {
+    const char *module;
+    const char *name;
+    const char *known_module;
+    const char *known_name;
+} aliases[] = {
+    { "builtins", "EnvironmentError", "builtins", "OSError" },
+    { "builtins", "IOError", "builtins", "OSError" },
+    { "builtins", "WindowsError", "builtins", "OSError" },
+    { "concurrent.futures", "BrokenExecutor", "concurrent.futures._base", "BrokenExecutor" },
+    { "concurrent.futures", "CancelledError", "concurrent.futures._base", "CancelledError" },
+    { "concurrent.futures", "InvalidStateError", "concurrent.futures._base", "InvalidStateError" },
+    { "concurrent.futures", "TimeoutError", "concurrent.futures._base", "TimeoutError" },
+    { "json", "JSONDecodeError", "json.decoder", "JSONDecodeError" },
+    { "multiprocessing", "AuthenticationError", "multiprocessing.context", "AuthenticationError" },
+    { "multiprocessing", "BufferTooShort", "multiprocessing.context", "BufferTooShort" },
+    { "multiprocessing", "ProcessError", "multiprocessing.context", "ProcessError" },
+    { "multiprocessing", "TimeoutError", "multiprocessing.context", "TimeoutError" },
+    { "pickle", "PickleError", "_pickle", "PickleError" },
+    { "pickle", "PicklingError", "_pickle", "PicklingError" },
+    { "pickle", "UnpicklingError", "_pickle", "UnpicklingError" },
+    { "socket", "error", "builtins", "OSError" },
 };
 
-static bool is(struct word word, const char *text)
-{
-    return strlen(text) == word.size && memcmp(text, word.text, word.size) == 0;
-}
-
-/* Protocol 2 has Python 2's names. */
-static struct word module_today(struct word module)
-{
-    if (is(module, "__builtin__") || is(module, "exceptions"))
-        return (struct word){ "builtins", 8 };
-    return is(module, "Queue") ? (struct word){ "queue", 5 } : module;
-}
-
-static const struct mproc__known *look_up(const struct mproc__known *table, size_t count, struct word module,
-                                          struct word name)
+static const struct mproc__known *look_up(const struct mproc__known *table, size_t count, struct mproc__word module,
+                                          struct mproc__word name)
 {
     for (size_t i = 0; i < count; i++)
-        if (is(name, table[i].name) && is(module, table[i].module))
+        if (mproc__word_is(name, table[i].name) && mproc__word_is(module, table[i].module))
             return &table[i];
     return NULL;
 }
 
-const struct mproc__known *mproc__known(const char *module, size_t module_size, const char *name,
-                                        size_t name_size)
+const struct mproc__known *mproc__known(struct mproc__word module, struct mproc__word name)
 {
-    struct word m = module_today((struct word){ module, module_size }), n = { name, name_size };
-    const struct mproc__known *found = look_up(makers, sizeof makers / sizeof makers[0], m, n);
-    return found ? found : look_up(exceptions, sizeof exceptions / sizeof exceptions[0], m, n);
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+        if (mproc__word_is(name, aliases[i].name) && mproc__word_is(module, aliases[i].module)) {
+            module = (struct mproc__word){ aliases[i].known_module, strlen(aliases[i].known_module) };
+            name = (struct mproc__word){ aliases[i].known_name, strlen(aliases[i].known_name) };
+            break;
+        }
+    const struct mproc__known *found = look_up(makers, sizeof makers / sizeof makers[0], module, name);
+    return found ? found : look_up(exceptions, sizeof exceptions / sizeof exceptions[0], module, name);
 }
 
 /* ---- exceptions, globals, instances ---- */
@@ -139,8 +169,9 @@ static mproc_err create_global(mproc_object **object, const char *module, const 
     size_t module_size = strlen(module), name_size = strlen(name);
     if (!mproc__utf8_valid(module, module_size) || !mproc__utf8_valid(name, name_size) || !module_size || !name_size)
         return mproc__fail(MPROC_EINVAL, "The names of a class must be UTF-8, and not empty");
-    const struct mproc__known *known = mproc__known(module, module_size, name, name_size);
-    if (exception && (!known || known->kind != MPROC__KNOWN_EXCEPTION))
+    const struct mproc__known *known = mproc__known((struct mproc__word){ module, module_size },
+                                                    (struct mproc__word){ name, name_size });
+    if (exception && !mproc__is_exception_class(known))
         return mproc__fail(MPROC_EINVAL, "%.100s.%.100s is no exception that mproc knows", module, name);
     struct mproc__zone *zone = mproc__zone_create(sizeof(struct mproc__global) + module_size + name_size +
                                                   2 * sizeof(struct mproc__text) + 64);
@@ -191,6 +222,9 @@ static mproc_err check_parts(const mproc_instance_parts *parts)
     if ((parts->items && !has_type(parts->items, MPROC_TYPE_LIST)) ||
         (parts->pairs && (!has_type(parts->pairs, MPROC_TYPE_LIST) || parts->pairs->lower % 2)))
         return mproc__fail(MPROC_EINVAL, "An instance's items and pairs must be lists, pairs of even length");
+    if (parts->state_setter && (!parts->state || (!has_type(parts->state_setter, MPROC_TYPE_GLOBAL) &&
+                                                  !has_type(parts->state_setter, MPROC_TYPE_INSTANCE))))
+        return mproc__fail(MPROC_EINVAL, "An instance's state_setter must be a global or an instance, with a state");
     return MPROC_OK;
 }
 
@@ -201,9 +235,11 @@ mproc_err mproc_instance_create(mproc_object **object, const mproc_instance_part
     mproc_err err = check_parts(parts);
     if (err != MPROC_OK)
         return err;
-    mproc_object *all[PART_COUNT] = { parts->callable, parts->args, parts->kwargs, parts->state, parts->items,
-                                      parts->pairs };
-    mproc_object *instance = mproc__make_instance(NULL, parts->recipe, parts->callable, NULL, 0);
+    mproc_object *all[PART_COUNT] = { parts->callable, parts->args,  parts->kwargs,      parts->state,
+                                      parts->items,    parts->pairs, parts->state_setter };
+    /* with a setter its pickle refers to it */
+    unsigned flags = parts->state_setter ? MPROC__SHARED : 0;
+    mproc_object *instance = mproc__make_instance(NULL, parts->recipe, parts->callable, NULL, flags);
     if (!instance)
         return mproc__fail_memory("an instance");
     ((struct mproc__instance *) instance)->parts[PART_CALLABLE] = NULL;
@@ -226,7 +262,8 @@ mproc_err mproc_instance_get(const mproc_object *object, mproc_instance_parts *p
         return mproc__fail_type(object, "instance or exception");
     mproc_object *const *all = ((const struct mproc__instance *) object)->parts;
     *parts = (mproc_instance_parts){ (mproc_recipe) object->lower, all[PART_CALLABLE], all[PART_ARGS],
-                                     all[PART_KWARGS], all[PART_STATE], all[PART_ITEMS], all[PART_PAIRS] };
+                                     all[PART_KWARGS], all[PART_STATE], all[PART_ITEMS], all[PART_PAIRS],
+                                     all[PART_SETTER] };
     return MPROC_OK;
 }
 
@@ -240,7 +277,7 @@ mproc_err mproc_exception_create(mproc_object **object, const char *module, cons
         return err;
     if (!args)
         err = mproc_tuple_create(&none, NULL, 0);
-    mproc_instance_parts parts = { MPROC_RECIPE_CALL, class, args ? args : none, NULL, NULL, NULL, NULL };
+    mproc_instance_parts parts = { .recipe = MPROC_RECIPE_CALL, .callable = class, .args = args ? args : none };
     if (err == MPROC_OK)
         err = mproc_instance_create(object, &parts);
     mproc_object_release(none);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Dicts and sets: entries in the order of insertion, and an index of their hashes. */
+/* What dicts and sets are: entries in the order of insertion, and an index of their hashes. */
 #include "object.h"
 
 #include <stdlib.h>
@@ -13,37 +13,64 @@ static unsigned width_of(const struct mproc__table *table)
     return mproc__slots_per_entry(&table->object);
 }
 
-static bool is_table(const mproc_object *object)
-{
-    mproc_type type = object ? mproc__type(object) : MPROC_TYPE_NONE;
-    return type == MPROC_TYPE_DICT || type == MPROC_TYPE_SET || type == MPROC_TYPE_FROZENSET;
-}
-
 /* ---- finding ---- */
 
+/* Keys for certain, and compared faster than they are hashed. */
 static bool is_plain(const mproc_object *key)
 {
-    return !mproc__is_heap(key) || key->type == MPROC_TYPE_STR || key->type == MPROC_TYPE_BYTES;
+    return !mproc__is_heap(key) || (mproc__has_text(key) && key->type != MPROC_TYPE_BYTEARRAY &&
+                                    mproc__text_size(key) < MPROC__LONG_TEXT);
 }
 
-static mproc_err search(const struct mproc__table *table, const mproc_object *key,
-                        struct mproc__effort *effort, size_t *entry, uint64_t *hash)
+/* Whether two keys, the other one with this hash, may be equal, as far as can be told in no time. */
+static bool may_be_equal(const mproc_object *key, const mproc_object *other, uint64_t hash)
+{
+    uint64_t own;
+    if (!mproc__remembers_hash(key) || !mproc__remembers_hash(other) || mproc__hash(key, &own) != MPROC_OK)
+        return true;
+    return own == hash;
+}
+
+/* `hash` is 0 if it does not tell what is unequal. */
+static mproc_err search(const struct mproc__table *table, const mproc_object *key, struct mproc__effort *effort,
+                        size_t *entry, uint64_t hash)
 {
     unsigned width = width_of(table);
     bool equal = false;
-    *hash = 0;
-    if (!is_plain(key)) { /* says whether it is hashable */
-        mproc_err err = mproc__hash(key, hash);
-        if (err != MPROC_OK)
-            return err;
-    }
     for (size_t i = 0; i < table->used; i++) {
         const mproc_object *other = table->slots[i * width];
+        if (!other || (hash != 0 && !may_be_equal(other, key, hash)))
+            continue;
+        mproc_err err = mproc__equal(other, key, effort, &equal);
+        if (err != MPROC_OK)
+            return err;
+        if (equal) {
+            *entry = i;
+            return MPROC_OK;
+        }
+    }
+    *entry = SIZE_MAX;
+    return MPROC_OK;
+}
+
+static mproc_err probe(const struct mproc__table *table, const mproc_object *key, struct mproc__effort *effort,
+                       size_t *entry, uint64_t hash)
+{
+    unsigned width = width_of(table);
+    for (uint64_t cell = hash >> 32;; cell++) {
+        uint64_t found = table->index[cell & table->mask];
+        if (found == 0)
+            break;
+        if ((found ^ hash) & HASH_PART)
+            continue;
+        size_t place = (size_t) (uint32_t) found - 1;
+        const mproc_object *other = table->slots[place * width];
+        bool equal = false;
         mproc_err err = other ? mproc__equal(other, key, effort, &equal) : MPROC_OK;
         if (err != MPROC_OK)
             return err;
-        if (other && equal) {
-            *entry = i;
+        if (equal) {
+            *entry = place;
             return MPROC_OK;
         }
     }
@@ -55,31 +82,17 @@ mproc_err mproc__table_find(const mproc_object *object, const mproc_object *key,
                             size_t *entry, uint64_t *hash)
 {
     const struct mproc__table *table = (const struct mproc__table *) object;
-    if (!table->index)
-        return search(table, key, effort, entry, hash);
-    mproc_err err = mproc__hash(key, hash);
+    mproc_err err = MPROC_OK;
+    *hash = 0;
+    if (table->index || !is_plain(key)) /* says also whether it is hashable */
+        err = mproc__hash(key, hash);
     if (err != MPROC_OK)
         return err;
-    unsigned width = width_of(table);
-    for (uint64_t cell = *hash >> 32;; cell++) {
-        uint64_t found = table->index[cell & table->mask];
-        if (found == 0)
-            break;
-        if ((found ^ *hash) & HASH_PART)
-            continue;
-        size_t place = (size_t) (uint32_t) found - 1;
-        const mproc_object *other = table->slots[place * width];
-        bool equal = false;
-        err = other ? mproc__equal(other, key, effort, &equal) : MPROC_OK;
-        if (err != MPROC_OK)
-            return err;
-        if (equal) {
-            *entry = place;
-            return MPROC_OK;
-        }
-    }
-    *entry = SIZE_MAX;
-    return MPROC_OK;
+    bool anywhere = (*hash & MPROC__BY_ADDRESS) && !effort->filling;
+    if (!table->index)
+        return search(table, key, effort, entry, anywhere ? 0 : *hash);
+    err = probe(table, key, effort, entry, *hash);
+    return err == MPROC_OK && *entry == SIZE_MAX && anywhere ? search(table, key, effort, entry, 0) : err;
 }
 
 /* ---- growing ---- */
@@ -105,10 +118,15 @@ static void squeeze(struct mproc__table *table)
     table->used = kept;
 }
 
+static void clear_index(struct mproc__table *table)
+{
+    memset(table->index, 0, ((size_t) table->mask + 1) * sizeof *table->index);
+}
+
 static void index_all(struct mproc__table *table)
 {
     unsigned width = width_of(table);
-    memset(table->index, 0, ((size_t) table->mask + 1) * sizeof *table->index);
+    clear_index(table);
     for (size_t i = 0; i < table->used; i++) {
         uint64_t hash = 0;
         if (mproc__hash(table->slots[i * width], &hash) != MPROC_OK)
@@ -117,55 +135,76 @@ static void index_all(struct mproc__table *table)
     }
 }
 
-/* An array of the table, in the zone for good or to grow. */
-static void *array(struct mproc__table *table, void *old, size_t old_size, size_t size, bool fixed)
+/* What of the hashes an index needs is in the index before; removed entries go. */
+static void index_again(struct mproc__table *table, const uint64_t *old, size_t cells)
+{
+    unsigned width = width_of(table);
+    clear_index(table);
+    for (size_t i = 0; i < cells; i++) {
+        size_t entry = (size_t) (uint32_t) old[i] - 1;
+        if (old[i] != 0 && table->slots[entry * width])
+            index_entry(table, old[i], entry);
+    }
+}
+
+/* The arrays of unpickled small tables lie in the zone for good, the others can grow. */
+static mproc_object **more_slots(struct mproc__table *table, size_t count, bool fixed)
 {
     struct mproc__zone *zone = table->object.zone;
     if (fixed)
-        return mproc__zone_take(zone, size);
+        return mproc__zone_take(zone, count * sizeof *table->slots);
     bool grows = mproc__has(&table->object, MPROC__GROWS);
-    void *made = mproc__zone_resize(zone, grows ? old : NULL, size);
-    if (made && !grows && old_size > 0)
-        memcpy(made, old, old_size);
-    return made;
+    mproc_object **slots = mproc__zone_resize(zone, grows ? table->slots : NULL, count * sizeof *slots);
+    if (slots && !grows && table->used > 0)
+        memcpy(slots, table->slots, (size_t) table->used * width_of(table) * sizeof *slots);
+    return slots;
+}
+
+static bool make_index(struct mproc__table *table, size_t cells, bool fixed, bool old_is_block)
+{
+    struct mproc__zone *zone = table->object.zone;
+    uint64_t *old = table->index;
+    size_t old_cells = (size_t) table->mask + 1, size = cells * sizeof *old;
+    uint64_t *index = fixed ? mproc__zone_take(zone, size) : mproc__zone_resize(zone, NULL, size);
+    if (!index)
+        return false;
+    table->index = index;
+    table->mask = (uint32_t) (cells - 1);
+    if (old)
+        index_again(table, old, old_cells);
+    else
+        index_all(table);
+    if (old_is_block)
+        mproc__zone_free(zone, old);
+    return true;
 }
 
 static bool resize(struct mproc__table *table, size_t capacity)
 {
-    size_t cells = 0, entry_size = width_of(table) * sizeof(mproc_object *);
+    size_t cells = 0, width = width_of(table);
     if (capacity > SEARCHED) {
         for (cells = 32; cells / 3 * 2 < capacity; cells *= 2)
             ;
         capacity = cells / 3 * 2;
     }
-    if (capacity > UINT32_MAX / 2 || capacity > SIZE_MAX / 4 / entry_size)
+    if (capacity > UINT32_MAX / 2 || capacity > SIZE_MAX / 8 / sizeof *table->slots)
         return false;
-    bool fixed = !mproc__has(&table->object, MPROC__GROWS) && table->capacity == 0 &&
-                 capacity <= SMALL_TABLE && mproc__has(&table->object, MPROC__HELD);
-    mproc_object **slots = array(table, table->slots, table->used * entry_size, capacity * entry_size, fixed);
+    bool grew = mproc__has(&table->object, MPROC__GROWS);
+    bool fixed = !grew && table->capacity == 0 && capacity <= SMALL_TABLE &&
+                 mproc__has(&table->object, MPROC__HELD);
+    mproc_object **slots = more_slots(table, capacity * width, fixed);
     if (!slots)
         return false;
-    if (!fixed && !mproc__has(&table->object, MPROC__GROWS)) {
-        /* from here on both arrays can grow, or there is none yet */
-        table->slots = slots;
+    table->slots = slots;
+    if (!fixed)
         mproc__mark(&table->object, MPROC__GROWS);
-        uint64_t *index = cells ? mproc__zone_resize(table->object.zone, NULL, cells * sizeof *index) : NULL;
-        if (cells && !index) {
+    /* without an index what is there is searched, or found with the old one: the table is as it was */
+    if (cells && !make_index(table, cells, fixed, grew)) {
+        if (!grew) /* it lies in the zone: a later one must not free it */
             table->index = NULL;
-            return false;
-        }
-        table->index = index;
-    } else {
-        table->slots = slots;
-        uint64_t *index = cells ? array(table, table->index, 0, cells * sizeof *index, fixed) : NULL;
-        if (cells && !index)
-            return false;
-        table->index = index;
+        return false;
     }
     table->capacity = (uint32_t) capacity;
-    table->mask = cells ? (uint32_t) (cells - 1) : 0;
-    if (cells)
-        index_all(table);
     return true;
 }
 
@@ -205,250 +244,4 @@ bool mproc__table_add(struct mproc__table *table, mproc_object *key, mproc_objec
     table->used++;
     table->object.lower++;
     return true;
-}
-
-/* ---- the public functions ---- */
-
-static mproc_err create(mproc_object **object, mproc_type type)
-{
-    if (!object)
-        return mproc__fail(MPROC_EINVAL, "Object is NULL; say where to put the new %s", mproc_type_name(type));
-    mproc_object *table = mproc__make_table(NULL, type, 0);
-    if (!table)
-        return mproc__fail_memory(mproc_type_name(type));
-    *object = table;
-    return MPROC_OK;
-}
-
-mproc_err mproc_dict_create(mproc_object **object)
-{
-    return create(object, MPROC_TYPE_DICT);
-}
-
-mproc_err mproc_set_create(mproc_object **object)
-{
-    return create(object, MPROC_TYPE_SET);
-}
-
-static mproc_err find(const mproc_object *object, const mproc_object *key, size_t *entry, uint64_t *hash)
-{
-    if (!key)
-        return mproc__fail(MPROC_EINVAL, "The key is NULL; give mproc_none() for None");
-    struct mproc__effort effort = MPROC__EFFORT(SIZE_MAX);
-    mproc_err err = mproc__table_find(object, key, &effort, entry, hash);
-    mproc__effort_end(&effort);
-    return err;
-}
-
-/* The value is None in sets, where nobody looks. */
-static mproc_err put(mproc_object *object, mproc_object *key, mproc_object *value)
-{
-    size_t entry;
-    uint64_t hash;
-    if (!value)
-        return mproc__fail(MPROC_EINVAL, "The value is NULL; give mproc_none() for None");
-    mproc_err err = find(object, key, &entry, &hash);
-    if (err != MPROC_OK)
-        return err;
-    struct mproc__table *table = (struct mproc__table *) object;
-    bool new_entry = entry == SIZE_MAX;
-    if (!new_entry && object->type != MPROC_TYPE_DICT)
-        return MPROC_OK;
-    if (!mproc__hold_item(object, value))
-        return mproc__fail_memory("one more entry");
-    if (!new_entry) {
-        mproc_object *old = table->slots[entry * 2 + 1];
-        table->slots[entry * 2 + 1] = value;
-        mproc__drop_item(object, old);
-        return MPROC_OK;
-    }
-    if (!mproc__hold_item(object, key)) {
-        mproc__drop_item(object, value);
-        return mproc__fail_memory("one more entry");
-    }
-    if (!mproc__table_add(table, key, value, hash)) {
-        mproc__drop_item(object, value);
-        mproc__drop_item(object, key);
-        return mproc__fail_memory("one more entry");
-    }
-    return MPROC_OK;
-}
-
-static mproc_err fail_key(const mproc_object *object)
-{
-    return mproc__fail(MPROC_ENOTFOUND, "The %s has no such key", mproc_type_name(mproc__type(object)));
-}
-
-static mproc_err take_out(mproc_object *object, const mproc_object *key)
-{
-    size_t entry;
-    uint64_t hash;
-    mproc_err err = find(object, key, &entry, &hash);
-    if (err != MPROC_OK)
-        return err;
-    if (entry == SIZE_MAX)
-        return fail_key(object);
-    struct mproc__table *table = (struct mproc__table *) object;
-    unsigned width = width_of(table);
-    mproc_object **slot = table->slots + entry * width, *old_key = slot[0], *old_value = slot[width - 1];
-    slot[0] = slot[width - 1] = NULL; /* its cell of the index stays, and leads nowhere */
-    object->lower--;
-    mproc__drop_item(object, old_key);
-    if (width == 2)
-        mproc__drop_item(object, old_value);
-    return MPROC_OK;
-}
-
-static void clear(mproc_object *object)
-{
-    struct mproc__table *table = (struct mproc__table *) object;
-    size_t count = (size_t) table->used * width_of(table);
-    for (size_t i = 0; i < count; i++)
-        mproc__drop_item(object, table->slots[i]);
-    if (mproc__has(object, MPROC__GROWS)) {
-        mproc__zone_free(object->zone, table->slots);
-        mproc__zone_free(object->zone, table->index);
-        table->slots = NULL;
-        table->index = NULL;
-        table->capacity = table->mask = 0;
-    } else if (table->index) {
-        memset(table->index, 0, ((size_t) table->mask + 1) * sizeof *table->index);
-    }
-    table->used = object->lower = 0;
-}
-
-static bool is_dict(const mproc_object *object)
-{
-    return object && mproc__type(object) == MPROC_TYPE_DICT;
-}
-
-mproc_err mproc_dict_set(mproc_object *dict, mproc_object *key, mproc_object *value)
-{
-    return is_dict(dict) ? put(dict, key, value) : mproc__fail_type(dict, "dict");
-}
-
-mproc_err mproc_dict_get(const mproc_object *dict, const mproc_object *key, mproc_object **value)
-{
-    size_t entry;
-    uint64_t hash;
-    if (!is_dict(dict))
-        return mproc__fail_type(dict, "dict");
-    if (!value)
-        return mproc__fail(MPROC_EINVAL, "mproc_dict_get: value is NULL; say where to put it");
-    mproc_err err = find(dict, key, &entry, &hash);
-    if (err != MPROC_OK)
-        return err;
-    if (entry == SIZE_MAX)
-        return fail_key(dict);
-    *value = ((const struct mproc__table *) dict)->slots[entry * 2 + 1];
-    return MPROC_OK;
-}
-
-mproc_err mproc_dict_remove(mproc_object *dict, const mproc_object *key)
-{
-    return is_dict(dict) ? take_out(dict, key) : mproc__fail_type(dict, "dict");
-}
-
-mproc_err mproc_dict_clear(mproc_object *dict)
-{
-    if (!is_dict(dict))
-        return mproc__fail_type(dict, "dict");
-    clear(dict);
-    return MPROC_OK;
-}
-
-mproc_err mproc_dict_set_str(mproc_object *dict, const char *key, mproc_object *value)
-{
-    mproc_object *object;
-    mproc_err err = mproc_str_create(&object, key);
-    if (err != MPROC_OK)
-        return err;
-    err = mproc_dict_set(dict, object, value);
-    mproc_object_release(object);
-    return err;
-}
-
-mproc_err mproc_dict_get_str(const mproc_object *dict, const char *key, mproc_object **value)
-{
-    mproc_object *object;
-    mproc_err err = mproc_str_create(&object, key);
-    if (err != MPROC_OK)
-        return err;
-    err = mproc_dict_get(dict, object, value);
-    if (err == MPROC_ENOTFOUND)
-        err = mproc__fail(MPROC_ENOTFOUND, "The dict has no key '%.200s'", key);
-    mproc_object_release(object);
-    return err;
-}
-
-static bool is_set(const mproc_object *object, bool frozen_too)
-{
-    return is_table(object) && object->type != MPROC_TYPE_DICT &&
-           (frozen_too || object->type == MPROC_TYPE_SET);
-}
-
-mproc_err mproc_set_add(mproc_object *set, mproc_object *item)
-{
-    return is_set(set, false) ? put(set, item, MPROC__NONE) : mproc__fail_type(set, "set");
-}
-
-mproc_err mproc_set_has(const mproc_object *set, const mproc_object *item, bool *has)
-{
-    size_t entry;
-    uint64_t hash;
-    if (!is_set(set, true))
-        return mproc__fail_type(set, "set or frozenset");
-    if (!has)
-        return mproc__fail(MPROC_EINVAL, "mproc_set_has: has is NULL; say where to put it");
-    mproc_err err = find(set, item, &entry, &hash);
-    if (err == MPROC_OK)
-        *has = entry != SIZE_MAX;
-    return err;
-}
-
-mproc_err mproc_set_remove(mproc_object *set, const mproc_object *item)
-{
-    return is_set(set, false) ? take_out(set, item) : mproc__fail_type(set, "set");
-}
-
-mproc_err mproc_set_clear(mproc_object *set)
-{
-    if (!is_set(set, false))
-        return mproc__fail_type(set, "set");
-    clear(set);
-    return MPROC_OK;
-}
-
-mproc_err mproc_frozenset_create(mproc_object **object, mproc_object *const *items, size_t count)
-{
-    mproc_object *set = NULL;
-    if (!items && count > 0)
-        return mproc__fail(MPROC_EINVAL, "A frozenset cannot be made of NULL");
-    mproc_err err = object ? create(&set, MPROC_TYPE_FROZENSET) : create(NULL, MPROC_TYPE_FROZENSET);
-    for (size_t i = 0; err == MPROC_OK && i < count; i++)
-        err = put(set, items[i], MPROC__NONE);
-    if (err == MPROC_OK)
-        *object = set;
-    else
-        mproc_object_release(set);
-    return err;
-}
-
-bool mproc_object_next(const mproc_object *object, size_t *position, mproc_object **key, mproc_object **value)
-{
-    if (!is_table(object) || !position)
-        return false;
-    const struct mproc__table *table = (const struct mproc__table *) object;
-    unsigned width = width_of(table);
-    while (*position < table->used) {
-        mproc_object **slot = table->slots + (*position)++ * width;
-        if (!slot[0])
-            continue;
-        if (key)
-            *key = slot[0];
-        if (value && width == 2)
-            *value = slot[1];
-        return true;
-    }
-    return false;
 }

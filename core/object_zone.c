@@ -123,7 +123,13 @@ bool mproc__hold_item(mproc_object *container, mproc_object *item)
         }
         mproc__zone_ref(item->zone);
     }
-    mproc__mark(item, mproc__has(item, MPROC__HELD) ? MPROC__SHARED : MPROC__HELD);
+    /* Other threads may put it somewhere at the same time: whoever finds it held shares it. */
+    if (mproc__has(item, MPROC__SHARED))
+        return true;
+    bool held = mproc__has(item, MPROC__HELD) ||
+                (atomic_fetch_or_explicit(&item->flags, MPROC__HELD, memory_order_relaxed) & MPROC__HELD);
+    if (held)
+        mproc__mark(item, MPROC__SHARED);
     return true;
 }
 

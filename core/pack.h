@@ -35,4 +35,29 @@ struct mproc__hole {
 mproc_err mproc__format_read(const char *format, va_list *values, struct mproc__hole **holes,
                              mproc_object **object);
 
+/* ---- inside pack.c and pack_value.c only ---- */
+
+enum { MPROC__LOCAL_ITEMS = 32 };
+struct mproc__packer {
+    const char *format;
+    const char *next;
+    va_list *values;
+    struct mproc__hole **holes; /* where the next one goes */
+    struct mproc__zone *zone;
+    mproc_object **items; /* of the containers that are being read */
+    size_t count;
+    size_t capacity;
+    int depth;
+    struct mproc__effort effort;
+    mproc_object *local_items[MPROC__LOCAL_ITEMS];
+};
+
+mproc_err mproc__packer_fail(const struct mproc__packer *packer, const char *what);
+mproc_err mproc__packer_push(struct mproc__packer *packer, mproc_object *object);
+/* Behind the percent sign. */
+mproc_err mproc__pack_hole(struct mproc__packer *packer, bool bytes);
+/* At the quote. */
+mproc_err mproc__pack_text(struct mproc__packer *packer, bool bytes);
+mproc_err mproc__pack_number(struct mproc__packer *packer);
+
 #endif

@@ -4,7 +4,9 @@
 
 #include "error.h"
 
+#include <float.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,38 +16,38 @@ struct matcher {
     int depth;
 };
 
-static mproc_err match(struct matcher *m, const mproc_object *pattern, const mproc_object *object);
+static mproc_err match(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object);
 
-static mproc_err fail(const struct matcher *m, const char *wanted, const mproc_object *object)
+static mproc_err fail(const struct matcher *matcher, const char *wanted, const mproc_object *object)
 {
-    return mproc__fail(MPROC_ETYPE, "The object%s%.150s is of type %s, not %s", m->used ? " at " : "", m->path,
-                       mproc_type_name(mproc__type(object)), wanted);
+    return mproc__fail(MPROC_ETYPE, "The object%s%.150s is of type %s, not %s", matcher->used ? " at " : "",
+                       matcher->path, mproc_type_name(mproc__type(object)), wanted);
 }
 
 /* One step down, and back. */
-static mproc_err match_at(struct matcher *m, const mproc_object *pattern, const mproc_object *object, size_t index,
-                          const mproc_object *key)
+static mproc_err match_at(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object,
+                          size_t index, const mproc_object *key)
 {
-    size_t before = m->used;
-    char step[64];
+    size_t before = matcher->used;
+    char step[64], printable[41];
     if (!key)
         snprintf(step, sizeof step, "[%zu]", index);
     else if (mproc__type(key) == MPROC_TYPE_STR)
-        snprintf(step, sizeof step, "['%.40s']", mproc__text(key));
+        snprintf(step, sizeof step, "['%s']", mproc__printable(key, printable, sizeof printable));
     else
         snprintf(step, sizeof step, "[a %s]", mproc_type_name(mproc__type(key)));
-    m->used += (size_t) snprintf(m->path + m->used, sizeof m->path - m->used, "%s", step);
-    if (m->used >= sizeof m->path)
-        m->used = sizeof m->path - 1;
-    mproc_err err = match(m, pattern, object);
+    matcher->used += (size_t) snprintf(matcher->path + matcher->used, sizeof matcher->path - matcher->used, "%s", step);
+    if (matcher->used >= sizeof matcher->path)
+        matcher->used = sizeof matcher->path - 1;
+    mproc_err err = match(matcher, pattern, object);
     if (err == MPROC_OK) { /* else the sentence was made with it */
-        m->used = before;
-        m->path[before] = '\0';
+        matcher->used = before;
+        matcher->path[before] = '\0';
     }
     return err;
 }
 
-static mproc_err match_items(struct matcher *m, const mproc_object *pattern, const mproc_object *object)
+static mproc_err match_items(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object)
 {
     struct mproc__parts wanted = mproc__parts((mproc_object *) (uintptr_t) pattern);
     struct mproc__parts there = mproc__parts((mproc_object *) (uintptr_t) object);
@@ -53,32 +55,35 @@ static mproc_err match_items(struct matcher *m, const mproc_object *pattern, con
     wanted.count -= rest;
     if (rest ? there.count < wanted.count : there.count != wanted.count)
         return mproc__fail(MPROC_ETYPE, "The %s%s%.150s has %zu items, not %zu%s",
-                           mproc_type_name(mproc__type(object)), m->used ? " at " : "", m->path, there.count,
-                           wanted.count, rest ? " or more" : "");
+                           mproc_type_name(mproc__type(object)), matcher->used ? " at " : "", matcher->path,
+                           there.count, wanted.count, rest ? " or more" : "");
     mproc_err err = MPROC_OK;
     for (size_t i = 0; i < wanted.count && err == MPROC_OK; i++)
-        err = match_at(m, wanted.items[i], there.items[i], i, NULL);
+        err = match_at(matcher, wanted.items[i], there.items[i], i, NULL);
     return err;
 }
 
-static mproc_err match_dict(struct matcher *m, const mproc_object *pattern, const mproc_object *object)
+static mproc_err match_dict(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object)
 {
     size_t position = 0;
+    char printable[101] = "of the format";
     mproc_object *key, *wanted, *there;
     while (mproc_object_next(pattern, &position, &key, &wanted)) {
         mproc_err err = mproc_dict_get(object, key, &there);
+        if (err == MPROC_ENOTFOUND && mproc__type(key) == MPROC_TYPE_STR)
+            (void) mproc__printable(key, printable, sizeof printable);
         if (err == MPROC_ENOTFOUND)
-            return mproc__fail(MPROC_ETYPE, "The dict%s%.150s has no key '%.100s'", m->used ? " at " : "", m->path,
-                               mproc__type(key) == MPROC_TYPE_STR ? mproc__text(key) : "of the format");
+            return mproc__fail(MPROC_ETYPE, "The dict%s%.150s has no key '%s'", matcher->used ? " at " : "",
+                               matcher->path, printable);
         if (err == MPROC_OK)
-            err = match_at(m, wanted, there, 0, key);
+            err = match_at(matcher, wanted, there, 0, key);
         if (err != MPROC_OK)
             return err;
     }
     return MPROC_OK;
 }
 
-static mproc_err match(struct matcher *m, const mproc_object *pattern, const mproc_object *object)
+static mproc_err match(struct matcher *matcher, const mproc_object *pattern, const mproc_object *object)
 {
     if (mproc__is_heap(pattern) && pattern->type == MPROC__TYPE_HOLE) {
         ((struct mproc__hole *) (uintptr_t) pattern)->found = object;
@@ -87,14 +92,14 @@ static mproc_err match(struct matcher *m, const mproc_object *pattern, const mpr
     mproc_type type = mproc__type(pattern);
     if (type == MPROC_TYPE_LIST || type == MPROC_TYPE_TUPLE || type == MPROC_TYPE_DICT) {
         if (mproc__type(object) != type)
-            return fail(m, mproc_type_name(type), object);
-        return type == MPROC_TYPE_DICT ? match_dict(m, pattern, object) : match_items(m, pattern, object);
+            return fail(matcher, mproc_type_name(type), object);
+        return type == MPROC_TYPE_DICT ? match_dict(matcher, pattern, object) : match_items(matcher, pattern, object);
     }
     bool equal = false;
     mproc_err err = mproc_object_equal(pattern, object, &equal);
     if (err == MPROC_OK && !equal)
         return mproc__fail(MPROC_ETYPE, "The object%s%.150s, of type %s, is not equal to what the format says there",
-                           m->used ? " at " : "", m->path, mproc_type_name(mproc__type(object)));
+                           matcher->used ? " at " : "", matcher->path, mproc_type_name(mproc__type(object)));
     return err;
 }
 
@@ -137,10 +142,14 @@ static mproc_err check(const struct mproc__hole *hole)
     case MPROC__HOLE_UNSIGNED:
         err = mproc_int_get_unsigned(hole->found, &natural);
         if (err == MPROC_OK && hole->size < 8 && natural >> 8 * hole->size)
-            err = mproc__fail(MPROC_ETYPE, "%llu does not fit into %zu bytes", (unsigned long long) natural, hole->size);
+            err = mproc__fail(MPROC_ETYPE, "%llu does not fit into %zu bytes", (unsigned long long) natural,
+                              hole->size);
         return err;
     case MPROC__HOLE_FLOAT:
-        return mproc_float_get(hole->found, &real);
+        err = mproc_float_get(hole->found, &real);
+        if (err == MPROC_OK && hole->size == sizeof(float) && isfinite(real) && fabs(real) > (double) FLT_MAX)
+            err = mproc__fail(MPROC_ETYPE, "%g does not fit into a float; %%lf takes a double", real);
+        return err;
     case MPROC__HOLE_TEXT:
         return check_text(hole);
     default:
@@ -153,7 +162,8 @@ static void store_int(void *to, size_t size, uint64_t value)
     uint8_t one = (uint8_t) value;
     uint16_t two = (uint16_t) value;
     uint32_t four = (uint32_t) value;
-    memcpy(to, size == 1 ? (void *) &one : size == 2 ? (void *) &two : size == 4 ? (void *) &four : (void *) &value, size);
+    const void *from = size == 1 ? (void *) &one : size == 2 ? (void *) &two : size == 4 ? (void *) &four : &value;
+    memcpy(to, from, size);
 }
 
 static void store(const struct mproc__hole *hole, void *to)
@@ -189,7 +199,7 @@ static void store(const struct mproc__hole *hole, void *to)
     }
 }
 
-mproc_err mproc_unpack(const mproc_object *object, const char *format, ...)
+mproc_err mproc_vunpack(const mproc_object *object, const char *format, va_list variables)
 {
     if (!object || !format)
         return mproc__fail(MPROC_EINVAL, "mproc_unpack: object or format is NULL; None is mproc_none()");
@@ -202,13 +212,17 @@ mproc_err mproc_unpack(const mproc_object *object, const char *format, ...)
     err = match(&matcher, pattern, object);
     for (struct mproc__hole *hole = holes; hole && err == MPROC_OK; hole = hole->next)
         err = check(hole);
-    if (err == MPROC_OK) {
-        va_list variables;
-        va_start(variables, format);
-        for (struct mproc__hole *hole = holes; hole; hole = hole->next)
-            store(hole, va_arg(variables, void *));
-        va_end(variables);
-    }
+    for (struct mproc__hole *hole = holes; hole && err == MPROC_OK; hole = hole->next)
+        store(hole, va_arg(variables, void *));
     mproc_object_release(pattern);
+    return err;
+}
+
+mproc_err mproc_unpack(const mproc_object *object, const char *format, ...)
+{
+    va_list variables;
+    va_start(variables, format);
+    mproc_err err = mproc_vunpack(object, format, variables);
+    va_end(variables);
     return err;
 }

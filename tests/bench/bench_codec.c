@@ -2,7 +2,8 @@
 /* Pickling and unpickling, beside msgpack-c where it was found.
  *
  *   python_codec.py bench_codec [ROUNDS]   the table of ratios, with Python's own pickle
- *   bench_codec SMALL INTS                 one round on two pickles: lines "name nanoseconds" (or bytes)
+ *   bench_codec SMALL INTS [SHAPE...]      one round on pickles: lines "name nanoseconds" (or bytes); a shape's are
+ *                                          named after its file
  *
  * Linux only: memory is what the kernel says of a child. */
 #include <mproc/pickle.h>
@@ -85,6 +86,33 @@ static void pack_small(int count)
     printf("small_pack %.1f\n", (now() - start) / count);
 }
 
+/* From values to bytes, as msgpack packs. */
+static void pack_and_dump_small(int count)
+{
+    mproc_buffer pickle = MPROC_BUFFER_INIT;
+    double start = now();
+    for (int i = 0; i < count; i++) {
+        mproc_object *object = small_value();
+        must(mproc_pickle_dumps(object, &pickle, NULL) == MPROC_OK);
+        mproc_object_release(object);
+        mproc_buffer_free(&pickle);
+    }
+    printf("small_pack_dumps %.1f\n", (now() - start) / count);
+}
+
+static void shape(const char *path, const mproc_buffer *pickle)
+{
+    char name[100];
+    const char *slash = strrchr(path, '/');
+    mproc_object *object;
+    must(mproc_pickle_loads(&object, pickle->data, pickle->size, NULL) == MPROC_OK);
+    snprintf(name, sizeof name, "%s_dumps", slash ? slash + 1 : path);
+    dumps(name, object, LARGE_COUNT, true);
+    mproc_object_release(object);
+    snprintf(name, sizeof name, "%s_loads", slash ? slash + 1 : path);
+    loads(name, pickle, LARGE_COUNT);
+}
+
 /* ---- memory ---- */
 
 static long status_kib(const char *field)
@@ -101,17 +129,21 @@ static long status_kib(const char *field)
 }
 
 /* In a child and before everything else, for what was freed before would be used again. */
-static void memory(const mproc_buffer *pickle)
+static void memory(const char *name, const mproc_buffer *pickle)
 {
     fflush(NULL);
     pid_t pid = fork();
     must(pid >= 0);
     if (pid == 0) {
         mproc_object *object;
+        mproc_buffer again = MPROC_BUFFER_INIT;
         long before = status_kib("VmRSS:");
         must(mproc_pickle_loads(&object, pickle->data, pickle->size, NULL) == MPROC_OK);
-        printf("ints_message %zu\nints_memory %ld\nints_memory_peak %ld\n", pickle->size,
-               (status_kib("VmRSS:") - before) * 1024, (status_kib("VmHWM:") - before) * 1024);
+        printf("%s_message %zu\n%s_memory %ld\n%s_memory_peak %ld\n", name, pickle->size, name,
+               (status_kib("VmRSS:") - before) * 1024, name, (status_kib("VmHWM:") - before) * 1024);
+        must(mproc_pickle_dumps(object, &again, NULL) == MPROC_OK);
+        printf("%s_written %zu\n%s_buffer %zu\n", name, again.size, name, again.capacity);
+        mproc_buffer_free(&again);
         mproc_object_release(object);
         fflush(NULL);
         _exit(0);
@@ -190,26 +222,36 @@ static mproc_buffer read_file(const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: bench_codec SMALL INTS (pickles that python_codec.py makes)\n");
+    if (argc < 3) {
+        fprintf(stderr, "usage: bench_codec SMALL INTS [SHAPE...] (pickles that python_codec.py makes)\n");
         return 2;
     }
-    mproc_buffer small_pickle = read_file(argv[1]), ints_pickle = read_file(argv[2]);
-    memory(&ints_pickle);
+    mproc_buffer *pickles = calloc((size_t) argc, sizeof *pickles);
+    must(pickles != NULL);
+    for (int i = 1; i < argc; i++)
+        pickles[i] = read_file(argv[i]);
+    for (int i = 2; i < argc; i++) {
+        const char *slash = strrchr(argv[i], '/');
+        memory(slash ? slash + 1 : argv[i], &pickles[i]);
+    }
     mproc_object *small = small_value(), *ints = million_ints();
     dumps("small_dumps", small, SMALL_COUNT, true);
     dumps("small_dumps_again", small, SMALL_COUNT, false);
-    loads("small_loads", &small_pickle, SMALL_COUNT);
+    loads("small_loads", &pickles[1], SMALL_COUNT);
     pack_small(SMALL_COUNT);
+    pack_and_dump_small(SMALL_COUNT);
     dumps("ints_dumps", ints, LARGE_COUNT, true);
-    loads("ints_loads", &ints_pickle, LARGE_COUNT);
+    loads("ints_loads", &pickles[2], LARGE_COUNT);
+    for (int i = 3; i < argc; i++)
+        shape(argv[i], &pickles[i]);
 #ifdef HAVE_MSGPACK
     msgpack_case("small", msgpack_small, SMALL_COUNT);
     msgpack_case("ints", msgpack_ints, LARGE_COUNT);
 #endif
     mproc_object_release(small);
     mproc_object_release(ints);
-    mproc_buffer_free(&small_pickle);
-    mproc_buffer_free(&ints_pickle);
+    for (int i = 1; i < argc; i++)
+        mproc_buffer_free(&pickles[i]);
+    free(pickles);
     return 0;
 }

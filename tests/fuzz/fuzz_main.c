@@ -2,6 +2,7 @@
 /* A fuzz target without libFuzzer: replays files, then changes them at random for a while.
  *
  *   fuzz_x_replay SECONDS FILE... */
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { LARGEST = 1 << 16 };
 
 static uint64_t state = 1;
+static const uint8_t *input;
+static size_t input_size;
+
+/* The target calls abort() for a failure. */
+static void print_input(int number)
+{
+    (void) number;
+    fprintf(stderr, "the input, in hexadecimal: ");
+    for (size_t i = 0; i < input_size; i++)
+        fprintf(stderr, "%02x", input[i]);
+    fprintf(stderr, "\n");
+}
+
+static void try(const uint8_t *data, size_t size)
+{
+    input = data;
+    input_size = size;
+    LLVMFuzzerTestOneInput(data, size);
+}
 
 static unsigned any(unsigned below)
 {
@@ -71,8 +91,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s SECONDS FILE...\n", argv[0]);
         return 2;
     }
+    signal(SIGABRT, print_input);
     for (int i = 2; i < argc; i++)
-        LLVMFuzzerTestOneInput(data, read_file(argv[i], data));
+        try(data, read_file(argv[i], data));
     printf("%d files replayed\n", argc - 2);
     long runs = 0;
     time_t end = time(NULL) + atoi(argv[1]);
@@ -80,7 +101,7 @@ int main(int argc, char **argv)
         size_t size = read_file(argv[i], data);
         for (int n = 0; n < 200; n++, runs++) {
             memcpy(changed, data, size);
-            LLVMFuzzerTestOneInput(changed, change(changed, size));
+            try(changed, change(changed, size));
         }
     }
     printf("%ld changed inputs\n", runs);

@@ -5,10 +5,17 @@ fuzz_authentication.
     python3 make_corpus.py pickle|framing|authentication FOLDER"""
 import collections
 import datetime
+import multiprocessing
 import os
 import pickle
 import queue
 import sys
+
+
+class WithSetter:
+    """Its state is set by a function."""
+    def __reduce__(self):
+        return WithSetter, (), [1], None, None, setattr
 
 
 def values():
@@ -30,6 +37,14 @@ def values():
     tangled = ([],)
     tangled[0].append(tangled)
     yield 'tangled', tangled
+    keys = [KeyError('a'), KeyError('a')]
+    keys[0].home = {keys[0]}
+    yield 'keys', [{keys[0]: 1, keys[1]: 2}, {keys[0], (keys[1],)}, frozenset(keys)]
+    in_itself = ValueError([])
+    in_itself.args[0].append(in_itself)
+    yield 'in_itself', [in_itself, in_itself.args[0]]
+    yield 'names', [range, map, OSError, queue.Full, multiprocessing.TimeoutError]
+    yield 'setter', [WithSetter(), WithSetter()]
     yield 'kept', [datetime.date(2024, 2, 29), collections.OrderedDict(a=1), collections.deque([1], 3), 1j]
 
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The C side of test_pickle.py: reads pickles from stdin, answers with what mproc makes of them.
  *
- *   request: protocol to answer in, 1 byte (with 128: keep what is unknown); size, 4 bytes
- *            little-endian; the pickle
- *   answer:  mproc_err, 1 byte; size and pickle (or the error's sentence); size and repr
+ *   request: protocol to answer in, 1 byte (with 128: keep what is unknown; 64: compare the pairs of the
+ *            list that comes); size, 4 bytes little-endian; the pickle
+ *   answer:  mproc_err, 1 byte; size and pickle (or how each pair compares, or the error's sentence); size and repr
  * Ends at the end of stdin. */
 #include <mproc/pickle.h>
 
@@ -53,6 +53,47 @@ static mproc_err convert(const char *data, size_t size, int how, mproc_buffer *p
     return err;
 }
 
+/* Whether b is in {a}; with others in it too, that there is an index. 'u': unhashable. */
+static char is_in_set_of(mproc_object *a, const mproc_object *b, size_t others)
+{
+    mproc_object *set;
+    bool has = false;
+    must(mproc_set_create(&set) == MPROC_OK);
+    for (size_t i = 0; i < others; i++) {
+        mproc_object *other;
+        must(mproc_pack(&other, "('filler', %zu)", i) == MPROC_OK && mproc_set_add(set, other) == MPROC_OK);
+        mproc_object_release(other);
+    }
+    bool hashable = mproc_set_add(set, a) == MPROC_OK && mproc_set_has(set, b, &has) == MPROC_OK;
+    mproc_object_release(set);
+    return hashable ? (char) ('0' + has) : 'u';
+}
+
+static mproc_err compare(const char *data, size_t size, mproc_buffer *answer)
+{
+    mproc_object *list, *pair, *a, *b;
+    mproc_err err = mproc_pickle_loads(&list, data, size, NULL);
+    if (err != MPROC_OK)
+        return err;
+    size_t count = 0;
+    must(mproc_object_len(list, &count) == MPROC_OK);
+    answer->data = realloc(answer->data, 4 * count + 1);
+    answer->capacity = 4 * count + 1;
+    answer->size = 0;
+    must(answer->data != NULL);
+    for (size_t i = 0; i < count; i++) {
+        bool equal = false;
+        must(mproc_object_item(list, (int64_t) i, &pair) == MPROC_OK);
+        must(mproc_object_item(pair, 0, &a) == MPROC_OK && mproc_object_item(pair, 1, &b) == MPROC_OK);
+        must(mproc_object_equal(a, b, &equal) == MPROC_OK);
+        char found[] = { (char) ('0' + equal), is_in_set_of(a, b, i % 2 * 12), mproc_object_is_true(a) ? '1' : '0', ' ' };
+        for (size_t k = 0; k < sizeof found; k++)
+            answer->data[answer->size++] = found[k];
+    }
+    mproc_object_release(list);
+    return MPROC_OK;
+}
+
 int main(void)
 {
 #ifdef _WIN32
@@ -65,7 +106,9 @@ int main(void)
         size_t size = read_size();
         char *data = malloc(size + 1); /* exactly, so that a sanitizer sees a read behind it */
         must(data && fread(data, 1, size, stdin) == size);
-        mproc_err err = convert(data, size, how, &pickle, &text);
+        mproc_err err = how & 64 ? compare(data, size, &pickle) : convert(data, size, how, &pickle, &text);
+        if (how & 64)
+            text.size = 0;
         free(data);
         putchar(err);
         if (err == MPROC_OK) {

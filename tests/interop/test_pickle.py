@@ -5,20 +5,37 @@
 
 PEER is the program of pickle_peer.c, with an emulator before it if it needs one."""
 import argparse
+import binascii
+import builtins
 import collections
+import concurrent.futures.process
+import concurrent.futures.thread
 import datetime
 import decimal
+import fractions
+import ipaddress
+import json
+import multiprocessing.context
+import multiprocessing.managers
+import multiprocessing.pool
+import pathlib
 import pickle
 import queue
 import random
-import string
+import socket
 import struct
 import subprocess
 import sys
 import threading
+import uuid
+
+import _compat_pickle
+
+from pickle_values import comparison, has_order, random_pair, random_value, same
 
 PROTOCOLS = (2, 3, 4, 5)
 KEEP = 128
+COMPARE = 64
 
 
 class Peer:
@@ -45,152 +62,6 @@ class Peer:
             raise SystemExit('the peer failed: %d' % self.process.returncode)
 
 
-# ---- values ----
-
-INTS = [0, 1, -1, 127, 128, 255, 256, 65535, 65536, 2**31 - 1, 2**31, -2**31, -2**31 - 1, 2**61 - 1, 2**61,
-        -2**61, -2**61 - 1, 2**63 - 1, 2**63, -2**63, -2**63 - 1, 2**64, 2**255, -2**255, 2**2040 - 1, -2**2047]
-FLOATS = [0.0, -0.0, 1.0, -1.5, 0.1, 1e16, 1e15, 123456789012345680.0, 1e-4, 1e-5, 5e-324, 2.2250738585072014e-308,
-          1.7976931348623157e308, float('inf'), float('-inf'), 2.0**-44, 2.0**70, 1e22, 1e23, 2.0**256, 2.0**-255,
-          2.0**-256, 9007199254740993.0, 0.3, 100.0]
-TEXTS = ['', 'a', 'hello', "it's", '"', '\'"', 'tab\t\n\r\\', '\0', 'h\u00e9', '\u20ac', '\U0001f600', '\ud800',
-         'x' * 255, 'y' * 256, '\u00ff' * 200, '\x7f\x80\xa0\xad', '\ufeff']
-
-
-def random_int(r):
-    kind = r.random()
-    if kind < 0.3:
-        return r.choice(INTS)
-    if kind < 0.7:
-        return r.randint(-300, 70000)
-    return r.randint(-1, 1) * r.getrandbits(r.choice((8, 31, 32, 62, 63, 64, 65, 200, 3000)))
-
-
-def random_float(r):
-    if r.random() < 0.3:
-        return r.choice(FLOATS)
-    if r.random() < 0.5:
-        return struct.unpack('<d', struct.pack('<Q', r.getrandbits(52) | r.randrange(2047) << 52))[0]
-    return r.uniform(-1000, 1000)
-
-
-def random_text(r):
-    if r.random() < 0.4:
-        return r.choice(TEXTS)
-    return ''.join(r.choice(string.printable) for _ in range(r.choice((1, 3, 8, 20, 300))))
-
-
-def random_scalar(r):
-    return r.choice((lambda r: None, lambda r: True, lambda r: False, random_int, random_int, random_float,
-                     random_text, random_text,
-                     lambda r: r.randbytes(r.choice((0, 1, 5, 255, 256, 700)))))(r)
-
-
-def random_exception(r, made):
-    kind = r.choice((KeyError, ValueError, IndexError, queue.Empty, queue.Full, threading.BrokenBarrierError,
-                     RuntimeError, StopIteration, EOFError, ZeroDivisionError))
-    e = kind(*[random_value(r, 1, made) for _ in range(r.randrange(3))])
-    if r.random() < 0.2:
-        e.note = random_scalar(r)
-    return e
-
-
-def random_key(r, depth):
-    if depth > 0 and r.random() < 0.15:
-        kind = r.choice((tuple, frozenset))
-        return kind(random_key(r, depth - 1) for _ in range(r.randrange(4)))
-    return random_scalar(r)
-
-
-def random_value(r, depth, made):
-    """`made` are the containers so far: one may occur again, in itself too."""
-    kind = r.random()
-    if made and kind < 0.05:
-        return r.choice(made)
-    if depth == 0 or kind < 0.3:
-        return random_scalar(r)
-    count = r.choice((0, 1, 2, 3, 4, 5, 9, 20))
-    if kind < 0.5:
-        value = []
-        made.append(value)
-        value.extend(random_value(r, depth - 1, made) for _ in range(count))
-    elif kind < 0.7:
-        value = {}
-        made.append(value)
-        value.update((random_key(r, 2), random_value(r, depth - 1, made)) for _ in range(count))
-    elif kind < 0.85:
-        value = tuple(random_value(r, depth - 1, made) for _ in range(count))
-        made.append(value)
-    elif kind < 0.9:
-        value = {random_key(r, 2) for _ in range(count)}
-    elif kind < 0.94:
-        value = frozenset(random_key(r, 2) for _ in range(count))
-    elif kind < 0.97:
-        value = bytearray(r.randbytes(count))
-        made.append(value)
-    else:
-        value = random_exception(r, made)
-    return value
-
-
-# ---- comparing: types, bits of floats, order of dicts, who is shared with whom ----
-
-def same(a, b, seen):
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, float):
-        return struct.pack('<d', a) == struct.pack('<d', b)
-    if isinstance(a, (type(None), bool, int, str, bytes)):
-        return a == b
-    if not isinstance(a, BaseException) and not isinstance(a, bytearray) and len(a) == 0 and \
-            isinstance(a, (tuple, frozenset)):
-        return len(b) == 0
-    if id(a) in seen:
-        return seen[id(a)] == id(b)
-    seen[id(a)] = id(b)
-    if isinstance(a, bytearray):
-        return a == b
-    if isinstance(a, BaseException):
-        return len(a.args) == len(b.args) and all(same(v, w, seen) for v, w in zip(a.args, b.args)) and \
-            same(a.__dict__, b.__dict__, seen)
-    if isinstance(a, dict):
-        return len(a) == len(b) and all(same(k, l, seen) and same(v, w, seen)
-                                        for (k, v), (l, w) in zip(a.items(), b.items()))
-    if isinstance(a, (set, frozenset)):
-        return a == b and sorted(map(repr, flat(a))) == sorted(map(repr, flat(b)))
-    return len(a) == len(b) and all(same(v, w, seen) for v, w in zip(a, b))
-
-
-def flat(items):
-    """The leaves: sets in sets print in any order."""
-    for item in items:
-        if isinstance(item, (tuple, frozenset)):
-            yield len(item)
-            yield from flat(item)
-        else:
-            yield item
-
-
-def has_order(value, seen):
-    """Whether repr() is the same everywhere: not with sets, nor with long ints, nor where Python escapes
-    the ' of a bytearray inside of "."""
-    if isinstance(value, bytearray):
-        return b"'" not in value
-    if isinstance(value, int):
-        return value.bit_length() < 14000
-    if isinstance(value, (set, frozenset)):
-        return len(value) < 2 and all(has_order(item, seen) for item in value)
-    if isinstance(value, (list, tuple, dict, BaseException)):
-        if id(value) in seen:
-            return True
-        seen.add(id(value))
-        if isinstance(value, BaseException):
-            return has_order(value.args, seen)
-        if isinstance(value, dict):
-            return all(has_order(k, seen) and has_order(v, seen) for k, v in value.items())
-        return all(has_order(item, seen) for item in value)
-    return True
-
-
 def check_random(peer, count, seed):
     printed = 0
     for i in range(count):
@@ -201,16 +72,16 @@ def check_random(peer, count, seed):
             back = PROTOCOLS[(protocol + i) % 4]
             err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
             if err:
-                raise SystemExit('seed %d, protocol %d to %d: error %d: %s\n%r' %
-                                 (seed + i, protocol, back, err, answer.decode(), value))
+                raise SystemExit('seed %d, protocol %d to %d: error %d: %s\n%.1000s' %
+                                 (seed + i, protocol, back, err, answer.decode(), ascii(value)))
             result = pickle.loads(answer)
             if answer[1] != back or not same(value, result, {}):
-                raise SystemExit('seed %d, protocol %d to %d: not the same:\n%r\n%r' %
-                                 (seed + i, protocol, back, value, result))
+                raise SystemExit('seed %d, protocol %d to %d: not the same:\n%.1000s\n%.1000s' %
+                                 (seed + i, protocol, back, ascii(value), ascii(result)))
             if protocol == 4 and has_order(value, set()):
                 printed += 1
                 if text != repr(value):
-                    raise SystemExit('seed %d: printed differently:\n%s\n%s' %
+                    raise SystemExit('seed %d: printed differently:\n%.1000s\n%.1000s' %
                                      (seed + i, ascii(repr(value)), ascii(text)))
     print('%d values at protocols 2 to 5 in both directions, %d printed alike' % (count, printed))
 
@@ -226,11 +97,60 @@ def check_recursive(peer):
     s = [shared, (shared, shared), {'k': shared}]
     for value in (a, t, d, s):
         for protocol in PROTOCOLS:
-            err, answer, text = peer.ask(protocol, pickle.dumps(value, protocol))
-            assert err == 0, answer
-            assert same(value, pickle.loads(answer), {}), (protocol, answer)
-            assert text == repr(value), text
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
+                assert err == 0, answer
+                assert same(value, pickle.loads(answer), {}), (protocol, back, answer)
+                assert text == repr(value), text
     print('recursive and shared values stay so')
+
+
+def check_recursive_exceptions(peer):
+    """Each is a value, and what must be one and the same in it."""
+    in_list = ValueError([])
+    in_list.args[0].append(in_list)
+    in_set, in_frozenset, in_tuple, in_itself, as_key = [ValueError() for _ in range(5)]
+    in_set.home = {in_set}
+    in_frozenset.home = frozenset([in_frozenset])
+    in_tuple.home = (in_tuple, 1, 2, 3)
+    in_itself.home = in_itself
+    d = {}
+    as_key = ValueError(d)
+    d[as_key] = 1
+    twice = KeyError('x')
+    first = lambda value: next(iter(value))
+    cases = [(in_list, lambda e: (e, e.args[0][0])), (in_list.args[0], lambda l: (l, l[0].args[0])),
+             (in_set, lambda e: (e, first(e.home))), (in_set.home, lambda s: (s, first(s).home)),
+             (in_frozenset, lambda e: (e, first(e.home))), (in_frozenset.home, lambda s: (s, first(s).home)),
+             (in_tuple, lambda e: (e, e.home[0])), (in_tuple.home, lambda t: (t, t[0].home)),
+             (in_itself, lambda e: (e, e.home)), (d, lambda d: (d, first(d).args[0])),
+             (as_key, lambda e: (e, first(e.args[0]))), ([twice, twice], lambda v: (v[0], v[1])),
+             ([twice, {twice: 1}, {twice}], lambda v: (v[0], first(v[2])))]
+    for value, pair in cases:
+        for protocol in PROTOCOLS:
+            assert len(set(map(id, pair(pickle.loads(pickle.dumps(value, protocol)))))) == 1, value
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
+                assert err == 0, answer
+                one, other = pair(pickle.loads(answer))
+                assert one is other, (value, protocol, back)
+    print('exceptions in themselves, and sets of exceptions that know them, stay so')
+
+
+def check_comparisons(peer, count, seed):
+    """Equality, hashing and truth."""
+    equal = 0
+    for i in range(0, count, 100):
+        r = random.Random(seed + i)
+        pairs = [random_pair(r) for _ in range(100)]
+        err, answer, text = peer.ask(COMPARE, pickle.dumps(pairs))
+        assert err == 0, answer
+        for (a, b), found in zip(pairs, answer.decode().split()):
+            wanted = comparison(a, b)
+            if found != wanted:
+                raise SystemExit('seed %d: %r and %r compare as %s, not %s' % (seed + i, a, b, found, wanted))
+            equal += wanted[0] == '1'
+    print('%d pairs compare alike, %d are equal' % (count, equal))
 
 
 class Point:
@@ -245,19 +165,36 @@ class Point:
         return type(other) is Point and (self.x, self.y) == (other.x, other.y)
 
 
+def set_state(target, state):
+    target.x = state
+
+
+class WithSetter:
+    def __init__(self, x=None):
+        self.x = x
+
+    def __repr__(self):
+        return 'WithSetter(%r)' % self.x
+
+    def __reduce__(self):
+        return WithSetter, (), self.x, None, None, set_state
+
+
 def check_kept(peer):
     values = [datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, 30), decimal.Decimal('3.14'),
               collections.OrderedDict(a=1, b=[2]), collections.deque([1, 2, 3], 5), collections.Counter('hello'),
-              complex(1, 2), range(5), slice(1, 2, 3), Point(1, [2]), {datetime.date(2024, 1, 1): 1},
-              FileNotFoundError(2, 'No such file', 'name')]
+              collections.defaultdict(list, a=[1]), complex(1, 2), range(5), slice(1, 2, 3), Point(1, [2]),
+              {datetime.date(2024, 1, 1): 1}, {uuid.UUID(int=i): i for i in range(3000)}, FileNotFoundError(2, 'No such file', 'name'), map, filter,
+              datetime.timedelta(1), fractions.Fraction(1, 3), pathlib.PurePosixPath('/a/b'), uuid.UUID(int=5),
+              ipaddress.ip_address('1.2.3.4'), WithSetter([1, 2]), [WithSetter({}), {}]]
     values.append(values[:])
     for value in values:
         for protocol in PROTOCOLS:
-            data = pickle.dumps(value, protocol)
-            err, answer, text = peer.ask(protocol | KEEP, data)
-            assert err == 0, (value, answer)
-            result = pickle.loads(answer)
-            assert result == value or repr(result) == repr(value), (value, result, protocol)
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back | KEEP, pickle.dumps(value, protocol))
+                assert err == 0, (value, answer)
+                result = pickle.loads(answer)
+                assert result == value or repr(result) == repr(value), (value, result, protocol, back)
     for value in (datetime.date(2024, 2, 29), print, Point(1, 2), complex(1, 2)):
         for protocol in PROTOCOLS:
             err, answer, text = peer.ask(4, pickle.dumps(value, protocol))
@@ -265,6 +202,61 @@ def check_kept(peer):
             assert err == 19 and (name in answer.decode() or 'copyreg' in answer.decode() or
                                   '_codecs' in answer.decode()), (value, protocol, err, answer)
     print('what C does not understand is kept, or refused by name')
+
+
+def check_names(peer):
+    """Each of Python 2's names that Python knows, from protocol 2 to 4."""
+    mapping = dict(_compat_pickle.NAME_MAPPING)
+    mapping.update({(module, 'x'): (today, 'x') for module, today in _compat_pickle.IMPORT_MAPPING.items()})
+    for (module, name), today in mapping.items():
+        if today in (('builtins', 'IOError'), ('builtins', 'EnvironmentError')):
+            today = ('builtins', 'OSError')
+        data = b'\x80\x02c' + module.encode() + b'\n' + name.encode() + b'\n.'
+        err, answer, text = peer.ask(4 | KEEP, data)
+        assert err == 0 and text == '<%s.%s>' % today, (module, name, today, text)
+    print("%d of Python 2's names become today's" % len(mapping))
+
+
+def exceptions():
+    special = {'UnicodeDecodeError': ('u', b'x', 0, 1, 'r'), 'UnicodeEncodeError': ('u', 'x', 0, 1, 'r'),
+               'UnicodeTranslateError': ('x', 0, 1, 'r'), 'ExceptionGroup': ('g', [ValueError(1)]),
+               'BaseExceptionGroup': ('g', [ValueError(1)]), 'MaybeEncodingError': ('a', 'b')}
+    context = multiprocessing.context
+    classes = [value for value in vars(builtins).values() if isinstance(value, type)]
+    classes += [queue.Empty, queue.Full, threading.BrokenBarrierError, context.AuthenticationError,
+                context.BufferTooShort, context.ProcessError, context.TimeoutError,
+                multiprocessing.managers.RemoteError, multiprocessing.pool.MaybeEncodingError]
+    for kind in classes:
+        if issubclass(kind, BaseException) and not kind.__name__.startswith('_'):
+            yield kind(*special.get(kind.__name__, ('m',)))
+    futures = concurrent.futures
+    yield from (futures.CancelledError('m'), futures.TimeoutError('m'), futures.InvalidStateError('m'),
+                futures.BrokenExecutor('m'), futures.process.BrokenProcessPool('m'),
+                futures.thread.BrokenThreadPool('m'), subprocess.CalledProcessError(1, ['x'], b'out'),
+                subprocess.TimeoutExpired('x', 1.5), subprocess.SubprocessError(), socket.gaierror(-2, 'm'),
+                socket.herror(1, 'm'), socket.timeout('m'), struct.error('m'), json.JSONDecodeError('m', 'doc', 1),
+                binascii.Error('m'), pickle.PicklingError('m'), pickle.UnpicklingError('m'), pickle.PickleError('m'))
+    yield from (OSError(2, 'm', 'file'), OSError(2, 'm', 'file', None, 'other'), OSError(2, 'm', None),
+                BlockingIOError(11, 'm', 5), ValueError(1, 2, 3), KeyError())
+
+
+def check_exceptions(peer):
+    """All that C knows, from each protocol to each. At protocol 2 Python itself writes some as OSError."""
+    count = 0
+    for value in exceptions():
+        for protocol in PROTOCOLS:
+            wanted = pickle.loads(pickle.dumps(value, protocol))
+            for back in PROTOCOLS:
+                err, answer, text = peer.ask(back, pickle.dumps(value, protocol))
+                assert err == 0, (value, answer)
+                result = pickle.loads(answer)
+                assert type(result) is type(wanted) and repr(result) == repr(wanted), (value, protocol, back, result)
+                assert getattr(result, 'filename', None) == getattr(wanted, 'filename', None), (value, result)
+                own_repr = type(value).__repr__ is not BaseException.__repr__ or isinstance(value, json.JSONDecodeError)
+                if not own_repr and protocol > 2:
+                    assert text == repr(value), (value, text)
+        count += 1
+    print('%d exceptions keep their class' % count)
 
 
 def check_large(peer):
@@ -287,8 +279,12 @@ def main():
     arguments = parser.parse_args()
     peer = Peer(arguments.peer)
     check_recursive(peer)
+    check_recursive_exceptions(peer)
+    check_names(peer)
+    check_exceptions(peer)
     check_kept(peer)
     check_large(peer)
+    check_comparisons(peer, 2 * arguments.count, arguments.seed)
     check_random(peer, arguments.count, arguments.seed)
     peer.close()
 

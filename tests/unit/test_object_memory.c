@@ -202,6 +202,7 @@ static mproc_err pack_and_unpack(void)
     mproc_err err = mproc_pack(&inner, "{'inner': %s}", "text");
     if (err == MPROC_OK)
         err = mproc_pack(&object, "[%d, %p, {%p, 1}, (1, 2, %s), {'a': %p, 'b': 1e300}, 'literal', {1: 2, 3: 4},"
+                         " bytearray(b'a literal that is longer than what is read in place'), frozenset({1, 'x'}),"
                          " 99999999999999999999999, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,"
                          " 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34]",
                          42, (void *) inner, (void *) mproc_none(), "x", (void *) inner);

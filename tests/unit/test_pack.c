@@ -3,7 +3,10 @@
 #include "mproc.h"
 #include "suite.h"
 
+#include <float.h>
 #include <limits.h>
+#include <math.h>
+#include <stdarg.h>
 
 static void prints(mproc_object *object, const char *expected)
 {
@@ -45,6 +48,24 @@ static void literals_are_pythons(void)
     prints(object, "{'a': (), 'b': (1,), 'c': (1, 2), 'd': {}, 'e': {1}, 'f': set(), 'g': 7}");
     CHECK_OK(mproc_pack(&object, "123456789012345678901234567890"));
     prints(object, "123456789012345678901234567890");
+    static const char text[] = "[bytearray(b'a\\x00'), frozenset({1, (2, 3)}), frozenset(), set(), nan, inf, -inf,"
+                               " -1e-05]";
+    CHECK_OK(mproc_pack(&object, text)); /* as they are printed */
+    prints(object, text);
+    CHECK_OK(mproc_pack(&object, "(+inf, frozenset( { 1 , } ), bytearray(b%.*s))", 2, "ab"));
+    prints(object, "(inf, frozenset({1}), bytearray(b'ab'))");
+}
+
+/* The compiler sees the whole format: what is a hole for it is none for us, and the other way round. */
+static void percent_signs_in_texts_are_doubled(void)
+{
+    mproc_object *object = NULL;
+    int number = 0;
+    CHECK_OK(mproc_pack(&object, "['100%%', b'%%', \"%%d\", %d]", 7));
+    prints(mproc_object_ref(object), "['100%', b'%', '%d', 7]");
+    CHECK_OK(mproc_unpack(object, "['100%%', b'%%', '%%d', %d]", &number));
+    CU_ASSERT_EQUAL(number, 7);
+    mproc_object_release(object);
 }
 
 static void an_object_hole_takes_a_reference(void)
@@ -76,16 +97,26 @@ static mproc_err pack(mproc_object **object, const char *format)
 
 static void wrong_formats_are_refused_and_leave_nothing(void)
 {
-    static const char *const wrong[] = { "", "[", "[1", "[1 2]", "[1,,2]", "[,]", "{1: 2, 3}", "{1, 2: 3}", "{1: }", "(", "'a", "'\\q'",
-                                         "'\\x1'", "b'a", "1 2", "%", "%q", "%Lf", "%5d", "%lls", "nothing", "1.2.3", "0x", "--1",
-                                         "{[]: 1}", "{[1]}", "[...]", "%lp", "'\x80'", "[1)", "]" };
+    static const char *const wrong[] = {
+        "", "[", "[1", "[1 2]", "[1,,2]", "[,]", "{1: 2, 3}", "{1, 2: 3}", "{1: }", "(", "'a", "'\\q'", "'\\x1'",
+        "b'a", "1 2", "%", "%q", "%Lf", "%5d", "%lls", "nothing", "1.2.3", "0x", "--1", "{[]: 1}", "{[1]}", "[...]",
+        "%lp", "'\x80'", "[1)", "]", "{[1]: 2}", "{([1],): 2}", "'50%'", "'%d'", "b'% '", "%zf", "%jf", "%tf", "%llf",
+        "'\\x\x11\x12'", "'\\x1", "-", "+", "1e", "0x-1", "-nan", "bytearray('a')", "bytearray()", "bytearray(b'a'",
+        "frozenset([1])", "frozenset({1}", "frozenset",
+    };
     mproc_object *object = NULL;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         mproc_err err = pack(&object, wrong[i]);
         if (err == MPROC_OK)
             printf("\n  accepted: %s\n", wrong[i]);
-        CU_ASSERT(err == MPROC_EINVAL || err == MPROC_ETYPE);
+        CU_ASSERT_EQUAL(err, MPROC_EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "at character"));
     }
+    CHECK_OK(mproc_list_create(&object));
+    mproc_object *dict = NULL;
+    CHECK_FAILS(mproc_pack(&dict, "{%p: 1}", (void *) object), MPROC_ETYPE); /* the format is right */
+    mproc_object_release(object);
+    object = NULL;
     CHECK_FAILS(mproc_pack(&object, "[%d, %s]", 1, "\xff"), MPROC_EINVAL);
     const char *nothing = NULL;
     CHECK_FAILS(mproc_pack(&object, "[%s]", nothing), MPROC_EINVAL);
@@ -155,6 +186,81 @@ static void another_shape_is_refused_with_its_place(void)
     mproc_object_release(object);
 }
 
+static void what_a_format_says_twice_or_leaves_open_is_refused(void)
+{
+    mproc_object *object = NULL, *first = NULL, *second = NULL;
+    int number = 7;
+    CHECK_OK(mproc_pack(&object, "{'a': 'x', (1, False): 3}"));
+    CHECK_FAILS(mproc_unpack(object, "{'a': %p, 'a': %p}", (void **) &first, (void **) &second), MPROC_EINVAL);
+    CHECK_FAILS(mproc_unpack(object, "{(1, ...): %d}", &number), MPROC_EINVAL);
+    CHECK_FAILS(mproc_unpack(object, "{(1, %d): 3}", &number), MPROC_EINVAL);
+    CHECK_FAILS(mproc_unpack(object, "{%d: 3}", &number), MPROC_EINVAL);
+    CU_ASSERT(first == NULL && second == NULL && number == 7);
+    mproc_object_release(object);
+    CHECK_OK(mproc_pack(&object, "{1, 0}"));
+    CHECK_FAILS(mproc_unpack(object, "{1, ...}"), MPROC_EINVAL);
+    CHECK_FAILS(mproc_unpack(object, "{...}"), MPROC_EINVAL);
+    CHECK_FAILS(mproc_unpack(object, "frozenset({1, ...})"), MPROC_EINVAL);
+    CHECK_OK(mproc_unpack(object, "{0, 1}"));
+    mproc_object_release(object);
+}
+
+static void what_is_too_large_for_a_float_is_refused(void)
+{
+    mproc_object *object = NULL;
+    float narrow = 7;
+    double wide = 7;
+    CHECK_OK(mproc_pack(&object, "[1e300, -3.5e38, %f, inf, nan]", (double) FLT_MAX));
+    CHECK_FAILS(mproc_unpack(object, "[%f, ...]", &narrow), MPROC_ETYPE);
+    CHECK_FAILS(mproc_unpack(object, "[1e300, %f, ...]", &narrow), MPROC_ETYPE);
+    CU_ASSERT_EQUAL(narrow, 7);
+    float infinite = 7, not_a_number = 7;
+    CHECK_OK(mproc_unpack(object, "[%lf, -3.5e38, %f, %f, %f]", &wide, &narrow, &infinite, &not_a_number));
+    CU_ASSERT(wide == 1e300 && narrow == FLT_MAX && isinf(infinite) && isnan(not_a_number));
+    mproc_object_release(object);
+}
+
+static mproc_err pack_values(mproc_object **object, const char *format, ...) MPROC_PACK_FORMAT(2, 3);
+static mproc_err unpack_variables(const mproc_object *object, const char *format, ...) MPROC_UNPACK_FORMAT(2, 3);
+
+static mproc_err pack_values(mproc_object **object, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    mproc_object *again = NULL;
+    mproc_err err = mproc_vpack(&again, format, values); /* and once more: the list is as it was */
+    mproc_object_release(again);
+    if (err == MPROC_OK)
+        err = mproc_vpack(object, format, values);
+    va_end(values);
+    return err;
+}
+
+static mproc_err unpack_variables(const mproc_object *object, const char *format, ...)
+{
+    va_list variables;
+    va_start(variables, format);
+    mproc_err err = mproc_vunpack(object, format, variables);
+    va_end(variables);
+    return err;
+}
+
+static void formats_take_lists_of_arguments(void)
+{
+    mproc_object *object = NULL;
+    int number = 0;
+    const char *text = NULL;
+    CHECK_OK(pack_values(&object, "[%d, %s, %f]", 1, "two", 3.0));
+    CHECK_OK(unpack_variables(object, "[%d, %ms, 3.0]", &number, &text));
+    CU_ASSERT(number == 1 && strcmp(text, "two") == 0);
+    CHECK_FAILS(unpack_variables(NULL, "%d", &number), MPROC_EINVAL);
+    CHECK_FAILS(pack_values(&object, "[%d", 1), MPROC_EINVAL);
+    prints(object, "[1, 'two', 3.0]");
+}
+
 MPROC_SUITE(pack, MPROC_TEST(holes_take_c_values_of_every_type), MPROC_TEST(literals_are_pythons),
+            MPROC_TEST(percent_signs_in_texts_are_doubled),
             MPROC_TEST(an_object_hole_takes_a_reference), MPROC_TEST(wrong_formats_are_refused_and_leave_nothing),
-            MPROC_TEST(unpacking_gives_c_values_of_every_type), MPROC_TEST(another_shape_is_refused_with_its_place))
+            MPROC_TEST(unpacking_gives_c_values_of_every_type), MPROC_TEST(another_shape_is_refused_with_its_place),
+            MPROC_TEST(what_a_format_says_twice_or_leaves_open_is_refused),
+            MPROC_TEST(what_is_too_large_for_a_float_is_refused), MPROC_TEST(formats_take_lists_of_arguments))
