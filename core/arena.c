@@ -8,115 +8,15 @@
  *   carve, before the exchange on the cursor: nothing. After it: the same.
  *   grow, holding the lock: the next holder finishes what pending_run says.
  *   free, before the tag changes: still allocated. After it, before the push: as after a pop. */
-#include "arena.h"
+#include "arena_blocks.h"
 
-#include "fault.h"
 #include "runtime.h"
 
 #include <string.h>
 
-enum {
-    SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
-    LARGE_CLASS = 64,        /* size_class[LARGE_CLASS + step]: large blocks, four steps to each doubling */
-    LARGE_STEPS = SIZE_CLASSES - LARGE_CLASS,
-    RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
-    ARENA_VERSION = 2,
-};
-/* A large block's class_index is its capacity in granules, with this bit. */
-#define LARGE_BIT 0x80000000u
+enum { ARENA_VERSION = 2 };
 
 struct family *mproc__family_here;
-
-static struct block *block_at(uint64_t position)
-{
-    return mproc_plat_region_at(position * UNIT);
-}
-
-/* ---- classes: 32, 48, 64, then four steps to each doubling ---- */
-
-static uint32_t class_of(uint64_t bytes)
-{
-    if (bytes <= 64)
-        return bytes <= 32 ? 0 : bytes <= 48 ? 1 : 2;
-    uint32_t power = mproc__log2(bytes - 1); /* 2^power < bytes <= 2^(power + 1) */
-    uint64_t above = bytes - (UINT64_C(1) << power), quarter = UINT64_C(1) << (power - 2);
-    return 2 + (power - 6) * 4 + (uint32_t) ((above + quarter - 1) >> (power - 2));
-}
-
-static uint64_t class_size(uint32_t index)
-{
-    if (index <= 2)
-        return 32 + 16 * (uint64_t) index;
-    uint32_t power = 6 + (index - 3) / 4;
-    return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2));
-}
-
-/* Large blocks: 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... granules. */
-static uint64_t large_size(uint32_t step)
-{
-    return step < 4 ? step + 1 : (uint64_t) (5 + step % 4) << (step / 4 - 1);
-}
-
-/* The first step of at least so many granules. */
-static uint32_t large_step(uint64_t granules)
-{
-    if (granules <= 4)
-        return (uint32_t) granules - 1;
-    uint32_t power = mproc__log2(granules - 1);
-    uint64_t above = granules - (UINT64_C(1) << power), quarter = UINT64_C(1) << (power - 2);
-    return 4 * (power - 1) + (uint32_t) ((above + quarter - 1) >> (power - 2)) - 1;
-}
-
-/* The last step of at most so many: where a free block is found by all that fit into it. */
-static uint32_t large_step_within(uint64_t granules)
-{
-    uint32_t step = large_step(granules);
-    return large_size(step) > granules ? step - 1 : step;
-}
-
-static uint64_t block_capacity(const struct block *block)
-{
-    return block->class_index & LARGE_BIT
-               ? (uint64_t) (block->class_index & ~LARGE_BIT) * GRANULE
-               : class_size(block->class_index);
-}
-
-static struct size_class *counted_in(struct family *family, const struct block *block)
-{
-    uint32_t index = block->class_index;
-    if (index & LARGE_BIT)
-        index = LARGE_CLASS + large_step_within(index & ~LARGE_BIT);
-    return &family->size_class[index];
-}
-
-/* ---- free lists: stacks whose head carries a tag against reuse between load and exchange ---- */
-
-static void push(_Atomic uint64_t *head, uint64_t position)
-{
-    uint64_t old = atomic_load(head);
-    uint64_t new_head;
-    do {
-        atomic_store_explicit(&block_at(position)->size, old & POSITION_MASK, memory_order_relaxed);
-        new_head = (old + (UINT64_C(1) << POSITION_BITS)) & ~POSITION_MASK;
-        new_head |= position;
-    } while (!atomic_compare_exchange_weak(head, &old, new_head));
-}
-
-static uint64_t pop(_Atomic uint64_t *head)
-{
-    uint64_t old = atomic_load(head);
-    uint64_t new_head;
-    do {
-        if ((old & POSITION_MASK) == 0)
-            return 0;
-        /* If somebody else took the block meanwhile this is nonsense, and the tag tells. */
-        uint64_t next = atomic_load_explicit(&block_at(old & POSITION_MASK)->size,
-                                             memory_order_relaxed);
-        new_head = ((old + (UINT64_C(1) << POSITION_BITS)) & ~POSITION_MASK) | (next & POSITION_MASK);
-    } while (!atomic_compare_exchange_weak(head, &old, new_head));
-    MPROC_FAULT("arena.popped");
-    return old & POSITION_MASK;
-}
 
 /* ---- growth ---- */
 
