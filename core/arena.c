@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { ARENA_VERSION = 2 };
+enum { ARENA_VERSION = 3 };
 
 struct family *mproc__family_here;
 
@@ -199,7 +199,7 @@ static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *pos
     return err;
 }
 
-/* ---- handles: type << 56 | generation << 40 | position ---- */
+/* ---- handles ---- */
 
 mproc_err mproc__object_error(uint64_t handle)
 {
@@ -221,14 +221,13 @@ static struct block *find(enum block_type type, uint64_t handle)
 void *mproc__arena_near(enum block_type type, uint64_t handle)
 {
     uint64_t position = handle & POSITION_MASK;
-    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
-    struct family *family = mproc_plat_region_near(mproc__family(), sizeof *family);
+    const struct family *family = mproc_plat_region_near(mproc__family(), sizeof *family);
     if (handle >> 56 == (uint64_t) type && position * UNIT >= GRANULE &&
         position * UNIT < atomic_load_explicit(&family->frontier, memory_order_relaxed)) {
         struct block *block = block_at(position);
         struct block *first = block ? mproc_plat_region_near(block, sizeof *block) : NULL;
-        if (first && atomic_load_explicit(&first->tag, memory_order_acquire) == tag)
-            return mproc_plat_region_near(block + 1, atomic_load(&first->size));
+        if (first && mproc__block_is(family, first, handle))
+            return mproc_plat_region_near(block + 1, mproc__block_size(first));
     }
     return mproc__arena_at(type, handle); /* which says what is wrong */
 }
@@ -250,13 +249,14 @@ static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint
     struct block *block = block_at(position);
     if (!fresh && zeroed)
         memset(block + 1, 0, size);
-    atomic_store_explicit(&block->size, size, memory_order_relaxed);
-    uint32_t generation = atomic_load_explicit(&block->tag, memory_order_relaxed) & 0xffff;
+    atomic_store_explicit(&block->size, mproc__block_check(family, position) | size, memory_order_relaxed);
+    uint32_t generation = atomic_load_explicit(&block->tag, memory_order_relaxed) & GENERATION_MASK;
     if (generation == 0)
         generation = 1;
-    atomic_store_explicit(&block->tag, (uint32_t) type << 16 | generation, memory_order_release);
+    uint32_t tag = (uint32_t) type << GENERATION_BITS | generation;
+    atomic_store_explicit(&block->tag, tag, memory_order_release);
     atomic_fetch_add(&counted_in(family, block)->used, block_capacity(block));
-    *handle = (uint64_t) type << 56 | (uint64_t) generation << POSITION_BITS | position;
+    *handle = (uint64_t) tag << POSITION_BITS | position;
     return MPROC_OK;
 }
 
@@ -277,8 +277,8 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
     if (!block)
         return MPROC_EBADHANDLE;
     /* The exchange decides who of two that free the same block at once is refused. */
-    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
-    uint32_t next = ((tag & 0xffff) + 1) & 0xffff;
+    uint32_t tag = (uint32_t) (handle >> POSITION_BITS);
+    uint32_t next = (tag + 1) & GENERATION_MASK;
     if (!atomic_compare_exchange_strong(&block->tag, &tag, next ? next : 1))
         return mproc__fail(MPROC_EBADHANDLE, "handle %016llx was freed by another thread just now",
                            (unsigned long long) handle);
@@ -288,8 +288,7 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
     struct size_class *class = counted_in(family, block);
     atomic_fetch_sub(&class->used, capacity);
     /* The first granule of a large one stays: it holds the header. */
-    uint64_t used = (atomic_load_explicit(&block->size, memory_order_relaxed) + UNIT + GRANULE - 1) /
-                    GRANULE * GRANULE;
+    uint64_t used = (mproc__block_size(block) + UNIT + GRANULE - 1) / GRANULE * GRANULE;
     if (block->class_index & LARGE_BIT && capacity >= RELEASE_SIZE && used > GRANULE)
         mproc_plat_region_release(position * UNIT + GRANULE, used - GRANULE);
     push(&class->free_list, position);
@@ -305,7 +304,7 @@ void *mproc__arena_at(enum block_type type, uint64_t handle)
 uint64_t mproc__arena_size(enum block_type type, uint64_t handle)
 {
     struct block *block = find(type, handle);
-    return block ? atomic_load_explicit(&block->size, memory_order_relaxed) : 0;
+    return block ? mproc__block_size(block) : 0;
 }
 
 uint64_t mproc__arena_used(void)
@@ -325,7 +324,12 @@ uint64_t mproc__arena_limit(void)
 
 mproc_err mproc__arena_create(uint64_t limit)
 {
-    mproc_err err = mproc_plat_region_create(&limit);
+    if (limit > (POSITION_MASK + 1) * UNIT)
+        limit = (POSITION_MASK + 1) * UNIT;
+    uint64_t secret;
+    mproc_err err = mproc_plat_random(&secret, sizeof secret);
+    if (err == MPROC_OK)
+        err = mproc_plat_region_create(&limit);
     if (err == MPROC_OK)
         err = mproc_plat_region_commit(0, GRANULE);
     if (err != MPROC_OK)
@@ -335,6 +339,7 @@ mproc_err mproc__arena_create(uint64_t limit)
     mproc__family_here = family;
     family->version = ARENA_VERSION;
     family->limit = limit;
+    family->secret = secret | 1;
     atomic_store(&family->frontier, GRANULE);
     return MPROC_OK;
 }

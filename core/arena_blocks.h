@@ -82,10 +82,12 @@ static inline struct size_class *counted_in(struct family *family, const struct 
 
 static inline void push(_Atomic uint64_t *head, uint64_t position)
 {
+    struct block *block = block_at(position);
+    uint64_t check = atomic_load_explicit(&block->size, memory_order_relaxed) & ~SIZE_MASK;
     uint64_t old = atomic_load(head);
     uint64_t new_head;
     do {
-        atomic_store_explicit(&block_at(position)->size, old & POSITION_MASK, memory_order_relaxed);
+        atomic_store_explicit(&block->size, check | (old & POSITION_MASK), memory_order_relaxed);
         new_head = (old + (UINT64_C(1) << POSITION_BITS)) & ~POSITION_MASK;
         new_head |= position;
     } while (!atomic_compare_exchange_weak(head, &old, new_head));

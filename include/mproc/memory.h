@@ -22,7 +22,9 @@ typedef struct mproc_memory {
 MPROC_API MPROC_MUST_USE mproc_err mproc_alloc(mproc_memory *block, size_t size);
 
 /* Gives the block back. Pointers into it must no longer be used, in any process; the handle is
- * refused from now on. MPROC_EBADHANDLE if it was freed before. {0} is ignored. */
+ * refused from now on: one that is kept all the same is that of a later block only if its place has
+ * been allocated exactly 1,048,575 times since (or a multiple). MPROC_EBADHANDLE if it was freed
+ * before. {0} is ignored. */
 MPROC_API mproc_err mproc_free(mproc_memory block);
 
 /* Where the block begins in this process: valid in this process only, until it is freed.
