@@ -2,8 +2,8 @@
 /* The allocator of the shared heap.
  *
  * Blocks of up to 64 KiB come from runs of one size class, larger ones straight from the frontier.
- * A free block waits in its class's list and never changes its size: block starts are for ever, so
- * that a stale handle always meets a header. Who is killed inside:
+ * A free block waits in its class's list; what happens to runs and large blocks when the arena has no
+ * more room is in arena_spare.c. Who is killed inside:
  *   pop, before the exchange: nothing. After it: the block is lost to the class, nothing else.
  *   carve, before the exchange on the cursor: nothing. After it: the same.
  *   grow, holding the lock: the next holder finishes what pending_run says.
@@ -20,24 +20,27 @@ struct family *mproc__family_here;
 
 /* ---- growth ---- */
 
-/* Whether the class's cursor has been set to this run: then it stands in it, or at its end. (At its
- * beginning with nothing left, it is at the end of the run before.) */
-static bool run_given(struct family *family, uint32_t index, uint64_t run)
+static void move_frontier(struct family *family, uint64_t end)
 {
-    uint64_t cursor = atomic_load(&family->size_class[index].cursor);
-    uint64_t start = run & POSITION_MASK, at = cursor & POSITION_MASK;
-    uint64_t end = start + (run >> POSITION_BITS) * class_size(index) / UNIT;
-    return (at > start && at <= end) || (at == start && cursor >> POSITION_BITS > 0);
+    if (atomic_load(&family->frontier) < end)
+        atomic_store(&family->frontier, end);
 }
 
-/* A holder died: give its run to the class it was for, unless that had happened. */
+/* Gives the pending run to the class it is for, unless the dead holder came to do that: then the cursor is
+ * not 0. All of it may be repeated. */
 static void finish_growth(struct family *family)
 {
     uint64_t run = atomic_load(&family->pending_run);
     uint32_t index = atomic_load(&family->pending_class);
-    if (run && atomic_load(&family->frontier) > (run & POSITION_MASK) * UNIT &&
-        !run_given(family, index, run))
+    if (run && atomic_load(&family->size_class[index].cursor) == 0) {
+        const struct room room = { (run & POSITION_MASK) * UNIT, atomic_load(&family->pending_spare) };
+        mproc__extent_begin(family, &room, index);
+        MPROC_FAULT("arena.run_begun");
+        move_frontier(family, room.offset + run_size(index));
+        MPROC_FAULT("arena.frontier_moved");
         atomic_store(&family->size_class[index].cursor, run);
+        MPROC_FAULT("arena.cursor_set");
+    }
     atomic_store(&family->pending_run, 0);
 }
 
@@ -46,6 +49,8 @@ static mproc_err growth_lock(struct family *family)
     mproc_err err = mproc__latch_acquire(&family->growth_lock, MPROC_PLAT_NEVER);
     if (err == MPROC_OWNERDEAD) {
         finish_growth(family);
+        if (atomic_load(&family->gathering))
+            (void) mproc__spare_merge(family);
         err = MPROC_OK;
     }
     return err;
@@ -66,85 +71,83 @@ static mproc_err extend(struct family *family, uint64_t bytes, uint64_t committe
     return err;
 }
 
-/* When nothing is left to grow into, the smallest free large block becomes a run. Its header stays the
- * first small block's, so that stale handles go on to meet a newer generation. */
-static bool take_free_large(struct family *family, uint64_t *offset, uint64_t *bytes)
+/* Finds room in what is spare, at the frontier, or, when nothing is left to grow into, in what is free. */
+static mproc_err find_room(struct family *family, uint64_t bytes, uint64_t committed, struct room *room)
 {
-    for (uint32_t step = large_step((*bytes + GRANULE - 1) / GRANULE); step < LARGE_STEPS; step++) {
-        uint64_t position = pop(&family->size_class[LARGE_CLASS + step].free_list);
-        if (position == 0)
-            continue;
-        uint64_t capacity = block_capacity(block_at(position));
-        if (capacity < *bytes || (capacity >= RELEASE_SIZE &&
-                                  mproc_plat_region_commit(position * UNIT, capacity) != MPROC_OK)) {
-            push(&family->size_class[LARGE_CLASS + step].free_list, position);
-            continue;
-        }
-        memset(block_at(position) + 1, 0, (size_t) capacity - sizeof(struct block));
-        *offset = position * UNIT;
-        *bytes = capacity;
-        return true;
-    }
-    return false;
+    if (mproc__spare_cut(family, bytes, committed, room))
+        return MPROC_OK;
+    mproc_err err = extend(family, bytes, committed, &room->offset);
+    if (err == MPROC_ENOMEM && mproc__spare_gather(family, bytes) &&
+        mproc__spare_cut(family, bytes, committed, room))
+        err = MPROC_OK;
+    /* If it is the system's memory that was short, it may have enough now, and the arena more to grow into. */
+    if (err == MPROC_ENOMEM && mproc__spare_release(family))
+        err = extend(family, bytes, committed, &room->offset);
+    return err;
+}
+
+static void give_run(struct family *family, uint32_t index, const struct room *room)
+{
+    uint64_t blocks = run_size(index) / class_size(index);
+    if (room->spare)
+        mproc__spare_clean(room, index);
+    atomic_store(&family->size_class[index].cursor, 0);
+    atomic_store(&family->pending_class, index);
+    atomic_store(&family->pending_spare, room->spare);
+    atomic_store(&family->pending_run, blocks << POSITION_BITS | room->offset / UNIT);
+    MPROC_FAULT("arena.run_pending");
+    finish_growth(family);
 }
 
 static mproc_err grow_class(struct family *family, uint32_t index)
 {
-    uint64_t size = class_size(index);
-    uint64_t bytes = size * 8 < GRANULE ? GRANULE : (size * 8 + GRANULE - 1) / GRANULE * GRANULE;
+    struct size_class *class = &family->size_class[index];
+    struct room room = { 0, 0 };
     mproc_err err = growth_lock(family);
     if (err != MPROC_OK)
         return err;
-    uint64_t offset = 0;
-    if ((atomic_load(&family->size_class[index].cursor) >> POSITION_BITS) == 0) {
-        err = extend(family, bytes, bytes, &offset);
-        if (err == MPROC_ENOMEM && take_free_large(family, &offset, &bytes))
-            err = MPROC_OK;
-        if (err == MPROC_OK) {
-            uint64_t run = (bytes / size) << POSITION_BITS | offset / UNIT;
-            atomic_store(&family->pending_class, index);
-            atomic_store(&family->pending_run, run);
-            MPROC_FAULT("arena.run_pending");
-            if (offset >= atomic_load(&family->frontier))
-                atomic_store(&family->frontier, offset + bytes);
-            MPROC_FAULT("arena.frontier_moved");
-            atomic_store(&family->size_class[index].cursor, run);
-            MPROC_FAULT("arena.cursor_set");
-            atomic_store(&family->pending_run, 0);
-        }
+    /* Another may have grown it meanwhile, or have put back what it had gathered. */
+    if (atomic_load(&class->cursor) >> POSITION_BITS == 0 && (atomic_load(&class->free_list) & POSITION_MASK) == 0) {
+        err = find_room(family, run_size(index), run_size(index), &room);
+        if (err == MPROC_OK)
+            give_run(family, index, &room);
     }
     mproc__latch_release(&family->growth_lock);
     return err;
 }
 
-static mproc_err carve(struct family *family, uint32_t index, uint64_t *position)
+/* The next block of the class's run, or 0. */
+static uint64_t carve(struct size_class *class, uint32_t index)
 {
-    uint64_t step = class_size(index) / UNIT;
-    for (;;) {
-        uint64_t old = atomic_load(&family->size_class[index].cursor);
-        while (old >> POSITION_BITS) {
-            uint64_t next = old - (UINT64_C(1) << POSITION_BITS) + step;
-            if (atomic_compare_exchange_weak(&family->size_class[index].cursor, &old, next)) {
-                MPROC_FAULT("arena.carved");
-                *position = old & POSITION_MASK;
-                return MPROC_OK;
-            }
+    uint64_t old = atomic_load(&class->cursor);
+    while (old >> POSITION_BITS) {
+        uint64_t next = old - (UINT64_C(1) << POSITION_BITS) + class_size(index) / UNIT;
+        if (atomic_compare_exchange_weak(&class->cursor, &old, next)) {
+            MPROC_FAULT("arena.carved");
+            return old & POSITION_MASK;
         }
-        mproc_err err = grow_class(family, index);
-        if (err != MPROC_OK)
-            return err;
     }
+    return 0;
 }
 
 static mproc_err take_small(struct family *family, uint64_t bytes, uint64_t *position, bool *fresh)
 {
     uint32_t index = class_of(bytes);
-    *position = pop(&family->size_class[index].free_list);
-    *fresh = *position == 0;
-    mproc_err err = *position ? MPROC_OK : carve(family, index, position);
-    if (err == MPROC_OK && *fresh)
-        block_at(*position)->class_index = index;
-    return err;
+    struct size_class *class = &family->size_class[index];
+    for (;;) {
+        *position = pop(&class->free_list);
+        *fresh = *position == 0;
+        if (!*fresh)
+            return MPROC_OK;
+        *position = carve(class, index);
+        if (*position) {
+            atomic_store_explicit(&block_at(*position)->class_index, index, memory_order_relaxed);
+            return MPROC_OK;
+        }
+        mproc_err err = grow_class(family, index);
+        if (err != MPROC_OK)
+            return err;
+    }
 }
 
 /* A free block for `needed` granules in this step, or 0. */
@@ -154,8 +157,10 @@ static uint64_t pop_large(struct family *family, uint32_t step, uint64_t needed)
     if (position == 0)
         return 0;
     uint64_t capacity = block_capacity(block_at(position));
+    /* The first granule, with the header, never was given back. */
     if (capacity >= needed * GRANULE &&
-        (capacity < RELEASE_SIZE || mproc_plat_region_commit(position * UNIT, needed * GRANULE) == MPROC_OK))
+        (capacity < RELEASE_SIZE ||
+         mproc_plat_region_commit(position * UNIT + GRANULE, (needed - 1) * GRANULE) == MPROC_OK))
         return position;
     push(&family->size_class[LARGE_CLASS + step].free_list, position);
     return 0;
@@ -170,32 +175,26 @@ static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *pos
     uint64_t granules = large_size(step);
     uint64_t committed = granules * GRANULE >= RELEASE_SIZE ? needed : granules;
     *position = pop_large(family, step, needed);
-    *fresh = *position == 0;
-    if (!*fresh)
+    *fresh = false;
+    if (*position)
         return MPROC_OK;
     mproc_err err = growth_lock(family);
     if (err != MPROC_OK)
         return err;
-    uint64_t offset = 0;
-    err = extend(family, granules * GRANULE, committed * GRANULE, &offset);
+    struct room room = { 0, 0 };
+    err = find_room(family, granules * GRANULE, committed * GRANULE, &room);
     if (err == MPROC_ENOMEM && granules > needed) {
         granules = needed; /* nearly full: it will be found by smaller ones */
-        err = extend(family, granules * GRANULE, granules * GRANULE, &offset);
+        err = find_room(family, granules * GRANULE, granules * GRANULE, &room);
     }
     if (err == MPROC_OK) {
-        struct block *block = mproc_plat_region_at(offset);
-        block->class_index = LARGE_BIT | (uint32_t) granules;
+        mproc__extent_begin(family, &room, LARGE_BIT | (uint32_t) granules);
         MPROC_FAULT("arena.large_ready");
-        atomic_store(&family->frontier, offset + granules * GRANULE);
-        *position = offset / UNIT;
+        move_frontier(family, room.offset + granules * GRANULE);
+        *position = room.offset / UNIT;
+        *fresh = room.spare == 0;
     }
     mproc__latch_release(&family->growth_lock);
-    /* Nothing left: any free block that is large enough. */
-    for (step = large_step_within(needed); err == MPROC_ENOMEM && step < LARGE_STEPS; step++)
-        if ((*position = pop_large(family, step, needed)) != 0) {
-            *fresh = false;
-            err = MPROC_OK;
-        }
     return err;
 }
 
@@ -289,7 +288,7 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
     atomic_fetch_sub(&class->used, capacity);
     /* The first granule of a large one stays: it holds the header. */
     uint64_t used = (mproc__block_size(block) + UNIT + GRANULE - 1) / GRANULE * GRANULE;
-    if (block->class_index & LARGE_BIT && capacity >= RELEASE_SIZE && used > GRANULE)
+    if (capacity >= RELEASE_SIZE && used > GRANULE)
         mproc_plat_region_release(position * UNIT + GRANULE, used - GRANULE);
     push(&class->free_list, position);
     return MPROC_OK;

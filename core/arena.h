@@ -31,6 +31,10 @@ enum block_type {
     BLOCK_WAITERS = 20, /* of a condition */
     BLOCK_TRACE = 21,
     BLOCK_SEGMENT = 22, /* record of named shared memory */
+    /* Of arena_spare.c, in no handle: */
+    BLOCK_GATHERED = 253, /* free, and in no list */
+    BLOCK_SPARE = 254,    /* begins an extent that is of no class */
+    BLOCK_HOLLOW = 255,   /* the same; behind its first granule it must be committed again */
 };
 
 /* Creates the family's region with a limit in bytes; in the root. */
@@ -73,7 +77,12 @@ struct family {
     _Atomic uint64_t frontier;          /* everything below was handed to a class */
     char space2[FAMILY_SPACE];
     _Atomic uint64_t pending_run;       /* cursor being given to class pending_class, or 0 */
+    _Atomic uint64_t pending_spare;     /* offset of the spare extent that the run is cut from, or 0 */
     _Atomic uint32_t pending_class;
+    _Atomic uint32_t gathering;         /* free blocks are being taken out of their lists */
+    _Atomic uint64_t spare_hint;        /* an extent to begin at when looking for a spare one */
+    _Atomic uint64_t spare_most;        /* no spare extent has more bytes */
+    uint64_t moves_when_gathered;       /* into lists and out of them */
     _Atomic uint32_t slot_chunks;       /* how many of slot_chunk are there */
     _Atomic uint32_t slot_hint;
     _Atomic uint64_t slot_chunk[32];    /* handles of BLOCK_SLOTS */
@@ -101,7 +110,7 @@ enum { UNIT = 16, GRANULE = 65536 /* the frontier moves in these */ };
 
 struct block {
     _Atomic uint32_t tag;     /* handle >> POSITION_BITS: type and generation */
-    uint32_t class_index;
+    _Atomic uint32_t class_index;
     _Atomic uint64_t size;    /* check << 40 | bytes asked for; while free: position of the next free block */
 };
 _Static_assert(sizeof(struct block) == UNIT, "a block's header is one unit");

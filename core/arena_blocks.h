@@ -63,19 +63,30 @@ static inline uint32_t large_step_within(uint64_t granules)
     return large_size(step) > granules ? step - 1 : step;
 }
 
+static inline uint32_t class_index_of(const struct block *block)
+{
+    return atomic_load_explicit(&block->class_index, memory_order_relaxed);
+}
+
 static inline uint64_t block_capacity(const struct block *block)
 {
-    return block->class_index & LARGE_BIT
-               ? (uint64_t) (block->class_index & ~LARGE_BIT) * GRANULE
-               : class_size(block->class_index);
+    uint32_t index = class_index_of(block);
+    return index & LARGE_BIT ? (uint64_t) (index & ~LARGE_BIT) * GRANULE : class_size(index);
 }
 
 static inline struct size_class *counted_in(struct family *family, const struct block *block)
 {
-    uint32_t index = block->class_index;
+    uint32_t index = class_index_of(block);
     if (index & LARGE_BIT)
         index = LARGE_CLASS + large_step_within(index & ~LARGE_BIT);
     return &family->size_class[index];
+}
+
+/* At least eight blocks of a class. */
+static inline uint64_t run_size(uint32_t index)
+{
+    uint64_t bytes = class_size(index) * 8;
+    return bytes < GRANULE ? GRANULE : (bytes + GRANULE - 1) / GRANULE * GRANULE;
 }
 
 /* ---- free lists: stacks whose head carries a tag against reuse between load and exchange ---- */
@@ -108,5 +119,26 @@ static inline uint64_t pop(_Atomic uint64_t *head)
     MPROC_FAULT("arena.popped");
     return old & POSITION_MASK;
 }
+
+/* ---- arena_spare.c; the caller holds the growth latch ---- */
+
+/* Room for a run or a large block: at the frontier, or the end of a spare extent. */
+struct room {
+    uint64_t offset;
+    uint64_t spare; /* offset of that extent, which begins where the room does if it is all of it; or 0 */
+};
+
+/* Finds `bytes` (granules) in a spare extent, of which the first `committed` are usable. */
+bool mproc__spare_cut(struct family *family, uint64_t bytes, uint64_t committed, struct room *room);
+/* Makes the room zero and ready to be a run of this class; nothing has changed for others yet. */
+void mproc__spare_clean(const struct room *room, uint32_t index);
+/* Makes the room an extent of its own, a run or a large block. May be repeated. */
+void mproc__extent_begin(struct family *family, const struct room *room, uint32_t class_index);
+/* Makes spare what is free, if so many bytes may come of it. */
+bool mproc__spare_gather(struct family *family, uint64_t bytes);
+/* The second half of it, also for the holder after one that was killed. How many blocks went back to lists. */
+uint64_t mproc__spare_merge(struct family *family);
+/* Gives spare memory back to the system; whether there was any. */
+bool mproc__spare_release(struct family *family);
 
 #endif
