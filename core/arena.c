@@ -254,7 +254,9 @@ static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint
         generation = 1;
     uint32_t tag = (uint32_t) type << GENERATION_BITS | generation;
     atomic_store_explicit(&block->tag, tag, memory_order_release);
-    atomic_fetch_add(&counted_in(family, block)->used, block_capacity(block));
+    uint64_t amount;
+    struct size_class *class = counted_in(family, block, &amount);
+    atomic_fetch_add(&class->used, amount);
     *handle = (uint64_t) tag << POSITION_BITS | position;
     return MPROC_OK;
 }
@@ -282,13 +284,12 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
         return mproc__fail(MPROC_EBADHANDLE, "handle %016llx was freed by another thread just now",
                            (unsigned long long) handle);
     MPROC_FAULT("arena.untagged");
-    uint64_t position = handle & POSITION_MASK;
-    uint64_t capacity = block_capacity(block);
-    struct size_class *class = counted_in(family, block);
-    atomic_fetch_sub(&class->used, capacity);
+    uint64_t position = handle & POSITION_MASK, amount;
+    struct size_class *class = counted_in(family, block, &amount);
+    atomic_fetch_sub(&class->used, amount);
     /* The first granule of a large one stays: it holds the header. */
     uint64_t used = (mproc__block_size(block) + UNIT + GRANULE - 1) / GRANULE * GRANULE;
-    if (capacity >= RELEASE_SIZE && used > GRANULE)
+    if (amount >= RELEASE_SIZE && used > GRANULE)
         mproc_plat_region_release(position * UNIT + GRANULE, used - GRANULE);
     push(&class->free_list, position);
     return MPROC_OK;
@@ -309,8 +310,8 @@ uint64_t mproc__arena_size(enum block_type type, uint64_t handle)
 uint64_t mproc__arena_used(void)
 {
     uint64_t used = 0;
-    for (int i = 0; i < SIZE_CLASSES; i++)
-        used += atomic_load(&mproc__family()->size_class[i].used);
+    for (uint32_t i = 0; i < SIZE_CLASSES; i++)
+        used += atomic_load(&mproc__family()->size_class[i].used) * (i < LARGE_CLASS ? class_size(i) : 1);
     return used;
 }
 

@@ -62,7 +62,7 @@ enum { REGISTRY_CHUNKS = 64, FAMILY_SPACE = 128, SIZE_CLASSES = 192 };
 struct size_class {
     _Atomic uint64_t free_list; /* tag << 36 | position of the first free block */
     _Atomic uint64_t cursor;    /* blocks left << 36 | position of the next */
-    _Atomic uint64_t used;      /* bytes of blocks in use */
+    _Atomic uint64_t used;      /* blocks in use; of large ones, their bytes */
     uint64_t reserved;          /* no class lies in two lines */
 };
 

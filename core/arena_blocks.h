@@ -74,11 +74,15 @@ static inline uint64_t block_capacity(const struct block *block)
     return index & LARGE_BIT ? (uint64_t) (index & ~LARGE_BIT) * GRANULE : class_size(index);
 }
 
-static inline struct size_class *counted_in(struct family *family, const struct block *block)
+/* The class that a block is counted in, and as how much. */
+static inline struct size_class *counted_in(struct family *family, const struct block *block, uint64_t *amount)
 {
     uint32_t index = class_index_of(block);
-    if (index & LARGE_BIT)
+    *amount = 1;
+    if (index & LARGE_BIT) {
+        *amount = block_capacity(block);
         index = LARGE_CLASS + large_step_within(index & ~LARGE_BIT);
+    }
     return &family->size_class[index];
 }
 

@@ -93,7 +93,7 @@ static uint64_t put_back(struct family *family, struct block *first, uint64_t of
             continue;
         mark(block, BLOCK_NONE, tag_of(block) & GENERATION_MASK);
         MPROC_FAULT("arena.unmarked");
-        push(&counted_in(family, block)->free_list, (offset + at) / UNIT);
+        push(&family->size_class[class_index_of(block)].free_list, (offset + at) / UNIT);
         count++;
     }
     return count;

@@ -77,13 +77,13 @@ static unsigned char places[PLACES];
 
 static uint64_t note_list(uint32_t index)
 {
-    uint64_t bad = 0, steps = 0;
+    uint64_t bad = 0, steps = 0, amount;
     const struct size_class *class = &mproc__family()->size_class[index];
     for (uint64_t at = atomic_load(&class->free_list) & POSITION_MASK; at && steps++ < PLACES;
          at = mproc__block_size(block_at(at))) {
         const struct block *block = block_at(at);
         if (at >= PLACES || places[at] || atomic_load(&block->tag) >> GENERATION_BITS != BLOCK_NONE ||
-            counted_in(mproc__family(), block) != class)
+            counted_in(mproc__family(), block, &amount) != class)
             return bad + 1;
         places[at] = LISTED;
     }
