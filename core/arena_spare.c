@@ -193,10 +193,11 @@ bool mproc__spare_cut(struct family *family, uint64_t bytes, uint64_t committed,
     if (bytes > atomic_load(&family->spare_most))
         return false;
     uint64_t first = atomic_load(&family->spare_hint), at = first, next;
-    bool has_memory = true;
+    bool has_memory = true, is_there = false;
     do {
         const struct block *block = extent_at(family, at, &next);
         if (block && is_spare(block) && next - at >= bytes) {
+            is_there = true;
             if (type_of(block) == BLOCK_HOLLOW && has_memory)
                 has_memory = commit_end(at, next - bytes, committed);
             if (type_of(block) == BLOCK_SPARE || has_memory) {
@@ -207,7 +208,8 @@ bool mproc__spare_cut(struct family *family, uint64_t bytes, uint64_t committed,
         }
         at = next < atomic_load(&family->frontier) ? next : GRANULE;
     } while (at != first);
-    atomic_store(&family->spare_most, bytes - GRANULE);
+    if (!is_there)
+        atomic_store(&family->spare_most, bytes - GRANULE);
     return false;
 }
 
