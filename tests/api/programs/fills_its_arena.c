@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 400000 };
+enum { MOST = 700000 };
 
 static int check_size(void *argument)
 {
