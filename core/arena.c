@@ -71,7 +71,8 @@ static mproc_err extend(struct family *family, uint64_t bytes, uint64_t committe
     return err;
 }
 
-/* Finds room in what is spare, at the frontier, or, when nothing is left to grow into, in what is free. */
+/* Finds room in what is spare, at the frontier, or, when nothing is left to grow into, in what is free. If it is
+ * the system's memory that is short, what is spare elsewhere is given back for it. */
 static mproc_err find_room(struct family *family, uint64_t bytes, uint64_t committed, struct room *room)
 {
     if (mproc__spare_cut(family, bytes, committed, room))
@@ -80,8 +81,7 @@ static mproc_err find_room(struct family *family, uint64_t bytes, uint64_t commi
     if (err == MPROC_ENOMEM && mproc__spare_gather(family, bytes) &&
         mproc__spare_cut(family, bytes, committed, room))
         err = MPROC_OK;
-    /* If it is the system's memory that was short, it may have enough now, and the arena more to grow into. */
-    if (err == MPROC_ENOMEM && mproc__spare_release(family))
+    if (err == MPROC_ENOMEM && mproc__spare_release(family, committed))
         err = extend(family, bytes, committed, &room->offset);
     return err;
 }

@@ -142,7 +142,7 @@ void mproc__extent_begin(struct family *family, const struct room *room, uint32_
 bool mproc__spare_gather(struct family *family, uint64_t bytes);
 /* The second half of it, also for the holder after one that was killed. How many blocks went back to lists. */
 uint64_t mproc__spare_merge(struct family *family);
-/* Gives spare memory back to the system; whether there was any. */
-bool mproc__spare_release(struct family *family);
+/* Gives spare memory back to the system, if there are so many bytes. */
+bool mproc__spare_release(struct family *family, uint64_t bytes);
 
 #endif

@@ -237,17 +237,30 @@ void mproc__extent_begin(struct family *family, const struct room *room, uint32_
         atomic_store(&spare->class_index, LARGE_BIT | (uint32_t) ((room->offset - room->spare) / GRANULE));
 }
 
-bool mproc__spare_release(struct family *family)
+/* What could be given back. */
+static uint64_t count_solid(const struct family *family)
 {
-    bool released = false;
+    uint64_t next, bytes = 0;
+    for (uint64_t at = GRANULE; at < atomic_load(&family->frontier); at = next) {
+        const struct block *block = extent_at(family, at, &next);
+        if (block && type_of(block) == BLOCK_SPARE)
+            bytes += next - at - GRANULE;
+    }
+    return bytes;
+}
+
+bool mproc__spare_release(struct family *family, uint64_t bytes)
+{
+    if (count_solid(family) < bytes)
+        return false;
     uint64_t next;
     for (uint64_t at = GRANULE; at < atomic_load(&family->frontier); at = next) {
         struct block *block = extent_at(family, at, &next);
         if (!block || type_of(block) != BLOCK_SPARE || next - at == GRANULE)
             continue;
         mark(block, BLOCK_HOLLOW, tag_of(block) & GENERATION_MASK);
+        MPROC_FAULT("arena.hollow");
         mproc_plat_region_release(at + GRANULE, next - at - GRANULE);
-        released = true;
     }
-    return released;
+    return true;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Linux: what a container leaves its processes, with cgroups of the test's own making; and how the family's memory
  * keeps within it. */
-#include "suite.h"
+#include "heap.h"
 #include "system.h"
 
-#include "arena.h"
 #include "linux.h"
 
 #include <signal.h>
@@ -186,6 +185,68 @@ static void what_is_free_goes_back_when_memory_is_short(void)
     leave();
 }
 
+/* What the family has already, it can use though there is no more. */
+static void free_neighbours_are_used_when_there_is_no_memory(void)
+{
+    enum { COUNT = 40, SIZE = 190000 };
+    mproc_memory large;
+    enter("0::/\n");
+    for (size_t i = 0; i < COUNT; i++)
+        CHECK_OK(mproc_alloc(&blocks[i], SIZE));
+    write_number("mount/memory.max", 100 * MEBIBYTE);
+    write_number("mount/memory.current", 100 * MEBIBYTE);
+    size_t count = COUNT; /* and what it has from other tests */
+    while (mproc_alloc(&blocks[count], SIZE) == MPROC_OK)
+        count++;
+    for (size_t i = COUNT / 2; i < COUNT / 2 + 3; i++) {
+        CHECK_FAILS(mproc_alloc(&large, 3 * SIZE), MPROC_ENOMEM);
+        CHECK_OK(mproc_free(blocks[i]));
+        blocks[i].id = 0;
+    }
+    CHECK_OK(mproc_alloc(&large, 3 * SIZE));
+    CHECK_OK(mproc_free(large));
+    while (count > 0)
+        CHECK_OK(mproc_free(blocks[--count]));
+    leave();
+}
+
+/* Blocks of all kinds come and go, and every so often there is no memory for a while. */
+static void a_heap_without_memory_stays_whole(void)
+{
+    static const size_t sizes[] = { 40, 3000, 50000, 100000, 1500000, 18 * MEBIBYTE };
+    enum { HELD = 40, ROUNDS = 2000, SIZES = sizeof sizes / sizeof sizes[0] };
+    mproc_memory held[HELD] = { { 0 } };
+    uint64_t random = 88172645463325252u;
+    int refused = 0, wrong = 0;
+    enter("0::/\n");
+    write_number("mount/memory.max", 2000 * MEBIBYTE);
+    for (int i = 0; i < ROUNDS; i++) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        if (i % 50 == 0)
+            write_number("mount/memory.current", random >> 40 & 1 ? 0 : 2000 * MEBIBYTE);
+        size_t at = random % HELD, size = sizes[random / HELD % SIZES];
+        if (held[at].id) {
+            const unsigned char *bytes = mproc_pointer(held[at]);
+            size = mproc_size(held[at]);
+            wrong += !bytes || bytes[0] != at + 1 || bytes[size / 2] != at + 1 || bytes[size - 1] != at + 1 ||
+                     mproc_free(held[at]) != MPROC_OK;
+            held[at].id = 0;
+        } else if (mproc_alloc(&held[at], size) == MPROC_OK) {
+            unsigned char *bytes = mproc_pointer(held[at]);
+            wrong += bytes[0] || bytes[size / 2] || bytes[size - 1];
+            bytes[0] = bytes[size / 2] = bytes[size - 1] = (unsigned char) (at + 1);
+        } else {
+            refused++;
+        }
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_TRUE(refused > 0);
+    for (size_t at = 0; at < HELD; at++)
+        CHECK_OK(mproc_free(held[at]));
+    check_heap(0);
+    leave();
+}
+
 /* Memory is taken in portions: the second one crosses a limit. */
 static void a_commit_that_fails_takes_nothing(void)
 {
@@ -219,4 +280,6 @@ MPROC_SUITE(container, MPROC_TEST(the_least_of_all_limits_counts),
             MPROC_TEST(the_first_version_of_cgroups_is_asked_too),
             MPROC_TEST(small_blocks_end_before_the_container_does),
             MPROC_TEST(what_is_free_goes_back_when_memory_is_short),
-            MPROC_TEST(a_commit_that_fails_takes_nothing), MPROC_TEST(the_familys_memory_is_not_executable))
+            MPROC_TEST(free_neighbours_are_used_when_there_is_no_memory),
+            MPROC_TEST(a_heap_without_memory_stays_whole), MPROC_TEST(a_commit_that_fails_takes_nothing),
+            MPROC_TEST(the_familys_memory_is_not_executable))
