@@ -2,142 +2,45 @@
 /* The allocator of the shared heap.
  *
  * Blocks of up to 64 KiB come from runs of one size class, larger ones straight from the frontier.
- * A free block waits in its class's list and never changes its size: block starts are for ever, so
- * that a stale handle always meets a header. Who is killed inside:
+ * A free block waits in its class's list; what happens to runs and large blocks when the arena has no
+ * more room is in arena_spare.c. Who is killed inside:
  *   pop, before the exchange: nothing. After it: the block is lost to the class, nothing else.
  *   carve, before the exchange on the cursor: nothing. After it: the same.
  *   grow, holding the lock: the next holder finishes what pending_run says.
  *   free, before the tag changes: still allocated. After it, before the push: as after a pop. */
-#include "arena.h"
+#include "arena_blocks.h"
 
-#include "fault.h"
 #include "runtime.h"
 
 #include <string.h>
 
-enum {
-    SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
-    LARGE_CLASS = 64,        /* size_class[LARGE_CLASS + step]: large blocks, four steps to each doubling */
-    LARGE_STEPS = SIZE_CLASSES - LARGE_CLASS,
-    RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
-    ARENA_VERSION = 2,
-};
-/* A large block's class_index is its capacity in granules, with this bit. */
-#define LARGE_BIT 0x80000000u
+enum { ARENA_VERSION = 3 };
 
 struct family *mproc__family_here;
 
-static struct block *block_at(uint64_t position)
-{
-    return mproc_plat_region_at(position * UNIT);
-}
-
-/* ---- classes: 32, 48, 64, then four steps to each doubling ---- */
-
-static uint32_t class_of(uint64_t bytes)
-{
-    if (bytes <= 64)
-        return bytes <= 32 ? 0 : bytes <= 48 ? 1 : 2;
-    uint32_t power = mproc__log2(bytes - 1); /* 2^power < bytes <= 2^(power + 1) */
-    uint64_t above = bytes - (UINT64_C(1) << power), quarter = UINT64_C(1) << (power - 2);
-    return 2 + (power - 6) * 4 + (uint32_t) ((above + quarter - 1) >> (power - 2));
-}
-
-static uint64_t class_size(uint32_t index)
-{
-    if (index <= 2)
-        return 32 + 16 * (uint64_t) index;
-    uint32_t power = 6 + (index - 3) / 4;
-    return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2));
-}
-
-/* Large blocks: 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... granules. */
-static uint64_t large_size(uint32_t step)
-{
-    return step < 4 ? step + 1 : (uint64_t) (5 + step % 4) << (step / 4 - 1);
-}
-
-/* The first step of at least so many granules. */
-static uint32_t large_step(uint64_t granules)
-{
-    if (granules <= 4)
-        return (uint32_t) granules - 1;
-    uint32_t power = mproc__log2(granules - 1);
-    uint64_t above = granules - (UINT64_C(1) << power), quarter = UINT64_C(1) << (power - 2);
-    return 4 * (power - 1) + (uint32_t) ((above + quarter - 1) >> (power - 2)) - 1;
-}
-
-/* The last step of at most so many: where a free block is found by all that fit into it. */
-static uint32_t large_step_within(uint64_t granules)
-{
-    uint32_t step = large_step(granules);
-    return large_size(step) > granules ? step - 1 : step;
-}
-
-static uint64_t block_capacity(const struct block *block)
-{
-    return block->class_index & LARGE_BIT
-               ? (uint64_t) (block->class_index & ~LARGE_BIT) * GRANULE
-               : class_size(block->class_index);
-}
-
-static struct size_class *counted_in(struct family *family, const struct block *block)
-{
-    uint32_t index = block->class_index;
-    if (index & LARGE_BIT)
-        index = LARGE_CLASS + large_step_within(index & ~LARGE_BIT);
-    return &family->size_class[index];
-}
-
-/* ---- free lists: stacks whose head carries a tag against reuse between load and exchange ---- */
-
-static void push(_Atomic uint64_t *head, uint64_t position)
-{
-    uint64_t old = atomic_load(head);
-    uint64_t new_head;
-    do {
-        atomic_store_explicit(&block_at(position)->size, old & POSITION_MASK, memory_order_relaxed);
-        new_head = (old + (UINT64_C(1) << POSITION_BITS)) & ~POSITION_MASK;
-        new_head |= position;
-    } while (!atomic_compare_exchange_weak(head, &old, new_head));
-}
-
-static uint64_t pop(_Atomic uint64_t *head)
-{
-    uint64_t old = atomic_load(head);
-    uint64_t new_head;
-    do {
-        if ((old & POSITION_MASK) == 0)
-            return 0;
-        /* If somebody else took the block meanwhile this is nonsense, and the tag tells. */
-        uint64_t next = atomic_load_explicit(&block_at(old & POSITION_MASK)->size,
-                                             memory_order_relaxed);
-        new_head = ((old + (UINT64_C(1) << POSITION_BITS)) & ~POSITION_MASK) | (next & POSITION_MASK);
-    } while (!atomic_compare_exchange_weak(head, &old, new_head));
-    MPROC_FAULT("arena.popped");
-    return old & POSITION_MASK;
-}
-
 /* ---- growth ---- */
 
-/* Whether the class's cursor has been set to this run: then it stands in it, or at its end. (At its
- * beginning with nothing left, it is at the end of the run before.) */
-static bool run_given(struct family *family, uint32_t index, uint64_t run)
+static void move_frontier(struct family *family, uint64_t end)
 {
-    uint64_t cursor = atomic_load(&family->size_class[index].cursor);
-    uint64_t start = run & POSITION_MASK, at = cursor & POSITION_MASK;
-    uint64_t end = start + (run >> POSITION_BITS) * class_size(index) / UNIT;
-    return (at > start && at <= end) || (at == start && cursor >> POSITION_BITS > 0);
+    if (atomic_load(&family->frontier) < end)
+        atomic_store(&family->frontier, end);
 }
 
-/* A holder died: give its run to the class it was for, unless that had happened. */
+/* Gives the pending run to the class it is for, unless the dead holder came to do that: then the cursor is
+ * not 0. All of it may be repeated. */
 static void finish_growth(struct family *family)
 {
     uint64_t run = atomic_load(&family->pending_run);
     uint32_t index = atomic_load(&family->pending_class);
-    if (run && atomic_load(&family->frontier) > (run & POSITION_MASK) * UNIT &&
-        !run_given(family, index, run))
+    if (run && atomic_load(&family->size_class[index].cursor) == 0) {
+        const struct room room = { (run & POSITION_MASK) * UNIT, atomic_load(&family->pending_spare) };
+        mproc__extent_begin(family, &room, index);
+        MPROC_FAULT("arena.run_begun");
+        move_frontier(family, room.offset + run_size(index));
+        MPROC_FAULT("arena.frontier_moved");
         atomic_store(&family->size_class[index].cursor, run);
+        MPROC_FAULT("arena.cursor_set");
+    }
     atomic_store(&family->pending_run, 0);
 }
 
@@ -146,6 +49,8 @@ static mproc_err growth_lock(struct family *family)
     mproc_err err = mproc__latch_acquire(&family->growth_lock, MPROC_PLAT_NEVER);
     if (err == MPROC_OWNERDEAD) {
         finish_growth(family);
+        if (atomic_load(&family->gathering))
+            (void) mproc__spare_merge(family);
         err = MPROC_OK;
     }
     return err;
@@ -166,85 +71,83 @@ static mproc_err extend(struct family *family, uint64_t bytes, uint64_t committe
     return err;
 }
 
-/* When nothing is left to grow into, the smallest free large block becomes a run. Its header stays the
- * first small block's, so that stale handles go on to meet a newer generation. */
-static bool take_free_large(struct family *family, uint64_t *offset, uint64_t *bytes)
+/* Finds room in what is spare, at the frontier, or, when nothing is left to grow into, in what is free. If it is
+ * the system's memory that is short, what is spare elsewhere is given back for it. */
+static mproc_err find_room(struct family *family, uint64_t bytes, uint64_t committed, struct room *room)
 {
-    for (uint32_t step = large_step((*bytes + GRANULE - 1) / GRANULE); step < LARGE_STEPS; step++) {
-        uint64_t position = pop(&family->size_class[LARGE_CLASS + step].free_list);
-        if (position == 0)
-            continue;
-        uint64_t capacity = block_capacity(block_at(position));
-        if (capacity < *bytes || (capacity >= RELEASE_SIZE &&
-                                  mproc_plat_region_commit(position * UNIT, capacity) != MPROC_OK)) {
-            push(&family->size_class[LARGE_CLASS + step].free_list, position);
-            continue;
-        }
-        memset(block_at(position) + 1, 0, (size_t) capacity - sizeof(struct block));
-        *offset = position * UNIT;
-        *bytes = capacity;
-        return true;
-    }
-    return false;
+    if (mproc__spare_cut(family, bytes, committed, room))
+        return MPROC_OK;
+    mproc_err err = extend(family, bytes, committed, &room->offset);
+    if (err == MPROC_ENOMEM && mproc__spare_gather(family, bytes) &&
+        mproc__spare_cut(family, bytes, committed, room))
+        err = MPROC_OK;
+    if (err == MPROC_ENOMEM && mproc__spare_release(family, committed))
+        err = extend(family, bytes, committed, &room->offset);
+    return err;
+}
+
+static void give_run(struct family *family, uint32_t index, const struct room *room)
+{
+    uint64_t blocks = run_size(index) / class_size(index);
+    if (room->spare)
+        mproc__spare_clean(room, index);
+    atomic_store(&family->size_class[index].cursor, 0);
+    atomic_store(&family->pending_class, index);
+    atomic_store(&family->pending_spare, room->spare);
+    atomic_store(&family->pending_run, blocks << POSITION_BITS | room->offset / UNIT);
+    MPROC_FAULT("arena.run_pending");
+    finish_growth(family);
 }
 
 static mproc_err grow_class(struct family *family, uint32_t index)
 {
-    uint64_t size = class_size(index);
-    uint64_t bytes = size * 8 < GRANULE ? GRANULE : (size * 8 + GRANULE - 1) / GRANULE * GRANULE;
+    struct size_class *class = &family->size_class[index];
+    struct room room = { 0, 0 };
     mproc_err err = growth_lock(family);
     if (err != MPROC_OK)
         return err;
-    uint64_t offset = 0;
-    if ((atomic_load(&family->size_class[index].cursor) >> POSITION_BITS) == 0) {
-        err = extend(family, bytes, bytes, &offset);
-        if (err == MPROC_ENOMEM && take_free_large(family, &offset, &bytes))
-            err = MPROC_OK;
-        if (err == MPROC_OK) {
-            uint64_t run = (bytes / size) << POSITION_BITS | offset / UNIT;
-            atomic_store(&family->pending_class, index);
-            atomic_store(&family->pending_run, run);
-            MPROC_FAULT("arena.run_pending");
-            if (offset >= atomic_load(&family->frontier))
-                atomic_store(&family->frontier, offset + bytes);
-            MPROC_FAULT("arena.frontier_moved");
-            atomic_store(&family->size_class[index].cursor, run);
-            MPROC_FAULT("arena.cursor_set");
-            atomic_store(&family->pending_run, 0);
-        }
+    /* Another may have grown it meanwhile, or have put back what it had gathered. */
+    if (atomic_load(&class->cursor) >> POSITION_BITS == 0 && (atomic_load(&class->free_list) & POSITION_MASK) == 0) {
+        err = find_room(family, run_size(index), run_size(index), &room);
+        if (err == MPROC_OK)
+            give_run(family, index, &room);
     }
     mproc__latch_release(&family->growth_lock);
     return err;
 }
 
-static mproc_err carve(struct family *family, uint32_t index, uint64_t *position)
+/* The next block of the class's run, or 0. */
+static uint64_t carve(struct size_class *class, uint32_t index)
 {
-    uint64_t step = class_size(index) / UNIT;
-    for (;;) {
-        uint64_t old = atomic_load(&family->size_class[index].cursor);
-        while (old >> POSITION_BITS) {
-            uint64_t next = old - (UINT64_C(1) << POSITION_BITS) + step;
-            if (atomic_compare_exchange_weak(&family->size_class[index].cursor, &old, next)) {
-                MPROC_FAULT("arena.carved");
-                *position = old & POSITION_MASK;
-                return MPROC_OK;
-            }
+    uint64_t old = atomic_load(&class->cursor);
+    while (old >> POSITION_BITS) {
+        uint64_t next = old - (UINT64_C(1) << POSITION_BITS) + class_size(index) / UNIT;
+        if (atomic_compare_exchange_weak(&class->cursor, &old, next)) {
+            MPROC_FAULT("arena.carved");
+            return old & POSITION_MASK;
         }
-        mproc_err err = grow_class(family, index);
-        if (err != MPROC_OK)
-            return err;
     }
+    return 0;
 }
 
 static mproc_err take_small(struct family *family, uint64_t bytes, uint64_t *position, bool *fresh)
 {
     uint32_t index = class_of(bytes);
-    *position = pop(&family->size_class[index].free_list);
-    *fresh = *position == 0;
-    mproc_err err = *position ? MPROC_OK : carve(family, index, position);
-    if (err == MPROC_OK && *fresh)
-        block_at(*position)->class_index = index;
-    return err;
+    struct size_class *class = &family->size_class[index];
+    for (;;) {
+        *position = pop(&class->free_list);
+        *fresh = *position == 0;
+        if (!*fresh)
+            return MPROC_OK;
+        *position = carve(class, index);
+        if (*position) {
+            atomic_store_explicit(&block_at(*position)->class_index, index, memory_order_relaxed);
+            return MPROC_OK;
+        }
+        mproc_err err = grow_class(family, index);
+        if (err != MPROC_OK)
+            return err;
+    }
 }
 
 /* A free block for `needed` granules in this step, or 0. */
@@ -254,8 +157,10 @@ static uint64_t pop_large(struct family *family, uint32_t step, uint64_t needed)
     if (position == 0)
         return 0;
     uint64_t capacity = block_capacity(block_at(position));
+    /* The first granule, with the header, never was given back. */
     if (capacity >= needed * GRANULE &&
-        (capacity < RELEASE_SIZE || mproc_plat_region_commit(position * UNIT, needed * GRANULE) == MPROC_OK))
+        (capacity < RELEASE_SIZE ||
+         mproc_plat_region_commit(position * UNIT + GRANULE, (needed - 1) * GRANULE) == MPROC_OK))
         return position;
     push(&family->size_class[LARGE_CLASS + step].free_list, position);
     return 0;
@@ -270,36 +175,30 @@ static mproc_err take_large(struct family *family, uint64_t bytes, uint64_t *pos
     uint64_t granules = large_size(step);
     uint64_t committed = granules * GRANULE >= RELEASE_SIZE ? needed : granules;
     *position = pop_large(family, step, needed);
-    *fresh = *position == 0;
-    if (!*fresh)
+    *fresh = false;
+    if (*position)
         return MPROC_OK;
     mproc_err err = growth_lock(family);
     if (err != MPROC_OK)
         return err;
-    uint64_t offset = 0;
-    err = extend(family, granules * GRANULE, committed * GRANULE, &offset);
+    struct room room = { 0, 0 };
+    err = find_room(family, granules * GRANULE, committed * GRANULE, &room);
     if (err == MPROC_ENOMEM && granules > needed) {
         granules = needed; /* nearly full: it will be found by smaller ones */
-        err = extend(family, granules * GRANULE, granules * GRANULE, &offset);
+        err = find_room(family, granules * GRANULE, granules * GRANULE, &room);
     }
     if (err == MPROC_OK) {
-        struct block *block = mproc_plat_region_at(offset);
-        block->class_index = LARGE_BIT | (uint32_t) granules;
+        mproc__extent_begin(family, &room, LARGE_BIT | (uint32_t) granules);
         MPROC_FAULT("arena.large_ready");
-        atomic_store(&family->frontier, offset + granules * GRANULE);
-        *position = offset / UNIT;
+        move_frontier(family, room.offset + granules * GRANULE);
+        *position = room.offset / UNIT;
+        *fresh = room.spare == 0;
     }
     mproc__latch_release(&family->growth_lock);
-    /* Nothing left: any free block that is large enough. */
-    for (step = large_step_within(needed); err == MPROC_ENOMEM && step < LARGE_STEPS; step++)
-        if ((*position = pop_large(family, step, needed)) != 0) {
-            *fresh = false;
-            err = MPROC_OK;
-        }
     return err;
 }
 
-/* ---- handles: type << 56 | generation << 40 | position ---- */
+/* ---- handles ---- */
 
 mproc_err mproc__object_error(uint64_t handle)
 {
@@ -321,14 +220,13 @@ static struct block *find(enum block_type type, uint64_t handle)
 void *mproc__arena_near(enum block_type type, uint64_t handle)
 {
     uint64_t position = handle & POSITION_MASK;
-    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
-    struct family *family = mproc_plat_region_near(mproc__family(), sizeof *family);
+    const struct family *family = mproc_plat_region_near(mproc__family(), sizeof *family);
     if (handle >> 56 == (uint64_t) type && position * UNIT >= GRANULE &&
         position * UNIT < atomic_load_explicit(&family->frontier, memory_order_relaxed)) {
         struct block *block = block_at(position);
         struct block *first = block ? mproc_plat_region_near(block, sizeof *block) : NULL;
-        if (first && atomic_load_explicit(&first->tag, memory_order_acquire) == tag)
-            return mproc_plat_region_near(block + 1, atomic_load(&first->size));
+        if (first && mproc__block_is(family, first, handle))
+            return mproc_plat_region_near(block + 1, mproc__block_size(first));
     }
     return mproc__arena_at(type, handle); /* which says what is wrong */
 }
@@ -350,13 +248,16 @@ static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint
     struct block *block = block_at(position);
     if (!fresh && zeroed)
         memset(block + 1, 0, size);
-    atomic_store_explicit(&block->size, size, memory_order_relaxed);
-    uint32_t generation = atomic_load_explicit(&block->tag, memory_order_relaxed) & 0xffff;
+    atomic_store_explicit(&block->size, mproc__block_check(family, position) | size, memory_order_relaxed);
+    uint32_t generation = atomic_load_explicit(&block->tag, memory_order_relaxed) & GENERATION_MASK;
     if (generation == 0)
         generation = 1;
-    atomic_store_explicit(&block->tag, (uint32_t) type << 16 | generation, memory_order_release);
-    atomic_fetch_add(&counted_in(family, block)->used, block_capacity(block));
-    *handle = (uint64_t) type << 56 | (uint64_t) generation << POSITION_BITS | position;
+    uint32_t tag = (uint32_t) type << GENERATION_BITS | generation;
+    atomic_store_explicit(&block->tag, tag, memory_order_release);
+    uint64_t amount;
+    struct size_class *class = counted_in(family, block, &amount);
+    atomic_fetch_add(&class->used, amount);
+    *handle = (uint64_t) tag << POSITION_BITS | position;
     return MPROC_OK;
 }
 
@@ -377,20 +278,18 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
     if (!block)
         return MPROC_EBADHANDLE;
     /* The exchange decides who of two that free the same block at once is refused. */
-    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
-    uint32_t next = ((tag & 0xffff) + 1) & 0xffff;
+    uint32_t tag = (uint32_t) (handle >> POSITION_BITS);
+    uint32_t next = (tag + 1) & GENERATION_MASK;
     if (!atomic_compare_exchange_strong(&block->tag, &tag, next ? next : 1))
         return mproc__fail(MPROC_EBADHANDLE, "handle %016llx was freed by another thread just now",
                            (unsigned long long) handle);
     MPROC_FAULT("arena.untagged");
-    uint64_t position = handle & POSITION_MASK;
-    uint64_t capacity = block_capacity(block);
-    struct size_class *class = counted_in(family, block);
-    atomic_fetch_sub(&class->used, capacity);
+    uint64_t position = handle & POSITION_MASK, amount;
+    struct size_class *class = counted_in(family, block, &amount);
+    atomic_fetch_sub(&class->used, amount);
     /* The first granule of a large one stays: it holds the header. */
-    uint64_t used = (atomic_load_explicit(&block->size, memory_order_relaxed) + UNIT + GRANULE - 1) /
-                    GRANULE * GRANULE;
-    if (block->class_index & LARGE_BIT && capacity >= RELEASE_SIZE && used > GRANULE)
+    uint64_t used = (mproc__block_size(block) + UNIT + GRANULE - 1) / GRANULE * GRANULE;
+    if (amount >= RELEASE_SIZE && used > GRANULE)
         mproc_plat_region_release(position * UNIT + GRANULE, used - GRANULE);
     push(&class->free_list, position);
     return MPROC_OK;
@@ -405,14 +304,14 @@ void *mproc__arena_at(enum block_type type, uint64_t handle)
 uint64_t mproc__arena_size(enum block_type type, uint64_t handle)
 {
     struct block *block = find(type, handle);
-    return block ? atomic_load_explicit(&block->size, memory_order_relaxed) : 0;
+    return block ? mproc__block_size(block) : 0;
 }
 
 uint64_t mproc__arena_used(void)
 {
     uint64_t used = 0;
-    for (int i = 0; i < SIZE_CLASSES; i++)
-        used += atomic_load(&mproc__family()->size_class[i].used);
+    for (uint32_t i = 0; i < SIZE_CLASSES; i++)
+        used += atomic_load(&mproc__family()->size_class[i].used) * (i < LARGE_CLASS ? class_size(i) : 1);
     return used;
 }
 
@@ -425,7 +324,12 @@ uint64_t mproc__arena_limit(void)
 
 mproc_err mproc__arena_create(uint64_t limit)
 {
-    mproc_err err = mproc_plat_region_create(&limit);
+    if (limit > (POSITION_MASK + 1) * UNIT)
+        limit = (POSITION_MASK + 1) * UNIT;
+    uint64_t secret;
+    mproc_err err = mproc_plat_random(&secret, sizeof secret);
+    if (err == MPROC_OK)
+        err = mproc_plat_region_create(&limit);
     if (err == MPROC_OK)
         err = mproc_plat_region_commit(0, GRANULE);
     if (err != MPROC_OK)
@@ -435,6 +339,7 @@ mproc_err mproc__arena_create(uint64_t limit)
     mproc__family_here = family;
     family->version = ARENA_VERSION;
     family->limit = limit;
+    family->secret = secret | 1;
     atomic_store(&family->frontier, GRANULE);
     return MPROC_OK;
 }

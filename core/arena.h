@@ -31,6 +31,10 @@ enum block_type {
     BLOCK_WAITERS = 20, /* of a condition */
     BLOCK_TRACE = 21,
     BLOCK_SEGMENT = 22, /* record of named shared memory */
+    /* Of arena_spare.c, in no handle: */
+    BLOCK_GATHERED = 253, /* free, and in no list */
+    BLOCK_SPARE = 254,    /* begins an extent that is of no class */
+    BLOCK_HOLLOW = 255,   /* the same; behind its first granule it must be committed again */
 };
 
 /* Creates the family's region with a limit in bytes; in the root. */
@@ -56,9 +60,9 @@ uint64_t mproc__arena_used(void);
 enum { REGISTRY_CHUNKS = 64, FAMILY_SPACE = 128, SIZE_CLASSES = 192 };
 
 struct size_class {
-    _Atomic uint64_t free_list; /* tag << 40 | position of the first free block */
-    _Atomic uint64_t cursor;    /* blocks left << 40 | position of the next */
-    _Atomic uint64_t used;      /* bytes of blocks in use */
+    _Atomic uint64_t free_list; /* tag << 36 | position of the first free block */
+    _Atomic uint64_t cursor;    /* blocks left << 36 | position of the next */
+    _Atomic uint64_t used;      /* blocks in use; of large ones, their bytes */
     uint64_t reserved;          /* no class lies in two lines */
 };
 
@@ -69,10 +73,16 @@ struct family {
     struct latch growth_lock;           /* held by the process that grows the arena */
     uint32_t version;
     uint64_t limit;
+    uint64_t secret;                    /* odd; headers are checked with it */
     _Atomic uint64_t frontier;          /* everything below was handed to a class */
     char space2[FAMILY_SPACE];
     _Atomic uint64_t pending_run;       /* cursor being given to class pending_class, or 0 */
+    _Atomic uint64_t pending_spare;     /* offset of the spare extent that the run is cut from, or 0 */
     _Atomic uint32_t pending_class;
+    _Atomic uint32_t gathering;         /* free blocks are being taken out of their lists */
+    _Atomic uint64_t spare_hint;        /* an extent to begin at when looking for a spare one */
+    _Atomic uint64_t spare_most;        /* no spare extent has more bytes */
+    uint64_t moves_when_gathered;       /* into lists and out of them */
     _Atomic uint32_t slot_chunks;       /* how many of slot_chunk are there */
     _Atomic uint32_t slot_hint;
     _Atomic uint64_t slot_chunk[32];    /* handles of BLOCK_SLOTS */
@@ -90,29 +100,49 @@ static inline struct family *mproc__family(void)
     return mproc__family_here;
 }
 
-/* Positions in handles count units of 16 bytes; every block begins with a header of one unit. */
-#define POSITION_BITS 40
+/* A handle: type << 56 | generation << 36 | position. Positions count units of 16 bytes, up to 1 TiB; every
+ * block begins with a header of one unit. */
+#define POSITION_BITS 36
 #define POSITION_MASK ((UINT64_C(1) << POSITION_BITS) - 1)
+#define GENERATION_BITS 20
+#define GENERATION_MASK ((1u << GENERATION_BITS) - 1)
 enum { UNIT = 16, GRANULE = 65536 /* the frontier moves in these */ };
 
 struct block {
-    _Atomic uint32_t tag;     /* type << 16 | generation */
-    uint32_t class_index;
-    _Atomic uint64_t size;    /* asked for; while free: position of the next free block */
+    _Atomic uint32_t tag;     /* handle >> POSITION_BITS: type and generation */
+    _Atomic uint32_t class_index;
+    _Atomic uint64_t size;    /* check << 40 | bytes asked for; while free: position of the next free block */
 };
 _Static_assert(sizeof(struct block) == UNIT, "a block's header is one unit");
+
+/* What tells a header from other bytes that a handle may point to: its place and the family's secret, mixed. */
+#define SIZE_BITS 40
+#define SIZE_MASK ((UINT64_C(1) << SIZE_BITS) - 1)
+static inline uint64_t mproc__block_check(const struct family *family, uint64_t position)
+{
+    return position * family->secret & ~SIZE_MASK;
+}
+static inline uint64_t mproc__block_size(const struct block *block)
+{
+    return atomic_load_explicit(&block->size, memory_order_relaxed) & SIZE_MASK;
+}
+static inline bool mproc__block_is(const struct family *family, const struct block *block, uint64_t handle)
+{
+    uint64_t check = (handle & POSITION_MASK) * family->secret;
+    return atomic_load_explicit(&block->tag, memory_order_acquire) == (uint32_t) (handle >> POSITION_BITS) &&
+           (atomic_load_explicit(&block->size, memory_order_relaxed) ^ check) >> SIZE_BITS == 0;
+}
 
 /* mproc__arena_at() for public functions: NULL also before mproc_init(), and no error is described. */
 static inline void *mproc__object(enum block_type type, uint64_t handle)
 {
-    struct family *family = mproc__family_here;
+    const struct family *family = mproc__family_here;
     uint64_t offset = (handle & POSITION_MASK) * UNIT;
-    uint32_t tag = (uint32_t) type << 16 | (uint32_t) (handle >> POSITION_BITS & 0xffff);
     if (!family || handle >> 56 != (uint64_t) type || offset < GRANULE ||
         offset >= atomic_load_explicit(&family->frontier, memory_order_relaxed))
         return NULL;
     struct block *block = mproc_plat_region_at(offset);
-    return block && atomic_load_explicit(&block->tag, memory_order_acquire) == tag ? block + 1 : NULL;
+    return block && mproc__block_is(family, block, handle) ? block + 1 : NULL;
 }
 /* The bytes of a block that is live for certain: nobody but the caller frees it. */
 static inline void *mproc__arena_live(uint64_t handle)

@@ -116,14 +116,16 @@ enum { MPROC_PLAT_REGION_PRIVATE = 64, MPROC_PLAT_REGION_START = 4096 };
  * reserve), with its first 4096 bytes committed and zero. */
 mproc_err mproc_plat_region_create(uint64_t *limit);
 /* Maps the family's region in a spawned process, given what mproc_plat_region_handle() gave in the
- * process that spawned it. */
+ * process that spawned it. MPROC_EINVAL if that is no region any more. */
 mproc_err mproc_plat_region_attach(mproc_plat_handle handle, uint64_t limit);
 mproc_plat_handle mproc_plat_region_handle(void);
 /* The first offset >= `offset` where `size` bytes can lie side by side; UINT64_MAX if the region
- * has no such place. Only called, like commit, by the one process that holds core's growth lock. */
+ * has no such place. Only called by the one process that holds core's growth lock, like commit of what
+ * lies above all that was ever committed. */
 uint64_t mproc_plat_region_fit(uint64_t offset, uint64_t size);
 /* Makes bytes (multiples of 64 KiB, or of the page in one call) usable by all processes, zeroed when
- * they were never used. May be repeated. MPROC_ENOMEM now, so that no access fails later. */
+ * they were never used. May be repeated. MPROC_ENOMEM now, so that no access fails later; then what it has
+ * taken is given back, and the bytes read as zero or as before. */
 mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size);
 /* Gives the memory of committed bytes back to the system as far as it can; they read as zero or as
  * before and must be committed again before use. */

@@ -136,10 +136,8 @@ void mproc__pool_free_bytes(uint64_t offset)
 {
     struct block *block = mproc_plat_region_at(block_of(offset) * UNIT);
     uint32_t tag = atomic_load(&block->tag);
-    if (tag >> 16 == BLOCK_TASK)
-        mproc__arena_free(BLOCK_TASK, (uint64_t) BLOCK_TASK << 56 |
-                                          (uint64_t) (tag & 0xffff) << POSITION_BITS |
-                                          block_of(offset));
+    if (tag >> GENERATION_BITS == BLOCK_TASK)
+        mproc__arena_free(BLOCK_TASK, (uint64_t) tag << POSITION_BITS | block_of(offset));
 }
 
 /* Bytes of the caller's in shared memory are used where they are. */

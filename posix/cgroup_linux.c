@@ -19,6 +19,8 @@ struct memory {
     uint64_t left;
 };
 
+const char *mproc__cgroup_list = "/proc/self/cgroup", *mproc__cgroup_mount = "/sys/fs/cgroup";
+
 ssize_t mproc__read_small(const char *path, char *text, size_t size)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -80,10 +82,11 @@ static bool lists(const char *list, const char *name)
 /* Calls the visitor for all cgroups of this process that have the controller. */
 static void walk(const char *controller, visit *visitor, void *context)
 {
-    char text[8192], mount[64];
-    if (mproc__read_small("/proc/self/cgroup", text, sizeof text) <= 0)
+    char text[8192], mount[MPROC_PLAT_PATH_SIZE], unified[MPROC_PLAT_PATH_SIZE];
+    if (mproc__read_small(mproc__cgroup_list, text, sizeof text) <= 0)
         return;
-    snprintf(mount, sizeof mount, "/sys/fs/cgroup/%s", controller);
+    snprintf(mount, sizeof mount, "%s/%s", mproc__cgroup_mount, controller);
+    snprintf(unified, sizeof unified, "%s/unified", mproc__cgroup_mount);
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n")) != NULL) {
         char *list = strchr(line, ':');
@@ -93,8 +96,8 @@ static void walk(const char *controller, visit *visitor, void *context)
         list++;
         *group++ = '\0';
         if (list[0] == '\0') {
-            walk_up("/sys/fs/cgroup", group, true, visitor, context);
-            walk_up("/sys/fs/cgroup/unified", group, true, visitor, context);
+            walk_up(mproc__cgroup_mount, group, true, visitor, context);
+            walk_up(unified, group, true, visitor, context);
         } else if (lists(list, controller)) {
             walk_up(mount, group, false, visitor, context);
         }

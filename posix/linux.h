@@ -17,6 +17,8 @@
 
 /* ---- cgroup_linux.c ---- */
 
+/* Where this process's cgroups are listed and where they are; tests have others. */
+extern const char *mproc__cgroup_list, *mproc__cgroup_mount;
 /* Reads a small file whole and ends it with '\0'; its length, or 0 or -1 with errno. */
 ssize_t mproc__read_small(const char *path, char *text, size_t size);
 /* The CPU quotas of this process's cgroups, rounded up, if they are less than `most`. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Not every system keeps books of a large reservation as cheaply as Linux. */
@@ -129,19 +130,39 @@ uint64_t mproc_plat_region_fit(uint64_t offset, uint64_t size)
     return size <= region_size && offset <= region_size - size ? offset : UINT64_MAX;
 }
 
+/* Where what was ever committed ends; in the platform's part of the region. */
+static _Atomic uint64_t *committed_end(void)
+{
+    return (_Atomic uint64_t *) (void *) (mproc_plat_region_base + MPROC_PLAT_REGION_PRIVATE);
+}
+
+/* Whether the file system has so much, if it can tell. */
+static bool has_room(uint64_t size)
+{
+    struct statvfs system;
+    return fstatvfs(region_descriptor, &system) != 0 || system.f_blocks == 0 ||
+           (uint64_t) system.f_bavail * system.f_frsize >= size;
+}
+
 mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size)
 {
-    for (uint64_t done = 0; done < size;) {
+    int failed = 0;
+    /* Portions cannot be given back: if there is no room for all of them, none is taken. */
+    if (size > PORTION && offset >= atomic_load(committed_end()) && !has_room(size))
+        failed = ENOSPC;
+    for (uint64_t done = 0; done < size && !failed;) {
         uint64_t portion = size - done < PORTION ? size - done : PORTION;
-        int failed = mproc__reserve_bytes(region_descriptor, offset + done, portion);
-        if (failed)
-            return mproc__fail_system(MPROC_ENOMEM, failed,
-                                      "The system has no memory left for %llu KiB of the family's "
-                                      "shared memory; use less of it, or give shared memory more "
-                                      "room",
-                                      (unsigned long long) (size >> 10));
+        failed = mproc__reserve_bytes(region_descriptor, offset + done, portion);
         done += portion;
     }
+    if (failed)
+        return mproc__fail_system(MPROC_ENOMEM, failed,
+                                  "The system has no memory left for %llu KiB of the family's "
+                                  "shared memory; use less of it, or give shared memory more "
+                                  "room",
+                                  (unsigned long long) (size >> 10));
+    if (atomic_load(committed_end()) < offset + size)
+        atomic_store(committed_end(), offset + size);
     return MPROC_OK;
 }
 

@@ -15,8 +15,11 @@
 #define PORTION (UINT64_C(32) << 20)
 /* What part of the machine's memory is left to others. */
 #define SPARE_PART 64
-/* Below this the container's limit is not asked for: that takes several files. */
-#define SMALL (UINT64_C(1) << 20)
+/* How much is committed, in all, until the container's limit is asked for again: that takes several files. */
+#define ASKED_EVERY (UINT64_C(1) << 20)
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 char *mproc_plat_region_base;
 static uint64_t region_size;
@@ -72,9 +75,19 @@ static void adopt(int descriptor, char *base, uint64_t size)
     region_size = size;
 }
 
+/* Not executable: Linux 6.3 to 6.5 may have been told to make no other (vm.memfd_noexec); before that it does not
+ * know the flag. */
+static int open_memory(void)
+{
+    int descriptor = memfd_create("mproc", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (descriptor < 0 && errno == EINVAL)
+        descriptor = memfd_create("mproc", MFD_CLOEXEC);
+    return mproc__above_standard(descriptor);
+}
+
 mproc_err mproc_plat_region_create(uint64_t *limit)
 {
-    int descriptor = mproc__above_standard(memfd_create("mproc", MFD_CLOEXEC));
+    int descriptor = open_memory();
     if (descriptor < 0)
         return mproc__fail_system(mproc__from_errno(errno), errno,
                                   "The family's shared memory cannot be made; memfd_create() must "
@@ -148,6 +161,12 @@ uint64_t mproc_plat_region_fit(uint64_t offset, uint64_t size)
     return size <= region_size && offset <= region_size - size ? offset : UINT64_MAX;
 }
 
+/* Bytes committed by the family since the container's limit was asked for; in the platform's part of the region. */
+static _Atomic uint64_t *unasked(void)
+{
+    return (_Atomic uint64_t *) (void *) (mproc_plat_region_base + MPROC_PLAT_REGION_PRIVATE);
+}
+
 /* Asked first: fallocate() itself would not fail for want of memory but call the OOM killer. */
 static bool is_available(uint64_t size)
 {
@@ -158,7 +177,13 @@ static bool is_available(uint64_t size)
     uint64_t wanted = size + system.totalram * unit / SPARE_PART;
     if (system.freeram * unit < wanted && mproc__free_memory() < wanted)
         return false;
-    return size < SMALL || mproc__cgroup_memory() > size;
+    if (atomic_fetch_add(unasked(), size) + size < ASKED_EVERY)
+        return true;
+    /* With what may be committed unasked after this. */
+    if (mproc__cgroup_memory() < size + ASKED_EVERY)
+        return false;
+    atomic_store(unasked(), 0);
+    return true;
 }
 
 static mproc_err refuse(uint64_t size, int code)
@@ -168,6 +193,15 @@ static mproc_err refuse(uint64_t size, int code)
                               "memory; use less of it, or raise the machine's or the container's "
                               "limit",
                               (unsigned long long) (size >> 10));
+}
+
+void mproc_plat_region_release(uint64_t offset, uint64_t size)
+{
+    int failed;
+    do
+        failed = fallocate(region_descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                           (off_t) offset, (off_t) size);
+    while (failed && errno == EINTR);
 }
 
 mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size)
@@ -180,20 +214,15 @@ mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size)
         do
             failed = fallocate(region_descriptor, 0, (off_t) (offset + done), (off_t) portion);
         while (failed && errno == EINTR);
-        if (failed)
-            return refuse(size, errno);
+        if (failed) {
+            int code = errno;
+            if (done > 0)
+                mproc_plat_region_release(offset, done);
+            return refuse(size, code);
+        }
         done += portion;
     }
     return MPROC_OK;
-}
-
-void mproc_plat_region_release(uint64_t offset, uint64_t size)
-{
-    int failed;
-    do
-        failed = fallocate(region_descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                           (off_t) offset, (off_t) size);
-    while (failed && errno == EINTR);
 }
 
 uint64_t mproc_plat_region_offset(const void *address)

@@ -173,10 +173,12 @@ mproc_err mproc_plat_region_attach(mproc_plat_handle handle, uint64_t limit)
 {
     (void) limit;
     char *view = MapViewOfFile((HANDLE) handle, FILE_MAP_ALL_ACCESS, 0, 0, 0);
-    if (!view)
-        return mproc__fail_system(MPROC_ESYSTEM, (int) GetLastError(),
+    if (!view) {
+        DWORD code = GetLastError();
+        return mproc__fail_system(code == ERROR_INVALID_HANDLE ? MPROC_EINVAL : MPROC_ESYSTEM, (int) code,
                                   "cannot map the family's shared memory, handle %lld",
                                   (long long) handle);
+    }
     /* An inherited handle would go on to every process the program starts by itself. */
     SetHandleInformation((HANDLE) handle, HANDLE_FLAG_INHERIT, 0);
     sections[0] = (HANDLE) handle;
@@ -337,7 +339,11 @@ mproc_err mproc_plat_region_commit(uint64_t offset, uint64_t size)
     if (!attach_segment(index))
         return no_memory("find", size);
     char *base = mproc_plat_segments[index].base;
-    if (!VirtualAlloc(base + (offset & UINT32_MAX), (SIZE_T) size, MEM_COMMIT, PAGE_READWRITE))
+    /* With what lies between, where the end of a block was left out: forged handles are looked up there. If
+     * there is not enough for that, without. */
+    uint64_t start = offset & UINT32_MAX, known = committed_of(index);
+    if (!(known < start && VirtualAlloc(base + known, (SIZE_T) (end - known), MEM_COMMIT, PAGE_READWRITE)) &&
+        !VirtualAlloc(base + start, (SIZE_T) size, MEM_COMMIT, PAGE_READWRITE))
         return no_memory("commit", size);
     _Atomic uint32_t *committed = &private_bytes()->segments[index].committed;
     uint32_t before = atomic_load(committed), pages = (uint32_t) (end >> PAGE_SHIFT);

@@ -134,13 +134,16 @@ static void a_stale_handle_is_refused_even_after_reuse(void)
     allocate(&old, 100);
     CHECK_OK(mproc_free(old));
     CHECK_FAILS(mproc_free(old), MPROC_EBADHANDLE);
-    for (int i = 0; i < 1000; i++) {
-        allocate(&again, 100);
-        CU_ASSERT_NOT_EQUAL(again.id, old.id);
-        CU_ASSERT_PTR_NULL(mproc_pointer(old));
-        CU_ASSERT_EQUAL(mproc_size(old), 0);
-        CHECK_OK(mproc_free(again));
+    int accepted = 0;
+    for (int i = 0; i < 1000000; i++) {
+        if (mproc_alloc(&again, 100) != MPROC_OK)
+            break;
+        if (mproc_pointer(old) || mproc_size(old) || again.id == old.id)
+            accepted++;
+        if (mproc_free(again) != MPROC_OK || mproc_pointer(again))
+            accepted++;
     }
+    CU_ASSERT_EQUAL(accepted, 0);
     CHECK_FAILS(mproc_free(old), MPROC_EBADHANDLE);
 }
 
@@ -237,16 +240,20 @@ static void processes_that_allocate_together_never_share_a_byte(void)
 
 /* ---- no memory left ---- */
 
-/* The program has a small arena: it fills it, and finds that everything else still works. */
+/* The program has a small arena: it fills it, and finds that everything else still works. On Windows an arena of
+ * just over 4 GiB is a small one too: 64 MiB in its first section and as much in the second. */
 static void a_full_arena_is_an_error_and_no_more(void)
 {
+    static const char *const limits[] = { "67108864", "4362076160" };
     char output[1000];
     const char *before = getenv("MPROC_ARENA_LIMIT");
-    CHECK_OK(mproc_plat_set_environment("MPROC_ARENA_LIMIT", "67108864"));
-    CU_ASSERT_EQUAL(run_program(PROGRAM("fills_its_arena"), start_method_name(), output, sizeof output), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "everything works"));
-    if (!strstr(output, "everything works"))
-        printf("%s\n", output);
+    for (int i = 0; i < (system_is_windows() ? 2 : 1); i++) {
+        CHECK_OK(mproc_plat_set_environment("MPROC_ARENA_LIMIT", limits[i]));
+        CU_ASSERT_EQUAL(run_program(PROGRAM("fills_its_arena"), start_method_name(), output, sizeof output), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, "everything works"));
+        if (!strstr(output, "everything works"))
+            printf("%s\n", output);
+    }
     CHECK_OK(mproc_plat_set_environment("MPROC_ARENA_LIMIT", before));
 }
 

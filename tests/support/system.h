@@ -55,6 +55,8 @@ bool create_folder(const char *path);
 void remove_folder(const char *path);
 /* Its name is UTF-8, which remove() need not know. */
 void remove_file(const char *path);
+/* From now on /dev/shm is one of this process's own, of so many bytes. False where that cannot be had. */
+bool shrink_shared_memory(uint64_t bytes);
 /* SIGPIPE; nothing on Windows. */
 void ignore_pipe_signal(bool ignore);
 
@@ -84,6 +86,8 @@ bool native_write(intptr_t native, const char *text);
 /* How many bytes came; -1: it cannot be read. */
 int native_read(intptr_t native, char *text, size_t size);
 void native_close(intptr_t native);
+/* Bytes of memory or disk that a file has; -1: the system does not tell. */
+int64_t file_memory(intptr_t native);
 /* Waits for poll() or WaitForSingleObject(). */
 bool native_ready(intptr_t native, int milliseconds);
 /* Excludes other threads from a stream of the C library. */

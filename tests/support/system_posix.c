@@ -15,6 +15,10 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sched.h>
+#include <sys/mount.h>
+#endif
 
 static int count_names(const char *folder)
 {
@@ -350,6 +354,26 @@ intptr_t native_open(const char *path, bool for_writing)
 bool native_write(intptr_t native, const char *text)
 {
     return write((int) native, text, strlen(text)) == (ssize_t) strlen(text);
+}
+
+bool shrink_shared_memory(uint64_t bytes)
+{
+#ifdef __linux__
+    char options[60];
+    snprintf(options, sizeof options, "size=%llu", (unsigned long long) bytes);
+    return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWNS | CLONE_NEWUSER) == 0) &&
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", "/dev/shm", "tmpfs", 0, options) == 0;
+#else
+    (void) bytes;
+    return false;
+#endif
+}
+
+int64_t file_memory(intptr_t native)
+{
+    struct stat file;
+    return fstat((int) native, &file) == 0 ? (int64_t) file.st_blocks * 512 : -1;
 }
 
 int native_read(intptr_t native, char *text, size_t size)

@@ -272,6 +272,18 @@ bool native_write(intptr_t native, const char *text)
            written == strlen(text);
 }
 
+bool shrink_shared_memory(uint64_t bytes)
+{
+    (void) bytes;
+    return false;
+}
+
+int64_t file_memory(intptr_t native)
+{
+    (void) native;
+    return -1;
+}
+
 int native_read(intptr_t native, char *text, size_t size)
 {
     DWORD got = 0;

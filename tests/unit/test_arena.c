@@ -107,6 +107,33 @@ static void stale_forged_and_foreign_handles_are_refused(void)
     }
 }
 
+/* Bytes of a user's that look like a block's header, wherever a header could be. */
+static void what_is_written_into_a_block_is_no_header(void)
+{
+    uint64_t handle = allocate(4000), other = allocate(4000);
+    struct block *inside = mproc__arena_at(BLOCK_MEMORY, handle);
+    const struct block *header = (const struct block *) mproc__arena_at(BLOCK_MEMORY, other) - 1;
+    for (int kind = 0; kind < 3; kind++) {
+        for (int i = 0; i < 4000 / UNIT; i++) {
+            if (kind == 2)
+                memcpy(&inside[i], header, sizeof *header); /* a real one, elsewhere */
+            else
+                memset(&inside[i], kind ? 0xff : 0, sizeof *inside);
+            if (kind < 2)
+                atomic_store(&inside[i].tag, (uint32_t) (handle >> POSITION_BITS));
+        }
+        uint64_t like = kind == 2 ? other : handle;
+        for (uint64_t i = 0; i < 4000 / UNIT; i++) {
+            uint64_t forged = (like & ~POSITION_MASK) | ((handle & POSITION_MASK) + 1 + i);
+            CU_ASSERT_PTR_NULL(mproc__arena_at(BLOCK_MEMORY, forged));
+            CU_ASSERT_PTR_NULL(mproc__arena_near(BLOCK_MEMORY, forged));
+            CU_ASSERT_EQUAL(mproc__arena_free(BLOCK_MEMORY, forged), MPROC_EBADHANDLE);
+        }
+    }
+    CU_ASSERT_EQUAL(mproc__arena_free(BLOCK_MEMORY, handle), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc__arena_free(BLOCK_MEMORY, other), MPROC_OK);
+}
+
 static void more_than_the_limit_is_refused(void)
 {
     uint64_t handle = 0;
@@ -222,6 +249,7 @@ MPROC_SUITE(arena, MPROC_TEST(blocks_of_every_size_are_zeroed_aligned_and_apart)
             MPROC_TEST(used_bytes_return_to_what_they_were),
             MPROC_TEST(large_blocks_of_any_size_are_used_again),
             MPROC_TEST(stale_forged_and_foreign_handles_are_refused),
+            MPROC_TEST(what_is_written_into_a_block_is_no_header),
             MPROC_TEST(more_than_the_limit_is_refused),
             MPROC_TEST(processes_that_allocate_at_once_never_share_a_block),
             MPROC_TEST(a_kill_at_every_point_of_the_allocator_leaves_it_usable),

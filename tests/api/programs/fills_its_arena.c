@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 100000 };
+enum { MOST = 700000 };
 
 static int check_size(void *argument)
 {
@@ -28,6 +28,20 @@ static size_t fill(mproc_memory *blocks)
     return count;
 }
 
+/* All of one size, and back: then any other can be had, and a process started. */
+static int fill_with(mproc_memory *blocks, size_t size)
+{
+    size_t count = 0;
+    while (count < MOST && mproc_alloc(&blocks[count], size) == MPROC_OK)
+        count++;
+    if (count * size < ((size_t) 48 << 20) || count == MOST)
+        return fail("as much as the arena has");
+    while (count > 0)
+        if (mproc_free(blocks[--count]) != MPROC_OK)
+            return fail("free");
+    return 0;
+}
+
 static int start_one(int expected_code)
 {
     mproc_process *process;
@@ -41,6 +55,19 @@ static int start_one(int expected_code)
         mproc_process_exit_code(process, &exit_code) != MPROC_OK || exit_code != 17)
         return fail("join");
     return mproc_process_close(process) == MPROC_OK ? 0 : fail("close");
+}
+
+static int change_sizes(mproc_memory *blocks)
+{
+    static const size_t sizes[] = { 200, 100000, 5000, 200 };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        mproc_memory large;
+        if (fill_with(blocks, sizes[i]) || start_one(MPROC_OK))
+            return 1;
+        if (mproc_alloc(&large, (size_t) 32 << 20) != MPROC_OK || mproc_free(large) != MPROC_OK)
+            return fail("half of the arena");
+    }
+    return 0;
 }
 
 int main(void)
@@ -75,6 +102,8 @@ int main(void)
     mproc_lock lock;
     if (mproc_lock_create(&lock) != MPROC_OK || mproc_lock_destroy(lock) != MPROC_OK)
         return fail("a lock after the frees");
+    if (change_sizes(blocks))
+        return 1;
     printf("everything works\n");
     return 0;
 }
