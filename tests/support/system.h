@@ -78,6 +78,9 @@ int64_t raise_descriptor_limit(void);
 /* A new empty folder for this test, with `name` in its name; remove_folder() removes it. */
 bool make_temporary_folder(const char *name, char *path, size_t size);
 bool file_exists(const char *path);
+/* Makes a file that is there and that nobody can read, not even root, until native_close(*keep); false: this
+ * system has none. */
+bool make_unreadable_file(const char *path, intptr_t *keep);
 /* A descriptor or HANDLE; -1. It is inheritable as the C library's own are. */
 intptr_t native_open(const char *path, bool for_writing);
 bool native_write(intptr_t native, const char *text);
