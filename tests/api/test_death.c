@@ -284,7 +284,7 @@ static void a_status_that_the_host_took_is_told_by_the_child(void)
     int64_t pid;
     CU_ASSERT_EQUAL(mproc_process_pid(process, &pid), MPROC_OK);
     if (!steal_status(pid))
-        printf("  SKIP: nobody can take a status on this system or from this start method\n");
+        skip_part("nobody can take a status on this system or from this start method");
     CU_ASSERT_EQUAL(end_child(process), 9);
 }
 
@@ -303,7 +303,7 @@ static void a_stopped_process_is_alive(void)
     bool alive = false;
     CU_ASSERT_EQUAL(mproc_process_pid(process, &pid), MPROC_OK);
     if (!suspend(pid))
-        printf("  SKIP: this system cannot suspend a process\n");
+        skip_part("this system cannot suspend a process");
     CU_ASSERT_EQUAL(mproc_process_is_alive(process, &alive), MPROC_OK);
     CU_ASSERT_TRUE(alive);
     CU_ASSERT_EQUAL(mproc_process_join(process, 20), MPROC_ETIMEDOUT);

@@ -14,7 +14,7 @@ static bool can_fork(void)
     mproc_start_method methods[4];
     if (mproc_get_all_start_methods(methods, 4) > 1)
         return true;
-    printf("  SKIP: this system has no fork\n");
+    skip("this system has no fork");
     return false;
 }
 
@@ -188,7 +188,7 @@ static void forked_children_have_other_random_numbers(void)
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 10);
     if (!can_fork() || method_under_test() == MPROC_START_SPAWN || mproc_plat_thread_count() == 0) {
-        printf("  SKIP: only a forked child of a process known to have one thread is seeded\n");
+        skip("only a forked child of a process known to have one thread is seeded");
         CU_ASSERT_EQUAL(mproc_free(block), MPROC_OK);
         return;
     }

@@ -8,12 +8,21 @@ export LC_ALL=C
 unset MPROC_LOG
 methods=$1
 shift
+for program; do :; done # the last argument
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A text file has no NUL among its first 8 KiB. Links to files count, links to folders are not followed.
+# Links to files count, links to folders are not followed; but Wine shows its programs no links at all.
+list_files() {
+    case $program in
+    *.exe) find -L "$1" -type f -print ;;
+    *) find "$1" \( -type f -o -type l -exec test -f {} \; \) -print ;;
+    esac
+}
+
+# A text file has no NUL among its first 8 KiB.
 list_text_files() {
-    find "$1" \( -type f -o -type l -exec test -f {} \; \) -print | sort | while IFS= read -r file; do
+    list_files "$1" | sort | while IFS= read -r file; do
         head -c 8192 "$file" >"$work/head"
         tr -d '\000' <"$work/head" | cmp -s - "$work/head" && printf '%s\n' "$file"
     done || true # whether the last one is a text is no matter
