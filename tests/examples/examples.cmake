@@ -11,7 +11,7 @@ function(example_test name)
 endfunction()
 example_test(seeds)
 example_test(seeds_sharing)
-example_test(programs HAS_KEYS=$<OR:$<BOOL:${WIN32}>,$<TARGET_EXISTS:PkgConfig::CRYPTO>>)
+example_test(programs HAS_KEYS=${has_keys})
 example_test(wordfreq)
 
 find_program(MPROC_SH sh)

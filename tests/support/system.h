@@ -33,6 +33,9 @@ bool system_is_emulated(void);
 void kill_hard(int64_t pid);
 /* Whether a process with this pid runs: a zombie does not. */
 bool pid_runs(int64_t pid);
+/* Waits until all threads of a process but the calling one sleep, at most a minute: for one of which it is known that
+ * it does nothing more before. Where the system tells nothing of threads, for a moment. */
+void wait_until_asleep(int64_t pid);
 /* The descriptors open in this process, ascending; how many, or -1 if the system cannot tell. */
 int list_descriptors(int *numbers, int capacity);
 /* Runs a program (no shell), waits, and gives its exit code; what it printed to stdout in `output`.
