@@ -37,6 +37,24 @@ static void c01_both_sides_hear_each_other(void)
     CU_ASSERT_EQUAL(count_of(&output, "the listener said: good day"), 1);
 }
 
+static void crashproof_does_all_jobs_though_a_worker_is_killed(void)
+{
+    struct output output = run("crashproof", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 2);
+    CU_ASSERT_TRUE(starts_with(output.lines[0], "worker "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output.lines[0], "; another takes its place"));
+    CU_ASSERT_STRING_EQUAL(output.lines[1], "all 100 jobs are done, 13 too");
+}
+
+static void server_serves_all_clients(void)
+{
+    struct output output = run("server", NULL);
+    CU_ASSERT_EQUAL(output.line_count, 7);
+    CU_ASSERT_EQUAL(count_of(&output, "the square of 1 is 1"), 3);
+    CU_ASSERT_EQUAL(count_of(&output, "the square of 2 is 4"), 3);
+    CU_ASSERT_STRING_EQUAL(last_line(&output), "3 clients were served");
+}
+
 static const char *bytes_of(const char *path, apr_size_t *size)
 {
     FILE *file = fopen(path, "rb");
@@ -149,6 +167,8 @@ static void hashfiles_goes_on_when_a_worker_is_killed(void)
 MPROC_SUITE(programs, MPROC_TEST(hello_prints_a_greeting_and_the_exit_code),
             MPROC_TEST(pickled_prints_what_python_would),
             MPROC_TEST(c01_both_sides_hear_each_other),
+            MPROC_TEST(crashproof_does_all_jobs_though_a_worker_is_killed),
+            MPROC_TEST(server_serves_all_clients),
             MPROC_TEST(a_pool_renders_what_one_process_renders),
             MPROC_TEST(factors_come_in_the_order_of_the_numbers),
             MPROC_TEST(factors_stop_at_what_is_no_number),
