@@ -3,10 +3,15 @@
 #   cmake -DSOURCE=folder -P check-boundaries.cmake
 cmake_minimum_required(VERSION 3.24)
 
-set(systems "_?_?(WIN32|WIN64|linux|gnu_linux|APPLE|MACH|unix|FreeBSD|NetBSD|OpenBSD|DragonFly|sun|ANDROID|CYGWIN|MINGW32|MINGW64|POSIX)(__)?")
+set(systems WIN32 WIN64 linux gnu_linux APPLE MACH unix FreeBSD NetBSD OpenBSD DragonFly sun ANDROID CYGWIN MINGW32
+    MINGW64 POSIX)
+list(JOIN systems "|" systems)
+set(systems "_?_?(${systems})(__)?")
 # the one place where the system decides something: how a DLL's functions are marked
 set(export_line "defined\\(_WIN32\\) && defined\\(MPROC_(BUILDING|SHARED)\\)$")
-set(standard_c assert|complex|ctype|errno|fenv|float|inttypes|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|time|wchar)
+set(standard_c assert complex ctype errno fenv float inttypes limits locale math setjmp signal stdalign stdarg
+    stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string time wchar)
+list(JOIN standard_c "|" standard_c)
 set(findings 0)
 
 # report(file line text): one finding

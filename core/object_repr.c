@@ -149,7 +149,8 @@ static mproc_err print_text(struct printer *p, const mproc_object *object, bool 
         char out[16];
         unsigned code = (unsigned char) text[i];
         size_t step = bytes ? 1 : decode(text + i, &code);
-        bool as_it_is = code != '\\' && code != (unsigned char) quote && (bytes ? code >= 0x20 && code < 0x7f : is_printable(code));
+        bool as_it_is = code != '\\' && code != (unsigned char) quote &&
+                        (bytes ? code >= 0x20 && code < 0x7f : is_printable(code));
         if (as_it_is) {
             plain += step;
         } else {

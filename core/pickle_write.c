@@ -587,7 +587,9 @@ mproc_err mproc_pickle_dumps(const mproc_object *object, mproc_buffer *pickle, c
     struct writer w = { .buffer = pickle, .max_size = o->max_size, .max_memo = o->max_memo, .protocol = protocol,
                         .next = (unsigned char *) pickle->data,
                         .end = pickle->data ? (unsigned char *) pickle->data + pickle->capacity : NULL,
-                        .max_depth = o->max_depth && o->max_depth < MPROC__MAX_DEPTH ? o->max_depth : MPROC__MAX_DEPTH };
+                        .max_depth = o->max_depth && o->max_depth < MPROC__MAX_DEPTH
+                                         ? o->max_depth
+                                         : MPROC__MAX_DEPTH };
     pickle->size = 0;
     w.everything = mproc__is_heap(object) && mproc__has(object, MPROC__HELD);
     mproc_err err = reserve(&w, 128);

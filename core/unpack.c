@@ -137,7 +137,8 @@ static mproc_err check(const struct mproc__hole *hole)
     case MPROC__HOLE_UNSIGNED:
         err = mproc_int_get_unsigned(hole->found, &natural);
         if (err == MPROC_OK && hole->size < 8 && natural >> 8 * hole->size)
-            err = mproc__fail(MPROC_ETYPE, "%llu does not fit into %zu bytes", (unsigned long long) natural, hole->size);
+            err = mproc__fail(MPROC_ETYPE, "%llu does not fit into %zu bytes", (unsigned long long) natural,
+                              hole->size);
         return err;
     case MPROC__HOLE_FLOAT:
         return mproc_float_get(hole->found, &real);
@@ -153,7 +154,8 @@ static void store_int(void *to, size_t size, uint64_t value)
     uint8_t one = (uint8_t) value;
     uint16_t two = (uint16_t) value;
     uint32_t four = (uint32_t) value;
-    memcpy(to, size == 1 ? (void *) &one : size == 2 ? (void *) &two : size == 4 ? (void *) &four : (void *) &value, size);
+    memcpy(to, size == 1 ? (void *) &one : size == 2 ? (void *) &two : size == 4 ? (void *) &four : (void *) &value,
+           size);
 }
 
 static void store(const struct mproc__hole *hole, void *to)

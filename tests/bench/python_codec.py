@@ -52,7 +52,8 @@ def main():
             print('%-16s / %-22s not measured: bench_codec was built without msgpack' % (ours, peer))
             continue
         ratio = median[ours] / median[peer]
-        print('%-16s / %-22s %6.2f  goal %4.2f  %s' % (ours, peer, ratio, goal, 'reached' if ratio <= goal else 'MISSED'))
+        print('%-16s / %-22s %6.2f  goal %4.2f  %s' %
+              (ours, peer, ratio, goal, 'reached' if ratio <= goal else 'MISSED'))
 
 
 main()

@@ -154,7 +154,8 @@ static void four_streams_are_served_by_one_call(void)
     start_copy(&second, 13);
     while (!first.ended || !second.ended) {
         struct mproc_plat_transfer transfers[4];
-        size_t of_first = add_transfers(&first, transfers), count = of_first + add_transfers(&second, transfers + of_first);
+        size_t of_first = add_transfers(&first, transfers);
+        size_t count = of_first + add_transfers(&second, transfers + of_first);
         CU_ASSERT_EQUAL_FATAL(mproc_plat_stream_transfer(transfers, count, in_seconds(60)), MPROC_OK);
         for (size_t i = 0; i < count; i++)
             note_transfer(i < of_first ? &first : &second, &transfers[i]);

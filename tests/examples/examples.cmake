@@ -85,18 +85,21 @@ broken_example(d06_without_semaphore d06_between_processes seeds_sharing:d6_
 broken_example(q04_of_texts q04_mixed_list seeds_sharing:q4_ "1995" "'1995'")
 broken_example(q06_without_waiting q06_full_and_empty seeds_sharing:q6_ "&item, 300)" "&item, MPROC_NOWAIT)")
 broken_example(l01_of_three l01_five_tasks seeds_sharing:l1_
-  "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 3, NULL)" "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
+  "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 3, NULL)"
+  "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
 broken_example(l01_of_five l01_five_tasks seeds_sharing:l1_
   "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 5, NULL)")
 broken_example(l01_of_another_default l01_five_tasks seeds_sharing:l1_
   "mproc_pool_create(&pool, 0, NULL)" "mproc_pool_create(&pool, (size_t) mproc_cpu_count() + 1, NULL)")
 broken_example(l02_of_two l02_overlapping_tasks seeds_sharing:l2_
-  "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 2, NULL)" "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
+  "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 2, NULL)"
+  "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
 broken_example(l03_asynchronous l03_one_after_the_other seeds_sharing:l3_
   "mproc_pool_apply(pool, work, &i, sizeof i, NULL, 0, MPROC_FOREVER)"
   "mproc_pool_apply_async(pool, NULL, work, &i, sizeof i, 0, NULL)")
 broken_example(l05_of_three l05_large_pool seeds_sharing:l5_
-  "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 3, NULL)" "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
+  "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 3, NULL)"
+  "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
 broken_example(l06_without_terminate l06_rules_of_ending seeds_sharing:l6_
   "mproc_pool_terminate(pool)" "MPROC_OK" "SOON = 20000" "SOON = 300")
 broken_example(s02_errors_as_output s02_communicate seeds:s2_

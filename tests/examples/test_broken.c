@@ -10,7 +10,8 @@ enum { ATTEMPTS = 5 };
 /* Whether the one test of a suite whose name contains `test` fails for the example in this folder. */
 static bool fails(const char *broken, const char *suite, const char *test)
 {
-    const char *program = apr_pstrcat(pool, TESTS_DIR "/test_examples_", suite, system_is_windows() ? ".exe" : "", NULL);
+    const char *program = apr_pstrcat(pool, TESTS_DIR "/test_examples_", suite, system_is_windows() ? ".exe" : "",
+                                      NULL);
     const char *arguments[] = { program, test, NULL };
     apr_env_set("MPROC_TEST_EXAMPLES", apr_pstrcat(pool, BROKEN_DIR, "/", broken, NULL), pool);
     struct output output = run_arguments(arguments);

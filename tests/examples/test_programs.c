@@ -94,8 +94,8 @@ static void factors_come_in_the_order_of_the_numbers(void)
 
 static void factors_stop_at_what_is_no_number(void)
 {
-    static const char *const wrong[] = { "x", "-5", "+5", "18446744073709551616", "184467440737095516150", "0x10", "7.5",
-                                         "000000000000000000005" };
+    static const char *const wrong[] = { "x",    "-5",  "+5", "18446744073709551616", "184467440737095516150",
+                                         "0x10", "7.5", "000000000000000000005" };
     make_folder();
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const char *text = apr_pstrcat(pool, "15 ", wrong[i], " 21", NULL);

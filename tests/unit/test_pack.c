@@ -76,8 +76,10 @@ static mproc_err pack(mproc_object **object, const char *format)
 
 static void wrong_formats_are_refused_and_leave_nothing(void)
 {
-    static const char *const wrong[] = { "", "[", "[1", "[1 2]", "[1,,2]", "[,]", "{1: 2, 3}", "{1, 2: 3}", "{1: }", "(", "'a", "'\\q'",
-                                         "'\\x1'", "b'a", "1 2", "%", "%q", "%Lf", "%5d", "%lls", "nothing", "1.2.3", "0x", "--1",
+    static const char *const wrong[] = { "", "[", "[1", "[1 2]", "[1,,2]", "[,]", "{1: 2, 3}", "{1, 2: 3}", "{1: }",
+                                         "(", "'a", "'\\q'",
+                                         "'\\x1'", "b'a", "1 2", "%", "%q", "%Lf", "%5d", "%lls", "nothing", "1.2.3",
+                                         "0x", "--1",
                                          "{[]: 1}", "{[1]}", "[...]", "%lp", "'\x80'", "[1)", "]" };
     mproc_object *object = NULL;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

@@ -72,7 +72,8 @@ static void every_protocols_way_to_write_a_type_is_read(void)
              "b'\\x00\\xffab'");
     reads_as("8003430400ff616271002e", "b'\\x00\\xffab'");
     reads_as("8002635f5f6275696c74696e5f5f0a62797465730a7100295271012e", "b''");
-    reads_as("8002635f5f6275696c74696e5f5f0a6279746561727261790a7100635f636f646563730a656e636f64650a7101580300000071c280"
+    reads_as("8002635f5f6275696c74696e5f5f0a6279746561727261790a7100635f636f646563730a656e636f64650a71015803"
+             "00000071c280"
              "710258060000006c6174696e3171038671045271058571065271072e", "bytearray(b'q\\x80')");
     reads_as("8003636275696c74696e730a6279746561727261790a7100295271012e", "bytearray(b'')");
     reads_as("80049523000000000000008c086275696c74696e73948c096279746561727261799493944302718094859452942e",
@@ -185,7 +186,8 @@ static void every_type_survives_every_protocol(void)
     CHECK_OK(mproc_exception_create(&error, "_queue", "Empty", NULL));
     CHECK_OK(mproc_pack(&set, "{1, 2.5, 'x', (1, 2)}"));
     CHECK_OK(mproc_pack(&object, "[None, True, False, 0, 127, 128, 65535, 65536, -1, -129, 9223372036854775807,"
-                                 " -9223372036854775808, 123456789012345678901234567890, 0.0, -1e300, '', 'caf\xc3\xa9',"
+                                 " -9223372036854775808, 123456789012345678901234567890, 0.0, -1e300, '',"
+                                 " 'caf\xc3\xa9',"
                                  " b'', b'\\x00\\xff', [], [1], [[2]], (), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), {},"
                                  " {'a': {1: 2}, 'b': 3}, set(), %p, %p, %p, %p]",
                         (void *) set, (void *) frozen, (void *) array, (void *) error));
@@ -428,7 +430,8 @@ static void tuples_in_themselves_are_written_at_any_depth(void)
 static void classes_and_functions_are_refused_by_name(void)
 {
     mproc_object *object = NULL;
-    CHECK_FAILS(loads_hex(&object, "8004 8c086461746574696d65 8c0464617465 93 430407e8021d 85 52 2e", NULL), MPROC_EPROTO);
+    CHECK_FAILS(loads_hex(&object, "8004 8c086461746574696d65 8c0464617465 93 430407e8021d 85 52 2e", NULL),
+                MPROC_EPROTO);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "datetime.date"));
     CHECK_FAILS(loads_hex(&object, "8002 63 6f730a 73797374656d0a 58020000006c73 85 52 2e", NULL), MPROC_EPROTO);
     CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "os.system"));
@@ -485,7 +488,8 @@ static void broken_pickles_are_refused(void)
         "8c075f636f64656373 8c06656e636f6465 93 8c03e282ac 8c066c6174696e31 86 52 2e", /* no Latin-1 */
         "8c075f636f64656373 8c06656e636f6465 93 8c0161 8c04757466 38 86 52 2e",
         "8c086275696c74696e73 8c084b65794572726f72 93 29 52 4e 62 4e 62 2e", /* two states */
-        "49 31 0a 2e", "53 27 61 27 0a 2e", "50 61 0a 2e", "51 2e", "69 61 0a 62 0a 2e", "6f 2e", "97 2e", "98 2e", "82 01 2e",
+        "49 31 0a 2e", "53 27 61 27 0a 2e", "50 61 0a 2e", "51 2e", "69 61 0a 62 0a 2e", "6f 2e",
+        "97 2e", "98 2e", "82 01 2e",
         "00 2e", "ff 2e",
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
@@ -749,7 +753,8 @@ static mproc_err loads_long_keys(size_t size, int texts, int count, int times)
     unsigned char *data = malloc((size_t) texts * (size + 10) + (size_t) count * 6 + (size_t) times * 4 + 100);
     size_t used = from_hex("8004", data);
     for (int i = 0; i < texts; i++) {
-        unsigned char head[] = { 'X', (unsigned char) size, (unsigned char) (size >> 8), (unsigned char) (size >> 16), 0 };
+        unsigned char head[] = { 'X', (unsigned char) size, (unsigned char) (size >> 8), (unsigned char) (size >> 16),
+                                 0 };
         memcpy(data + used, head, sizeof head);
         memset(data + used + sizeof head, 'x', size);
         used += sizeof head + size;
