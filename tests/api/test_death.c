@@ -210,9 +210,10 @@ static void daemons_are_ended_by_a_parent_that_returns(void)
 static int arrive_late(void *argument)
 {
     _Atomic int *ints = ints_of(argument);
-    CHILD_CHECK(wait_until(&ints[1], 1)); /* the parent is about to return */
-    for (int i = 0; i < 20; i++)
-        sleep_briefly();
+    int64_t parent;
+    CHILD_CHECK(wait_until(&ints[1], 1)); /* the parent is about to return, and then to join this process */
+    CHILD_OK(mproc_process_pid(mproc_parent_process(), &parent));
+    wait_until_asleep(parent);
     atomic_store(&ints[ARRIVED], 1);
     return 0;
 }

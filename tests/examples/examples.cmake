@@ -54,12 +54,24 @@ function(broken_example name example test)
   set(broken_targets ${broken_targets} broken_${name} PARENT_SCOPE)
 endfunction()
 
+broken_example(p01_without_join p01_start_and_join seeds:p1_
+  "MPROC_MUST(mproc_process_join(child, MPROC_FOREVER))" "" "MPROC_MUST(mproc_process_close(child))" "")
 set(as_daemon "&(mproc_process_options){ .daemon = true }")
 broken_example(p02_daemons p02_many_processes seeds:p2_five "sizeof number, NULL" "sizeof number, ${as_daemon}")
 broken_example(p04_daemons p04_without_join seeds:p4_ "sizeof job, NULL" "sizeof job, ${as_daemon}")
+broken_example(p05_without_join p05_random_rounds seeds:p5_
+  "MPROC_MUST(mproc_process_join(child, MPROC_FOREVER))" "" "MPROC_MUST(mproc_process_close(child))" "")
 if(UNIX) # Windows knows one way to end a process
   broken_example(p07_killed p07_endless seeds:p7_ "mproc_process_terminate(child)" "mproc_process_kill(child)")
 endif()
+broken_example(p09_without_processes p09_globals_are_not_shared seeds:p9_
+  "MPROC_MUST(mproc_process_start(&children[i], append, &i, sizeof i, NULL))" "append(&i)"
+  "MPROC_MUST(mproc_process_join(children[i], MPROC_FOREVER))" ""
+  "MPROC_MUST(mproc_process_close(children[i]))" "(void) children")
+broken_example(p10_without_daemons p10_attributes seeds:p10_ ".daemon = true" ".daemon = false")
+broken_example(s01_without_output s01_call seeds:s1_
+  "mproc_call(&exit_code, command, NULL,"
+  "mproc_call(&exit_code, command, &(mproc_popen_options){ .standard_output = { .kind = MPROC_STREAM_NULL } },")
 broken_example(d01_without_lock d01_array seeds_sharing:d1_
   "MPROC_MUST(mproc_rlock_acquire(mproc_array_lock(job->array), MPROC_FOREVER))" ""
   "MPROC_MUST(mproc_rlock_release(mproc_array_lock(job->array)))" "")
@@ -97,6 +109,7 @@ broken_example(l02_of_two l02_overlapping_tasks seeds_sharing:l2_
 broken_example(l03_asynchronous l03_one_after_the_other seeds_sharing:l3_
   "mproc_pool_apply(pool, work, &i, sizeof i, NULL, 0, MPROC_FOREVER)"
   "mproc_pool_apply_async(pool, NULL, work, &i, sizeof i, 0, NULL)")
+broken_example(l04_without_callback l04_callback seeds_sharing:l4_ ".callback = print_result, " "")
 broken_example(l05_of_three l05_large_pool seeds_sharing:l5_
   "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 3, NULL)"
   "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
@@ -112,5 +125,8 @@ broken_example(crashproof_no_longer crashproof programs:crashproof_
 list(JOIN broken_examples " " broken_list)
 example_test(broken "BROKEN_DIR=\"${broken_dir}\"" "BROKEN_EXAMPLES=\"${broken_list}\""
              "TESTS_DIR=\"$<TARGET_FILE_DIR:test_examples_seeds>\"")
+foreach(method IN LISTS all_methods)
+  set_tests_properties(${method}.broken PROPERTIES TIMEOUT 600) # many programs, and more attempts
+endforeach()
 add_dependencies(test_examples_broken test_examples_seeds test_examples_seeds_sharing test_examples_programs
                  ${broken_targets})

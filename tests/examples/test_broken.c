@@ -5,7 +5,7 @@
 #include <apr_env.h>
 
 /* What nothing excludes need not happen: a test that finds nothing wrong looks again. */
-enum { ATTEMPTS = 5 };
+enum { ATTEMPTS = 5, LONGEST = 500 /* seconds for one example */ };
 
 /* Whether the one test of a suite whose name contains `test` fails for the example in this folder. */
 static bool fails(const char *broken, const char *suite, const char *test)
@@ -31,6 +31,7 @@ static void every_broken_example_is_found_out(void)
         char *suite = strchr(entry, ':'), *test = strrchr(entry, ':');
         *suite++ = *test++ = '\0';
         bool found = false;
+        watchdog_start(LONGEST);
         for (int attempt = 0; !found && attempt < ATTEMPTS; attempt++)
             found = fails(entry, suite, test);
         printf("  %s: %s\n", entry, found ? "found out" : "NOT FOUND OUT");
