@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { JOBS = 100, WORKERS = 3, UNLUCKY = 13, LONG_ENOUGH = 20000 };
+enum { JOBS = 100, WORKERS = 3, UNLUCKY = 13, LONG_ENOUGH = 60000 };
 
 struct work {
     int worker;

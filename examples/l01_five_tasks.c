@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { WORKERS = 4, TASKS = 5, LONG_ENOUGH = 20000 };
+enum { WORKERS = 4, TASKS = 5, LONG_ENOUGH = 60000 };
 
 struct task {
     int number, milliseconds;

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { WORKERS = 5, TASKS = 10, LONG_ENOUGH = 20000 };
+enum { WORKERS = 5, TASKS = 10, LONG_ENOUGH = 60000 };
 
 struct task {
     int number;

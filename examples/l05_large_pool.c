@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { WORKERS = 20, TASKS = 30, LONG_ENOUGH = 20000 };
+enum { WORKERS = 20, TASKS = 30, LONG_ENOUGH = 60000 };
 
 struct counters { /* in shared memory */
     _Atomic int now, most;

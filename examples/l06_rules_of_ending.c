@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { HOUR = 3600 * 1000, SOON = 20000 };
+enum { HOUR = 3600 * 1000, SOON = 60000 };
 
 static int sleep_long(const void *in, void *out)
 {

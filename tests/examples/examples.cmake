@@ -98,29 +98,29 @@ broken_example(q04_of_texts q04_mixed_list seeds_sharing:q4_ "1995" "'1995'")
 broken_example(q06_without_waiting q06_full_and_empty seeds_sharing:q6_ "&item, 300)" "&item, MPROC_NOWAIT)")
 broken_example(l01_of_three l01_five_tasks seeds_sharing:l1_
   "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 3, NULL)"
-  "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
+  "LONG_ENOUGH = 60000" "LONG_ENOUGH = 300")
 broken_example(l01_of_five l01_five_tasks seeds_sharing:l1_
   "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 5, NULL)")
 broken_example(l01_of_another_default l01_five_tasks seeds_sharing:l1_
   "mproc_pool_create(&pool, 0, NULL)" "mproc_pool_create(&pool, (size_t) mproc_cpu_count() + 1, NULL)")
 broken_example(l02_of_two l02_overlapping_tasks seeds_sharing:l2_
   "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 2, NULL)"
-  "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
+  "LONG_ENOUGH = 60000" "LONG_ENOUGH = 300")
 broken_example(l03_asynchronous l03_one_after_the_other seeds_sharing:l3_
   "mproc_pool_apply(pool, work, &i, sizeof i, NULL, 0, MPROC_FOREVER)"
   "mproc_pool_apply_async(pool, NULL, work, &i, sizeof i, 0, NULL)")
 broken_example(l04_without_callback l04_callback seeds_sharing:l4_ ".callback = print_result, " "")
 broken_example(l05_of_three l05_large_pool seeds_sharing:l5_
   "mproc_pool_create(&pool, WORKERS, NULL)" "mproc_pool_create(&pool, 3, NULL)"
-  "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
+  "LONG_ENOUGH = 60000" "LONG_ENOUGH = 300")
 broken_example(l06_without_terminate l06_rules_of_ending seeds_sharing:l6_
-  "mproc_pool_terminate(pool)" "MPROC_OK" "SOON = 20000" "SOON = 300")
+  "mproc_pool_terminate(pool)" "MPROC_OK" "SOON = 60000" "SOON = 300")
 broken_example(s02_errors_as_output s02_communicate seeds:s2_
   "standard_error = { .kind = MPROC_STREAM_PIPE }" "standard_error = { .kind = MPROC_STREAM_STDOUT }")
 broken_example(crashproof_no_longer crashproof programs:crashproof_
   "if (result.stuck)\n            mproc_sleep"
   "if (result.stuck && mproc_queue_return(work->jobs, &item) == MPROC_OK)\n            mproc_sleep"
-  "LONG_ENOUGH = 20000" "LONG_ENOUGH = 300")
+  "LONG_ENOUGH = 60000" "LONG_ENOUGH = 300")
 
 list(JOIN broken_examples " " broken_list)
 example_test(broken "BROKEN_DIR=\"${broken_dir}\"" "BROKEN_EXAMPLES=\"${broken_list}\""
