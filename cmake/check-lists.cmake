@@ -19,6 +19,8 @@ endfunction()
 
 check(CMakeLists.txt core posix win32)
 check(examples/CMakeLists.txt examples)
+check(examples/README.md examples)
 check(tests/CMakeLists.txt tests/contract tests/unit tests/api tests/api/programs tests/model tests/stress
-      tests/examples tests/bench tests/support)
+      tests/bench tests/support)
+check(tests/examples/examples.cmake tests/examples)
 check(tests/CMakeLists.txt tests/fuzz tests/interop)

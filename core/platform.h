@@ -110,7 +110,8 @@ mproc_err mproc_plat_image_check_file(const char *path, const unsigned char *ide
 /* There is one region per process. Its first byte is at offset 0; offsets mean the same in every
  * process, addresses do not. mproc_plat_region_at(offset), inline in platform_types.h, gives the
  * address of a committed byte, and NULL or an address that can be read for any other offset below the
- * highest one committed: forged handles are looked up with it. The bytes [64, 4096) belong to the platform; core has the rest. */
+ * highest one committed: forged handles are looked up with it. The bytes [64, 4096) belong to the platform; core has
+ * the rest. */
 enum { MPROC_PLAT_REGION_PRIVATE = 64, MPROC_PLAT_REGION_START = 4096 };
 /* Creates and maps an empty region that may grow to *limit bytes (lowered to what the system lets
  * reserve), with its first 4096 bytes committed and zero. */

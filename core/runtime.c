@@ -88,3 +88,12 @@ int mproc_cpu_count(void)
 {
     return mproc_plat_cpu_count();
 }
+
+/* By the clock, since a system's own sleep may end a tick early, and in parts, since it may have a longest. */
+void mproc_sleep(mproc_ms duration)
+{
+    const int64_t longest = INT64_C(3600000000000);
+    int64_t deadline = mproc__deadline(duration), left;
+    while ((left = deadline - mproc_plat_now()) > 0)
+        mproc_plat_sleep(left < longest ? left : longest);
+}

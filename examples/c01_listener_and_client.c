@@ -50,6 +50,7 @@ int main(void)
     MPROC_MUST(mproc_connection_send_bytes(connection, "good day", 8, MPROC_FOREVER));
 
     MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(process));
     MPROC_MUST(mproc_connection_close(connection));
     MPROC_MUST(mproc_listener_close(listener));
     return 0;

@@ -10,12 +10,7 @@ int main(void)
     mproc_init();
 
     mproc_process *child;
-    mproc_err err = mproc_fork(&child);
-    if (err == MPROC_ENOTSUP) {
-        puts("fork is not available on this system");
-        return 0;
-    }
-    MPROC_MUST(err);
+    MPROC_MUST(mproc_fork(&child));
 
     if (child) {
         int64_t pid;

@@ -11,12 +11,7 @@ int main(void)
     mproc_init();
 
     mproc_process *child;
-    mproc_err err = mproc_fork(&child);
-    if (err == MPROC_ENOTSUP) {
-        puts("fork is not available on this system");
-        return 0;
-    }
-    MPROC_MUST(err);
+    MPROC_MUST(mproc_fork(&child));
 
     if (!child) {
         number++;
@@ -25,5 +20,6 @@ int main(void)
     }
     MPROC_MUST(mproc_process_join(child, MPROC_FOREVER));
     printf("parent: %d\n", number);
+    MPROC_MUST(mproc_process_close(child));
     return 0;
 }

@@ -11,12 +11,7 @@ int main(void)
 
     for (int i = 0; i < 3; i++) {
         mproc_process *child;
-        mproc_err err = mproc_fork(&child);
-        if (err == MPROC_ENOTSUP) {
-            puts("fork is not available on this system");
-            return 0;
-        }
-        MPROC_MUST(err);
+        MPROC_MUST(mproc_fork(&child));
     }
     printf("process %" PRId64 ", %s\n", mproc_pid(), mproc_process_name(mproc_current_process()));
     return 0;

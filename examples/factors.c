@@ -4,8 +4,13 @@
  * endless, as in `yes 1000000000039 | factors | head`. */
 #include <mproc.h>
 
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST_DIGITS = 20 /* of a number below 2^64 */ };
 
 struct factors {
     uint64_t number;
@@ -28,8 +33,13 @@ static int find(const void *in, void *out)
 /* Called by the pool, in this process, whenever there is room for one number more. */
 static mproc_err next_number(void *file, void *number)
 {
-    int read = fscanf(file, "%" SCNu64, (uint64_t *) number);
-    return read == 1 ? MPROC_OK : read == EOF && !ferror(file) ? MPROC_ENOTFOUND : MPROC_EINVAL;
+    char text[MOST_DIGITS + 2], *end;
+    if (fscanf(file, "%21s", text) != 1) /* one more than a number may have */
+        return ferror(file) ? MPROC_ESYSTEM : MPROC_ENOTFOUND;
+    errno = 0;
+    *(uint64_t *) number = strtoull(text, &end, 10);
+    bool is_number = isdigit((unsigned char) text[0]) && *end == '\0' && end - text <= MOST_DIGITS && errno == 0;
+    return is_number ? MPROC_OK : MPROC_EINVAL;
 }
 
 static void print(const struct factors *found)
@@ -59,8 +69,11 @@ int main(int argc, char **argv)
     while ((err = mproc_result_next(results, &line, &found, MPROC_FOREVER)) == MPROC_OK)
         print(&found);
     if (err == MPROC_EINVAL)
-        fprintf(stderr, "factors: what comes after %zu numbers is no number\n", line);
+        fprintf(stderr, "factors: what comes after %zu numbers is none from 0 to %" PRIu64 "\n", line, UINT64_MAX);
+    else if (err != MPROC_ENOTFOUND)
+        fprintf(stderr, "factors: %s\n", mproc_last_error());
     MPROC_MUST(mproc_result_close(results));
     MPROC_MUST(mproc_pool_destroy(pool));
+    fclose(file);
     return err == MPROC_ENOTFOUND ? 0 : 1;
 }

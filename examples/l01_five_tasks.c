@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool of four and five tasks of random length: four begin at once, the fifth when one has ended. (That
- * all workers are there before the first task is not needed; it makes the picture a clear one.) */
+/* A pool of four and five tasks of random length: four begin at once, the fifth when one has ended. */
 #include <mproc.h>
-
-#include <apr_general.h>
-#include <apr_time.h>
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { WORKERS = 4, TASKS = 5, LONG_ENOUGH = 60000 };
 
 struct task {
     int number, milliseconds;
+    mproc_barrier all_busy;
 };
 
 static int work(const void *in, void *out)
@@ -19,17 +20,22 @@ static int work(const void *in, void *out)
     (void) out;
     printf("task %d begins in process %" PRId64 "\n", task->number, mproc_pid());
     fflush(stdout);
-    apr_sleep(task->milliseconds * 1000);
+    if (task->number < WORKERS) /* however slowly a worker comes up, none ends before all have begun */
+        MPROC_MUST(mproc_barrier_wait(task->all_busy, NULL, LONG_ENOUGH));
+    mproc_sleep(task->milliseconds);
     printf("task %d ends after %d ms\n", task->number, task->milliseconds);
     fflush(stdout);
     return 0;
 }
 
-static int nothing(const void *in, void *out)
+static void tell_the_default(void)
 {
-    (void) in;
-    (void) out;
-    return 0;
+    mproc_pool *pool;
+    mproc_pool_statistics statistics;
+    MPROC_MUST(mproc_pool_create(&pool, 0, NULL));
+    MPROC_MUST(mproc_pool_get_statistics(pool, &statistics));
+    printf("by default %zu workers, for %d CPUs\n", statistics.workers, mproc_cpu_count());
+    MPROC_MUST(mproc_pool_destroy(pool));
 }
 
 int main(void)
@@ -37,21 +43,19 @@ int main(void)
     mproc_init();
 
     mproc_pool *pool;
-    apr_initialize();
-    printf("as many as CPUs would be %d\n", mproc_cpu_count());
-    fflush(stdout);
-    size_t workers;
-    MPROC_MUST(mproc_pool_create(&pool, 4, NULL));
-    MPROC_MUST(mproc_pool_run_everywhere(pool, nothing, NULL, 0, NULL, 0, &workers, MPROC_FOREVER));
-    for (int i = 0; i < 5; i++) {
-        unsigned char random = 0;
-        apr_generate_random_bytes(&random, 1);
-        struct task task = { i, 500 + random };
+    struct task task;
+    tell_the_default();
+    srand((unsigned) time(NULL));
+    MPROC_MUST(mproc_barrier_create(&task.all_busy, WORKERS));
+    MPROC_MUST(mproc_pool_create(&pool, WORKERS, NULL));
+    for (task.number = 0; task.number < TASKS; task.number++) {
+        task.milliseconds = rand() % 200;
         MPROC_MUST(mproc_pool_apply_async(pool, NULL, work, &task, sizeof task, 0, NULL));
     }
     MPROC_MUST(mproc_pool_close(pool));
     MPROC_MUST(mproc_pool_join(pool, MPROC_FOREVER));
     MPROC_MUST(mproc_pool_destroy(pool));
+    MPROC_MUST(mproc_barrier_destroy(task.all_busy));
     puts("all done");
     return 0;
 }

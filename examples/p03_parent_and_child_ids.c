@@ -10,11 +10,15 @@ static const char *module = "__mp_main__";
 
 static void print_information(const char *title)
 {
-    int64_t parent = 0; /* the main program's parent is no process of mproc */
-    if (mproc_parent_process())
+    printf("%s: module %s, ", title, module);
+    if (mproc_parent_process()) {
+        int64_t parent;
         MPROC_MUST(mproc_process_pid(mproc_parent_process(), &parent));
-    printf("%s: module %s, parent process %" PRId64 ", process %" PRId64 "\n", title, module,
-           parent, mproc_pid());
+        printf("parent process %" PRId64 ", ", parent);
+    } else {
+        printf("started by no process of mproc, "); /* by a shell, perhaps */
+    }
+    printf("process %" PRId64 "\n", mproc_pid());
 }
 
 static int greet(void *arg)

@@ -35,5 +35,5 @@ int main(void)
     puts("The parent has done its own work.");
     fflush(stdout);
     MPROC_MUST(mproc_lock_release(job.gate));
-    return 0;
+    return 0; /* the children still use the lock; it goes with the family */
 }

@@ -51,5 +51,6 @@ int main(void)
     print_alive(process);
     printf("exitcode: %d\n", exit_code);
     MPROC_MUST(mproc_process_close(process));
+    MPROC_MUST(mproc_lock_destroy(greeter.gate));
     return 0;
 }

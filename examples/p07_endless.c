@@ -9,13 +9,12 @@ enum { PAUSE = 20 };
 
 static int loop(void *arg)
 {
-    const mproc_memory *shared = arg;
-    atomic_int *rounds = mproc_pointer(*shared);
-    do {
-        printf("child: round %d\n", atomic_fetch_add(rounds, 1) + 1);
+    atomic_int *rounds = mproc_pointer(*(const mproc_memory *) arg);
+    while (printf("child: round %d\n", atomic_fetch_add(rounds, 1) + 1) > 0) {
         fflush(stdout); /* terminate leaves no time for it */
-    } while (mproc_process_join(mproc_parent_process(), PAUSE) == MPROC_ETIMEDOUT);
-    return 0;
+        mproc_sleep(PAUSE);
+    }
+    return 1; /* nobody reads what it prints */
 }
 
 int main(void)
@@ -27,7 +26,8 @@ int main(void)
     atomic_int *child_rounds = mproc_pointer(shared);
 
     mproc_process *child;
-    MPROC_MUST(mproc_process_start(&child, loop, &shared, sizeof shared, NULL));
+    mproc_process_options options = { .daemon = true }; /* should the parent be killed, it ends too */
+    MPROC_MUST(mproc_process_start(&child, loop, &shared, sizeof shared, &options));
     for (int round = 1; mproc_process_join(child, PAUSE) == MPROC_ETIMEDOUT; round++) {
         printf("parent: round %d\n", round);
         fflush(stdout);

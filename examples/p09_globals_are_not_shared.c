@@ -33,8 +33,10 @@ int main(void)
     mproc_process *children[CHILDREN];
     for (int i = 0; i < CHILDREN; i++)
         MPROC_MUST(mproc_process_start(&children[i], append, &i, sizeof i, NULL));
-    for (int i = 0; i < CHILDREN; i++)
+    for (int i = 0; i < CHILDREN; i++) {
         MPROC_MUST(mproc_process_join(children[i], MPROC_FOREVER));
+        MPROC_MUST(mproc_process_close(children[i]));
+    }
     print_list("parent");
     return 0;
 }

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static int wait_for_ever(void *arg)
+static int sleep_for_ever(void *arg)
 {
     (void) arg;
-    MPROC_MUST(mproc_process_join(mproc_parent_process(), MPROC_FOREVER));
+    mproc_sleep(MPROC_FOREVER);
     return 0;
 }
 
@@ -44,7 +44,7 @@ static void show_sleeper(mproc_err (*end)(mproc_process *process), const char *n
 {
     mproc_process_options options = { .name = name, .daemon = true };
     mproc_process *sleeper;
-    MPROC_MUST(mproc_process_start(&sleeper, wait_for_ever, NULL, 0, &options));
+    MPROC_MUST(mproc_process_start(&sleeper, sleep_for_ever, NULL, 0, &options));
 
     bool daemon;
     int64_t pid;

@@ -30,10 +30,13 @@ int main(void)
     mproc_queue queue;
     MPROC_MUST(mproc_queue_create(&queue, sizeof(char), 0));
 
-    mproc_process *process;
-    MPROC_MUST(mproc_process_start(&process, write_letters, &queue, sizeof queue, NULL));
-    MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
-    MPROC_MUST(mproc_process_start(&process, read_letters, &queue, sizeof queue, NULL));
-    MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+    mproc_process *writer, *reader;
+    MPROC_MUST(mproc_process_start(&writer, write_letters, &queue, sizeof queue, NULL));
+    MPROC_MUST(mproc_process_join(writer, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_start(&reader, read_letters, &queue, sizeof queue, NULL));
+    MPROC_MUST(mproc_process_join(reader, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(writer));
+    MPROC_MUST(mproc_process_close(reader));
+    MPROC_MUST(mproc_queue_destroy(queue));
     return 0;
 }

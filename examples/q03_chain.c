@@ -33,12 +33,15 @@ int main(void)
         job.number = i + 1;
         MPROC_MUST(mproc_process_start(&processes[i], exchange, &job, sizeof job, NULL));
     }
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         MPROC_MUST(mproc_process_join(processes[i], MPROC_FOREVER));
+        MPROC_MUST(mproc_process_close(processes[i]));
+    }
 
     int last;
     printf("%zu left\n", mproc_queue_qsize(job.queue));
     MPROC_MUST(mproc_queue_get(job.queue, &last, MPROC_NOWAIT));
     printf("the last was %d\n", last);
+    MPROC_MUST(mproc_queue_destroy(job.queue));
     return 0;
 }

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* A list of values of different types, ['shen', None, 1995], from a child to its parent: a struct says
- * what each value is. (Bytes of any length: MPROC_VARIABLE.) */
+/* A list of values of different types, ['shen', None, 1995], from a child to its parent by a queue. It is an
+ * object as Python has it, and travels as a pickle. */
 #include <mproc.h>
 
 #include <stdio.h>
-#include <string.h>
-
-struct value {
-    enum { NONE, INTEGER, TEXT } type;
-    union {
-        int integer;
-        char text[16];
-    } as;
-};
 
 static int send_list(void *argument)
 {
     mproc_queue queue = *(mproc_queue *) argument;
-    struct value list[3] = { { .type = TEXT, .as = { .text = "shen" } },
-                             { .type = NONE },
-                             { .type = INTEGER, .as = { .integer = 1995 } } };
-    MPROC_MUST(mproc_queue_put_bytes(queue, list, sizeof list, MPROC_FOREVER));
+    mproc_object *list;
+    MPROC_MUST(mproc_pack(&list, "['shen', None, 1995]"));
+    MPROC_MUST(mproc_queue_put_object(queue, list, MPROC_FOREVER));
+    mproc_object_release(list);
     return 0;
+}
+
+static void print(const mproc_object *object)
+{
+    mproc_buffer text = MPROC_BUFFER_INIT;
+    MPROC_MUST(mproc_object_repr(object, &text));
+    printf("%s: %s\n", mproc_type_name(mproc_object_type(object)), text.data);
+    mproc_buffer_free(&text);
 }
 
 int main(void)
@@ -33,21 +32,19 @@ int main(void)
     mproc_process *process;
     MPROC_MUST(mproc_process_start(&process, send_list, &queue, sizeof queue, NULL));
 
-    struct value list[10];
-    size_t size;
-    MPROC_MUST(mproc_queue_get_bytes(queue, list, sizeof list, &size, MPROC_FOREVER));
-    for (size_t i = 0; i < size / sizeof list[0]; i++)
-        switch (list[i].type) {
-        case NONE:
-            printf("None\n");
-            break;
-        case INTEGER:
-            printf("int %d\n", list[i].as.integer);
-            break;
-        case TEXT:
-            printf("str '%s'\n", list[i].as.text);
-            break;
-        }
+    mproc_object *list, *item;
+    size_t length;
+    MPROC_MUST(mproc_queue_get_object(queue, &list, MPROC_FOREVER));
+    MPROC_MUST(mproc_object_len(list, &length));
+    print(list);
+    for (size_t i = 0; i < length; i++) {
+        MPROC_MUST(mproc_object_item(list, (int64_t) i, &item));
+        print(item); /* borrowed from the list */
+    }
+    mproc_object_release(list);
+
     MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
+    MPROC_MUST(mproc_process_close(process));
+    MPROC_MUST(mproc_queue_destroy(queue));
     return 0;
 }

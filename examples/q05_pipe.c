@@ -35,6 +35,7 @@ int main(void)
 
     mproc_err err = mproc_pipe_recv(mine, text, sizeof text, &size, MPROC_FOREVER);
     printf("and then: %s\n", mproc_err_name(err));
+    MPROC_MUST(mproc_process_close(process));
     MPROC_MUST(mproc_pipe_close(mine));
     MPROC_MUST(mproc_pipe_close(childs));
     return 0;

@@ -23,13 +23,14 @@ int main(void)
 
     int item = 4;
     printf("put without waiting: %s\n", mproc_err_name(mproc_queue_put(queue, &item, MPROC_NOWAIT)));
-    printf("put within 50 ms: %s\n", mproc_err_name(mproc_queue_put(queue, &item, 50)));
+    printf("put within 300 ms: %s\n", mproc_err_name(mproc_queue_put(queue, &item, 300)));
     for (int i = 1; i <= 3; i++) {
         MPROC_MUST(mproc_queue_get(queue, &item, MPROC_NOWAIT));
         printf("got %d\n", item);
     }
     show("at last", queue);
     printf("get without waiting: %s\n", mproc_err_name(mproc_queue_get(queue, &item, MPROC_NOWAIT)));
-    printf("get within 50 ms: %s\n", mproc_err_name(mproc_queue_get(queue, &item, 50)));
+    printf("get within 300 ms: %s\n", mproc_err_name(mproc_queue_get(queue, &item, 300)));
+    MPROC_MUST(mproc_queue_destroy(queue));
     return 0;
 }

@@ -10,7 +10,7 @@ int main(void)
 {
     const char *windows_shell = getenv("ComSpec");
     const char *shell = windows_shell ? windows_shell : "sh";
-    static const char input[] = "echo first answer&& echo second answer&& exit 4\n";
+    static const char input[] = "echo first answer&& echo second answer&& echo a complaint 1>&2&& exit 4\n";
 
     mproc_popen_options options = { .standard_input = { .kind = MPROC_STREAM_PIPE },
                                     .standard_output = { .kind = MPROC_STREAM_PIPE },
@@ -21,7 +21,7 @@ int main(void)
     printf("$ %s\n", shell);
     MPROC_MUST(mproc_popen_start(&child, MPROC_ARGV(shell), &options));
     MPROC_MUST(mproc_popen_communicate(child, input, strlen(input), &completed, MPROC_FOREVER));
-    printf("%s%sExit code: %d\n", completed.output, completed.error, completed.returncode);
+    printf("stdout:\n%sstderr:\n%sExit code: %d\n", completed.output, completed.error, completed.returncode);
     mproc_completed_free(&completed);
     MPROC_MUST(mproc_popen_close(child));
     return 0;

@@ -2,15 +2,17 @@
 /* needs: apr, wordfreq_count.c */
 /* Counts the words of all text files under a folder with a pool of processes.
  *
- * The list of files lies in shared memory. A task counts the words of some files of it into a table of
- * its own and gives the counts as its result, which the parent adds up. A worker that dies takes nothing
- * with it: the pool lets another one begin its task again, so the sums are always right. */
+ * A task counts the words of some of the files into a table of its own and gives the counts as its result, which
+ * the parent adds up. A worker that dies takes nothing with it: the pool lets another one begin its task again, so
+ * the sums are always right.
+ *
+ * What cannot be read is complained about and left out; then the exit code is 1. MPROC_START_METHOD in the
+ * environment chooses how workers are started. */
 #include "wordfreq_count.h"
 
 #include <mproc.h>
 
 #include <apr_file_info.h>
-#include <apr_file_io.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
@@ -20,42 +22,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WORKERS = 256, MAX_DEATHS = 100, TOP = 20, LOOK_MS = 100, SHARES = 16 /* per worker */ };
+enum { MAX_DEATHS = 100, TOP = 20, LOOK_MS = 100, SHARES = 16 /* per worker */ };
 
 struct options {
     const char *folder;
-    int workers;
+    long workers;
     bool all;
     bool list;
     bool verbose;
-    mproc_start_method start_method;
-};
-
-struct plan { /* in shared memory; the paths lie behind the files */
-    uint32_t file_count;
-    uint64_t paths[]; /* where each begins, from the begin of the plan */
-};
-
-struct result { /* in shared memory; the words lie behind the counts, in the same order */
-    uint64_t text_files;
-    uint64_t distinct;
-    uint64_t counts[];
-};
-
-struct share { /* what a task is told */
-    mproc_memory plan;
-    uint32_t first, end;
 };
 
 struct sums {
     struct words words;
     uint64_t text_files;
+    uint64_t unreadable; /* files and folders */
 };
 
-static void complain(const char *what, apr_status_t status)
+struct result { /* of a task; the words lie behind the counts, in the same order */
+    uint64_t text_files;
+    uint64_t unreadable;
+    uint64_t distinct;
+    uint64_t counts[];
+};
+
+static void complain(const char *path, apr_status_t status, uint64_t *unreadable)
 {
     char text[128];
-    fprintf(stderr, "wordfreq: %s: %s\n", what, apr_strerror(status, text, sizeof text));
+    fprintf(stderr, "wordfreq: %s: %s\n", path, apr_strerror(status, text, sizeof text));
+    ++*unreadable;
 }
 
 /* ---- the files ---- */
@@ -69,15 +63,15 @@ static bool leads_to_file(const char *path, apr_pool_t *pool)
     return (status == APR_SUCCESS || APR_STATUS_IS_INCOMPLETE(status)) && target.filetype == APR_REG;
 }
 
-static apr_status_t list_files(apr_array_header_t *files, const char *folder, apr_pool_t *pool)
+static void list_files(apr_array_header_t *files, const char *folder, uint64_t *unreadable, apr_pool_t *pool)
 {
     apr_dir_t *directory;
+    apr_finfo_t entry;
     apr_status_t status = apr_dir_open(&directory, folder, pool);
     if (status != APR_SUCCESS) {
-        complain(folder, status);
-        return status;
+        complain(folder, status, unreadable);
+        return;
     }
-    apr_finfo_t entry;
     for (;;) {
         status = apr_dir_read(&entry, APR_FINFO_TYPE | APR_FINFO_NAME, directory);
         if (status != APR_SUCCESS && !APR_STATUS_IS_INCOMPLETE(status))
@@ -86,13 +80,11 @@ static apr_status_t list_files(apr_array_header_t *files, const char *folder, ap
             continue;
         const char *path = apr_pstrcat(pool, folder, "/", entry.name, NULL);
         if (entry.filetype == APR_DIR)
-            (void) list_files(files, path, pool); /* the others still count */
-        else if (entry.filetype == APR_REG ||
-                 (entry.filetype == APR_LNK && leads_to_file(path, pool)))
+            list_files(files, path, unreadable, pool);
+        else if (entry.filetype == APR_REG || (entry.filetype == APR_LNK && leads_to_file(path, pool)))
             APR_ARRAY_PUSH(files, const char *) = path;
     }
     apr_dir_close(directory);
-    return APR_SUCCESS;
 }
 
 static int compare_paths(const void *left, const void *right)
@@ -100,62 +92,56 @@ static int compare_paths(const void *left, const void *right)
     return strcmp(*(const char *const *) left, *(const char *const *) right);
 }
 
-static apr_array_header_t *sorted_files(const char *folder, apr_pool_t *pool)
+static apr_array_header_t *sorted_files(const char *folder, uint64_t *unreadable, apr_pool_t *pool)
 {
     apr_array_header_t *files = apr_array_make(pool, 1024, sizeof(const char *));
-    if (list_files(files, folder, pool) != APR_SUCCESS)
-        return NULL;
+    list_files(files, folder, unreadable, pool);
     qsort(files->elts, (size_t) files->nelts, sizeof(const char *), compare_paths);
     return files;
 }
 
-static void print_text_files(const apr_array_header_t *files, apr_pool_t *pool)
+static void print_text_files(const apr_array_header_t *files, uint64_t *unreadable, apr_pool_t *pool)
 {
     for (int i = 0; i < files->nelts; i++) {
         const char *path = APR_ARRAY_IDX(files, i, const char *);
-        bool is_text;
+        bool is_text = false;
         apr_status_t status = file_is_text(path, &is_text, pool);
         if (status != APR_SUCCESS)
-            complain(path, status);
+            complain(path, status, unreadable);
         else if (is_text)
             puts(path);
     }
 }
 
-static mproc_memory make_plan(const apr_array_header_t *files)
-{
-    size_t size = sizeof(struct plan) + (size_t) files->nelts * sizeof(uint64_t);
-    size_t path = size;
-    for (int i = 0; i < files->nelts; i++)
-        size += strlen(APR_ARRAY_IDX(files, i, const char *)) + 1;
-
-    mproc_memory block;
-    MPROC_MUST(mproc_alloc(&block, size));
-    struct plan *plan = mproc_pointer(block);
-    plan->file_count = (uint32_t) files->nelts;
-    for (int i = 0; i < files->nelts; i++) {
-        const char *text = APR_ARRAY_IDX(files, i, const char *);
-        plan->paths[i] = path;
-        memcpy((char *) plan + path, text, strlen(text) + 1);
-        path += strlen(text) + 1;
-    }
-    return block;
-}
-
 /* ---- a task ---- */
 
-/* A file that cannot be read is left out; false if there is no memory. */
-static bool count_files(const struct plan *plan, uint32_t first, uint32_t end, struct sums *sums,
-                        apr_pool_t *pool)
+/* A task's argument: the paths of its files, one behind the other, each with its NUL, and an empty one. */
+static char *make_share(const apr_array_header_t *files, int first, int end, size_t *size, apr_pool_t *pool)
 {
-    for (uint32_t i = first; i < end; i++) {
-        const char *path = (const char *) plan + plan->paths[i];
+    *size = 1;
+    for (int i = first; i < end; i++)
+        *size += strlen(APR_ARRAY_IDX(files, i, const char *)) + 1;
+    char *share = apr_palloc(pool, *size), *at = share;
+    for (int i = first; i < end; i++) {
+        const char *path = APR_ARRAY_IDX(files, i, const char *);
+        size_t length = strlen(path) + 1;
+        memcpy(at, path, length);
+        at += length;
+    }
+    *at = '\0';
+    return share;
+}
+
+/* False if there is no memory. */
+static bool count_files(const char *paths, struct sums *sums, apr_pool_t *pool)
+{
+    for (const char *path = paths; *path; path += strlen(path) + 1) {
         bool is_text = false;
         apr_status_t status = words_add_file(&sums->words, path, &is_text, pool);
         if (status == APR_ENOMEM)
             return false;
         if (status != APR_SUCCESS)
-            complain(path, status);
+            complain(path, status, &sums->unreadable);
         else if (is_text)
             sums->text_files++;
         apr_pool_clear(pool);
@@ -171,6 +157,7 @@ static bool deliver(const struct sums *sums)
     if (!result)
         return false;
     result->text_files = sums->text_files;
+    result->unreadable = sums->unreadable;
     result->distinct = 0;
     char *text = (char *) &result->counts[words->distinct];
     for (size_t i = 0; i < words->capacity; i++) {
@@ -187,14 +174,12 @@ static bool deliver(const struct sums *sums)
 
 static int count_share(const void *in, void *out)
 {
-    const struct share *share = in;
     struct sums sums = { 0 };
     apr_pool_t *pool;
     (void) out; /* the result has a length of its own */
     if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return 1;
-    bool counted = count_files(mproc_pointer(share->plan), share->first, share->end, &sums, pool) &&
-                   deliver(&sums);
+    bool counted = count_files(in, &sums, pool) && deliver(&sums);
     words_free(&sums.words);
     apr_pool_destroy(pool);
     apr_terminate();
@@ -203,14 +188,14 @@ static int count_share(const void *in, void *out)
 
 /* ---- the parent ---- */
 
-static void tell_workers(mproc_pool *pool, int workers)
+/* Tells the pids of workers that were not told before. */
+static void tell_workers(mproc_pool *pool, const struct options *options, int64_t *told)
 {
-    static int64_t known[MAX_WORKERS];
-    for (int i = 0; i < workers; i++) {
+    for (long i = 0; options->verbose && i < options->workers; i++) {
         int64_t pid = mproc_pool_worker_pid(pool, (size_t) i);
-        if (pid && pid != known[i])
-            fprintf(stderr, "wordfreq: worker %d is process %" PRId64 "\n", i, pid);
-        known[i] = pid;
+        if (pid && pid != told[i])
+            fprintf(stderr, "wordfreq: worker %ld is process %" PRId64 "\n", i, pid);
+        told[i] = pid;
     }
 }
 
@@ -225,6 +210,7 @@ static void add_result(const struct result *result, struct sums *sums)
         word += strlen(word) + 1;
     }
     sums->text_files += result->text_files;
+    sums->unreadable += result->unreadable;
 }
 
 static void tell_deaths(mproc_pool *pool)
@@ -232,43 +218,38 @@ static void tell_deaths(mproc_pool *pool)
     mproc_pool_statistics statistics;
     MPROC_MUST(mproc_pool_get_statistics(pool, &statistics));
     if (statistics.died)
-        fprintf(stderr,
-                "wordfreq: %" PRIu64 " workers died: what they had begun was counted again\n",
+        fprintf(stderr, "wordfreq: %" PRIu64 " workers died: what they had begun was counted again\n",
                 statistics.died);
 }
 
-static void count_with_workers(const struct options *options, mproc_memory block, struct sums *sums)
+static void count_with_workers(const struct options *options, const apr_array_header_t *files, struct sums *sums,
+                               apr_pool_t *memory)
 {
-    uint32_t files = ((const struct plan *) mproc_pointer(block))->file_count;
-    uint32_t shares = (uint32_t) options->workers * SHARES;
-    mproc_pool_options pool_options = { .start_method = options->start_method,
-                                        .poison_limit = MAX_DEATHS,
-                                        .max_failed_starts = MAX_DEATHS };
+    int64_t count = files->nelts, shares = (int64_t) options->workers * SHARES;
+    if (shares > count)
+        shares = count;
+    mproc_pool_options pool_options = { .poison_limit = MAX_DEATHS, .max_failed_starts = MAX_DEATHS };
     mproc_task_options again = { .retries = MAX_DEATHS };
     mproc_pool *pool;
-    mproc_result *results[MAX_WORKERS * SHARES];
     MPROC_MUST(mproc_pool_create(&pool, (size_t) options->workers, &pool_options));
-    if (options->verbose)
-        tell_workers(pool, options->workers);
-    for (uint32_t i = 0; i < shares; i++) {
-        struct share share = { block, (uint32_t) ((uint64_t) files * i / shares),
-                               (uint32_t) ((uint64_t) files * (i + 1) / shares) };
-        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], count_share, &share, sizeof share, 0,
-                                          &again));
+    mproc_result **results = apr_palloc(memory, (size_t) shares * sizeof *results);
+    int64_t *told = apr_pcalloc(memory, (size_t) options->workers * sizeof *told);
+    tell_workers(pool, options, told);
+    for (int64_t i = 0; i < shares; i++) {
+        size_t size;
+        char *share = make_share(files, (int) (count * i / shares), (int) (count * (i + 1) / shares), &size, memory);
+        MPROC_MUST(mproc_pool_apply_async(pool, &results[i], count_share, share, size, 0, &again));
     }
-    for (uint32_t i = 0; i < shares; i++) {
+    for (int64_t i = 0; i < shares; i++) {
         mproc_err err;
         while ((err = mproc_result_get(results[i], NULL, 0, LOOK_MS)) == MPROC_ETIMEDOUT)
-            if (options->verbose)
-                tell_workers(pool, options->workers);
+            tell_workers(pool, options, told);
         MPROC_MUST(err);
         add_result(mproc_result_data(results[i]), sums);
         MPROC_MUST(mproc_result_close(results[i]));
-        mproc_progress_bar(NULL, i + 1, shares);
+        mproc_progress_bar(NULL, (size_t) i + 1, (size_t) shares);
     }
     tell_deaths(pool);
-    MPROC_MUST(mproc_pool_close(pool));
-    MPROC_MUST(mproc_pool_join(pool, MPROC_FOREVER));
     MPROC_MUST(mproc_pool_destroy(pool));
 }
 
@@ -297,40 +278,23 @@ static void print_sums(struct sums *sums, bool all)
            words->total, words->distinct);
 }
 
-static bool read_start_method(const char *name, mproc_start_method *method)
-{
-    mproc_start_method methods[8];
-    size_t count = mproc_get_all_start_methods(methods, 8);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(name, mproc_start_method_name(methods[i])) == 0) {
-            *method = methods[i];
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool read_options(int argc, const char *const *argv, struct options *options)
 {
     for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--all") == 0)
             options->all = true;
         else if (strcmp(argv[i], "--list") == 0)
             options->list = true;
         else if (strcmp(argv[i], "--verbose") == 0)
             options->verbose = true;
-        else if (strcmp(argv[i], "-j") == 0 && value[0] >= '0' && value[0] <= '9')
-            options->workers = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--start-method") == 0 &&
-                 read_start_method(value, &options->start_method))
-            i++;
+        else if (strcmp(argv[i], "-j") == 0 && i + 1 < argc && argv[i + 1][0] >= '0' && argv[i + 1][0] <= '9')
+            options->workers = strtol(argv[++i], NULL, 10);
         else if (argv[i][0] != '-' && !options->folder)
             options->folder = argv[i];
         else
             return false;
     }
-    return options->folder && options->workers >= 0 && options->workers <= MAX_WORKERS;
+    return options->folder != NULL;
 }
 
 int main(int argc, char **argv)
@@ -338,36 +302,29 @@ int main(int argc, char **argv)
     mproc_init();
 
     const char *const *arguments = (const char *const *) argv;
-    apr_pool_t *pool;
-    if (apr_app_initialize(&argc, &arguments, NULL) != APR_SUCCESS ||
-        apr_pool_create(&pool, NULL) != APR_SUCCESS)
+    apr_pool_t *pool, *for_reading;
+    if (apr_app_initialize(&argc, &arguments, NULL) != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS ||
+        apr_pool_create(&for_reading, pool) != APR_SUCCESS)
         return 1;
     struct options options = { .workers = mproc_cpu_count() };
     if (!read_options(argc, arguments, &options)) {
         fputs("usage: wordfreq FOLDER [-j WORKERS] [--all] [--list] [--verbose]\n"
-              "                [--start-method fork|spawn|forkserver]\n"
               "-j 0 counts without workers, --all prints every word, --list only the text files\n",
               stderr);
         return 2;
     }
 
-    apr_array_header_t *files = sorted_files(options.folder, pool);
-    if (!files)
-        return 1;
-    if (options.list) {
-        print_text_files(files, pool);
-        return 0;
-    }
-    mproc_memory plan = make_plan(files);
-    apr_pool_clear(pool);
-
     struct sums sums = { 0 };
-    if (options.workers > 0)
-        count_with_workers(&options, plan, &sums);
-    else if (!count_files(mproc_pointer(plan), 0, ((struct plan *) mproc_pointer(plan))->file_count,
-                          &sums, pool))
+    size_t size;
+    apr_array_header_t *files = sorted_files(options.folder, &sums.unreadable, pool);
+    if (options.list)
+        print_text_files(files, &sums.unreadable, pool);
+    else if (options.workers > 0)
+        count_with_workers(&options, files, &sums, pool);
+    else if (!count_files(make_share(files, 0, files->nelts, &size, pool), &sums, for_reading))
         return 1;
-    print_sums(&sums, options.all);
+    if (!options.list)
+        print_sums(&sums, options.all);
     words_free(&sums.words);
-    return 0;
+    return sums.unreadable ? 1 : 0;
 }

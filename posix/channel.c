@@ -211,7 +211,7 @@ mproc_err mproc_plat_channel_accept(struct mproc_plat_channel *listener, struct 
 
 /* ---- connecting ---- */
 
-#ifdef __linux__
+#ifdef MPROC_HAVE_CONNECT_IN_LINE
 /* In the line of those who wait for room in the listener's queue: who asks again and again is never in time when
  * others stand there. 0, or an errno. */
 static int connect_in_line(int descriptor, const struct mproc__address *address, int64_t deadline)
@@ -234,7 +234,7 @@ static int connect_in_line(int descriptor, const struct mproc__address *address,
 /* 0, or an errno; ETIMEDOUT at the deadline. */
 static int connect_until(int descriptor, const struct mproc__address *address, int64_t deadline)
 {
-#ifdef __linux__
+#ifdef MPROC_HAVE_CONNECT_IN_LINE
     if (address->of.any.sa_family == AF_UNIX && deadline > mproc_plat_now())
         return connect_in_line(descriptor, address, deadline);
 #endif

@@ -18,7 +18,7 @@
 #endif
 #endif
 
-#if defined(__linux__) && defined(__LP64__) && !defined(MPROC_SANITIZED) && \
+#if defined(MPROC_HAVE_LINUX_CALLS) && defined(__LP64__) && !defined(MPROC_SANITIZED) && \
     (defined(__x86_64__) || defined(__aarch64__))
 #include <sys/syscall.h>
 

@@ -148,7 +148,7 @@ MPROC_NORETURN static void child(const struct birth *birth)
 /* The call whose child returns first, in this very stack frame: not to be inlined into anything. */
 static pid_t start_child(const struct birth *birth, bool own_memory)
 {
-#ifdef __linux__
+#ifdef MPROC_HAVE_VFORK
     pid_t pid = own_memory ? fork() : vfork();
 #else
     (void) own_memory;

@@ -33,14 +33,9 @@ static uint64_t microseconds(struct timeval time)
 
 mproc_usage mproc__usage(const struct rusage *usage)
 {
-#ifdef __APPLE__
-    uint64_t unit = 1;
-#else
-    uint64_t unit = 1024;
-#endif
     return (mproc_usage){ .user_us = microseconds(usage->ru_utime),
                           .system_us = microseconds(usage->ru_stime),
-                          .max_resident_bytes = (uint64_t) usage->ru_maxrss * unit };
+                          .max_resident_bytes = (uint64_t) usage->ru_maxrss * MPROC_MAXRSS_UNIT };
 }
 
 void mproc__abandon(pid_t pid)

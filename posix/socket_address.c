@@ -25,7 +25,7 @@ static mproc_err parse_local(const char *text, struct mproc__address *address)
     memcpy(address->of.local.sun_path, text, length);
     address->size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + length + 1);
     if (text[0] == '@') { /* an abstract name has neither a folder nor an end */
-#ifdef __linux__
+#ifdef MPROC_HAVE_ABSTRACT_NAMES
         address->of.local.sun_path[0] = '\0';
         address->size--;
 #else

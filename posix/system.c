@@ -171,13 +171,7 @@ uint64_t mproc_plat_memory_used(void)
     if (told)
         return (resident - shared) * (uint64_t) sysconf(_SC_PAGESIZE);
     struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return 0;
-#ifdef __APPLE__
-    return (uint64_t) usage.ru_maxrss;
-#else
-    return (uint64_t) usage.ru_maxrss * 1024;
-#endif
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t) usage.ru_maxrss * MPROC_MAXRSS_UNIT : 0;
 }
 
 void mproc_plat_ignore_interrupt(void)

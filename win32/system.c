@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t ticks_per_second;
-
 mproc_err mproc__from_windows(DWORD code)
 {
     switch (code) {
@@ -43,22 +41,31 @@ mproc_err mproc__from_windows(DWORD code)
 
 mproc_err mproc_plat_start(void)
 {
-    LARGE_INTEGER frequency;
-    QueryPerformanceFrequency(&frequency);
-    ticks_per_second = frequency.QuadPart;
     /* A child that crashes is to end, not to open a dialog. The root's setting is its own. */
     if (GetEnvironmentVariableW(L"MPROC_BOOT", NULL, 0) > 0)
         SetErrorMode(GetErrorMode() | SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
     return MPROC_OK;
 }
 
+/* It may be asked before mproc_plat_start(), by mproc_sleep(). */
+static int64_t ticks_per_second(void)
+{
+    static _Atomic int64_t known; /* the same for all threads that find it out */
+    if (known == 0) {
+        LARGE_INTEGER frequency;
+        QueryPerformanceFrequency(&frequency);
+        known = frequency.QuadPart;
+    }
+    return known;
+}
+
 int64_t mproc_plat_now(void)
 {
     LARGE_INTEGER ticks;
     QueryPerformanceCounter(&ticks);
-    int64_t seconds = ticks.QuadPart / ticks_per_second;
-    int64_t rest = ticks.QuadPart % ticks_per_second;
-    return seconds * INT64_C(1000000000) + rest * INT64_C(1000000000) / ticks_per_second;
+    int64_t per_second = ticks_per_second();
+    int64_t seconds = ticks.QuadPart / per_second, rest = ticks.QuadPart % per_second;
+    return seconds * INT64_C(1000000000) + rest * INT64_C(1000000000) / per_second;
 }
 
 DWORD mproc__milliseconds(int64_t deadline)

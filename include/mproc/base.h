@@ -110,6 +110,10 @@ MPROC_API int64_t mproc_pid(void);
  * take away (Python's os.process_cpu_count(), and containers). At least 1. */
 MPROC_API int mproc_cpu_count(void);
 
+/* Sleeps at least so long; signal handlers that run meanwhile do not end it. MPROC_FOREVER: until the process
+ * ends. It may be called before mproc_init(). Python: time.sleep(). */
+MPROC_API void mproc_sleep(mproc_ms duration);
+
 #ifdef __cplusplus
 }
 #endif

@@ -27,7 +27,8 @@
 extern "C" {
 #endif
 
-/* A pool belongs to the process that created it, a result to its pool. Never send them. */
+/* A pool belongs to the process that created it, a result to its pool. Never send them; from another process,
+ * such as a forked child, all calls are MPROC_ESTATE. */
 typedef struct mproc_pool mproc_pool;
 typedef struct mproc_result mproc_result;
 
@@ -83,18 +84,20 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_create(mproc_pool **pool, size_t w
                                                      const mproc_pool_options *options);
 
 /* No more tasks; queued ones are still done, then the workers end. Later submissions are
- * MPROC_ECLOSED (Python: ValueError "Pool not running"). */
+ * MPROC_ECLOSED (Python: ValueError "Pool not running"). Closing again is allowed. Python: close(). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_close(mproc_pool *pool);
 
-/* Ends the workers at once; what was not done fails with MPROC_ECANCELLED. */
+/* Ends the workers at once; what was not done fails with MPROC_ECANCELLED. Python: terminate(), after which
+ * the results of what was not done never come. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_terminate(mproc_pool *pool);
 
-/* Waits until the workers have ended. MPROC_ESTATE before close or terminate (Python: ValueError "Pool
+/* Waits until the workers have ended. Python: join(). MPROC_ESTATE before close or terminate (Python: ValueError "Pool
  * is still running"); MPROC_ETIMEDOUT. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_join(mproc_pool *pool, mproc_ms timeout);
 
 /* Closes, waits up to `grace` for queued work, then terminates. Always returns, and no worker runs then:
- * MPROC_OK, or MPROC_ETIMEDOUT if it had to terminate. */
+ * MPROC_OK, or MPROC_ETIMEDOUT if it had to terminate. Python: concurrent.futures' shutdown(), which waits for
+ * ever. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_shutdown(mproc_pool *pool, mproc_ms grace);
 
 /* Terminates if need be, waits, and releases the pool and its results, which may no longer be used.
@@ -128,14 +131,19 @@ typedef struct mproc_task_options {
     void *reserved[8];        /* must be zero */
 } mproc_task_options;
 
-/* Runs task(in, out) in a worker and waits. Errors: those of mproc_result_get, and MPROC_ECLOSED. */
+/* Runs task(in, out) in a worker and waits; `out` gets out_size bytes. Python: apply(). Errors: those of
+ * mproc_pool_apply_async and mproc_result_get. After MPROC_ETIMEDOUT the task goes on, and nobody gets its
+ * result. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_apply(mproc_pool *pool, mproc_task *task,
                                                     const void *in, size_t in_size, void *out,
                                                     size_t out_size, mproc_ms timeout);
 
-/* The same without waiting; *result (may be NULL: nobody asks) is to be closed. From any thread of the
- * process that created the pool. MPROC_ECLOSED, MPROC_EBROKEN, MPROC_ENOMEM, MPROC_ETIMEDOUT (too many
- * pending for submit_timeout). */
+/* The same without waiting; *result (may be NULL: nobody asks) is to be closed. The bytes at `in` are copied
+ * before it returns. From any thread of the process that created the pool. Python: apply_async().
+ *   MPROC_ECLOSED    the pool was closed or terminated;  MPROC_EBROKEN  its workers cannot initialize
+ *   MPROC_ENOMEM     no memory, or the pool has run 256 different functions
+ *   MPROC_ETIMEDOUT  too many were pending for submit_timeout
+ *   MPROC_EINVAL     NULL, contradictory options, a task that is in no program or library */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_apply_async(mproc_pool *pool, mproc_result **result,
                                                           mproc_task *task, const void *in,
                                                           size_t in_size, size_t out_size,
@@ -144,15 +152,18 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_apply_async(mproc_pool *pool, mpro
 /* out[i] = task(in[i]) for `count` items of in_size and out_size bytes. in and out may be NULL with size
  * 0. Arrays in shared memory are used in place. Waits until all are done; the first item that failed
  * decides the error, as in Python, but all others were done. Several arguments (Python: starmap) are a
- * struct. */
+ * struct. Python: map(). Errors: those of mproc_pool_apply_async and mproc_result_get. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_map(mproc_pool *pool, mproc_task *task,
                                                   const void *in, size_t in_size, void *out,
                                                   size_t out_size, size_t count,
                                                   const mproc_task_options *options);
 #define mproc_pool_starmap mproc_pool_map
 
-/* The same without waiting. `out` must stay until the result is closed: an array in shared memory is
- * filled in place, any other by the first wait or get that finds it done; NULL: see mproc_result_data. */
+/* The same without waiting; *result is to be closed. An array `in` of this process's own is copied, and may be
+ * reused when the call returns; an `out` of its own is filled by the first wait or get that finds all done, and
+ * must stay until the result is closed; `out` NULL: see mproc_result_data. Arrays in shared memory are read and
+ * filled in place: both must stay until all items are done, also if the result was closed before. Python:
+ * map_async(). Errors: those of mproc_pool_apply_async. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_map_async(mproc_pool *pool, mproc_result **result,
                                                         mproc_task *task, const void *in,
                                                         size_t in_size, void *out, size_t out_size,
@@ -160,7 +171,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_map_async(mproc_pool *pool, mproc_
                                                         const mproc_task_options *options);
 #define mproc_pool_starmap_async mproc_pool_map_async
 
-/* The results one after the other, by mproc_result_next: in order, or as they come. */
+/* The results one after the other, by mproc_result_next: in order, or as they come. *result is to be closed.
+ * `in` as mproc_pool_map_async has it. Python: imap(), imap_unordered(). Errors: those of
+ * mproc_pool_apply_async. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap(mproc_pool *pool, mproc_result **result,
                                                    mproc_task *task, const void *in, size_t in_size,
                                                    size_t out_size, size_t count,
@@ -222,7 +235,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_imap_unordered_from(
 
 /* Runs task once on every worker, each time with the same argument, and stores worker i's result at
  * out[i]; *count is the capacity of `out` in results and becomes how many workers there were. A worker
- * that dies in it is replaced, and its successor runs it. */
+ * that dies in it is replaced, and its successor runs it. Python has none. Errors: those of mproc_pool_map;
+ * MPROC_EINVAL (more workers than *count), MPROC_ESTATE (another one is under way), MPROC_ETIMEDOUT. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_run_everywhere(mproc_pool *pool, mproc_task *task,
                                                              const void *in, size_t in_size,
                                                              void *out, size_t out_size,
@@ -230,11 +244,12 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pool_run_everywhere(mproc_pool *pool, m
 
 /* ---- results ---- */
 
-/* Python: AsyncResult.ready, wait, successful, get. */
+/* Whether it is done, however it ended; never waits. Python: AsyncResult.ready(). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_result_ready(mproc_result *result, bool *ready);
-/* MPROC_ETIMEDOUT. */
+/* Waits until it is done, however it ended. MPROC_ETIMEDOUT. Python: wait(). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_result_wait(mproc_result *result, mproc_ms timeout);
-/* MPROC_ESTATE before it is ready (Python: ValueError). */
+/* Whether it ended without an error. MPROC_ESTATE before it is ready (Python: ValueError). Python:
+ * successful(). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_result_successful(mproc_result *result, bool *successful);
 /* Waits and copies the result's first `size` bytes (all of them if size is larger) to out (may be NULL).
  *   MPROC_ETASK        the task returned other than 0: mproc_result_code
@@ -248,6 +263,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_result_get(mproc_result *result, void *
 /* Where the result's bytes lie in shared memory, without a copy, until the result is closed; NULL
  * before it is ready or if there are none. */
 MPROC_API const void *mproc_result_data(mproc_result *result);
+/* How many bytes these are (of a map: of all items); 0 before it is ready. */
 MPROC_API size_t mproc_result_size(mproc_result *result);
 /* What the task (of a map: the first that failed) returned; 0 if none did. */
 MPROC_API int mproc_result_code(mproc_result *result);
@@ -271,7 +287,8 @@ MPROC_API mproc_err mproc_result_close(mproc_result *result);
 
 /* ---- the pool ---- */
 
-/* So many workers from now on. Those too many end after their task. */
+/* So many workers from now on, 1 to options.max_workers (MPROC_EINVAL). Those too many end after their task;
+ * errors of starting others as of mproc_process_start. MPROC_ECLOSED, MPROC_EBROKEN. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_resize(mproc_pool *pool, size_t workers);
 
 typedef struct mproc_pool_statistics {
@@ -287,6 +304,8 @@ typedef struct mproc_pool_statistics {
     uint64_t retried;   /* tasks begun again after a death */
     uint64_t timed_out; /* tasks whose worker was killed for their time-out */
 } mproc_pool_statistics;
+/* What the pool has done and does: a look at numbers that change meanwhile. Also after close and terminate.
+ * MPROC_EINVAL: NULL. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pool_get_statistics(mproc_pool *pool,
                                                              mproc_pool_statistics *statistics);
 
@@ -310,7 +329,8 @@ MPROC_API bool mproc_task_should_stop(void);
 /* A result of any length for a task submitted by apply or apply_async: `size` bytes of shared memory
  * that replace `out`. A second call replaces the first. NULL if there is no memory, or in a map. */
 MPROC_API void *mproc_task_output(size_t size);
-/* Submits a task to this worker's own pool; nobody gets its result. For work that finds more work. */
+/* Submits a task to this worker's own pool; nobody gets its result. For work that finds more work. `in` is
+ * copied. MPROC_ESTATE outside a task, MPROC_EINVAL, MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_worker_submit(mproc_task *task, const void *in,
                                                        size_t in_size);
 

@@ -165,6 +165,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_check_returncode(const mproc_completed 
 MPROC_API MPROC_MUST_USE mproc_err mproc_popen_start(mproc_popen **child, const char *const *argv,
                                                      const mproc_popen_options *options);
 
+/* Its process id; after its end that of whom it was. MPROC_EINVAL: NULL. Python: pid. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_popen_pid(mproc_popen *child, int64_t *pid);
 
 /* Whether it has ended; never waits. Python: poll(). */
@@ -219,6 +220,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_popen_sentinel(mproc_popen *child, intp
  * TerminateProcess, SIGINT and SIGBREAK (21) are Ctrl-C and Ctrl-Break for its process group, others
  * MPROC_ENOTSUP. Python: send_signal(). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_popen_send_signal(mproc_popen *child, int number);
+/* Asks it to end (SIGTERM), or ends it (SIGKILL); on Windows both are TerminateProcess. What it has started goes
+ * on. Errors as mproc_popen_send_signal. Python: terminate(), kill(). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_popen_terminate(mproc_popen *child);
 MPROC_API MPROC_MUST_USE mproc_err mproc_popen_kill(mproc_popen *child);
 /* Terminates it, waits up to `grace`, then kills it; returns when it has ended. */

@@ -210,9 +210,10 @@ static void daemons_are_ended_by_a_parent_that_returns(void)
 static int arrive_late(void *argument)
 {
     _Atomic int *ints = ints_of(argument);
-    CHILD_CHECK(wait_until(&ints[1], 1)); /* the parent is about to return */
-    for (int i = 0; i < 20; i++)
-        sleep_briefly();
+    int64_t parent;
+    CHILD_CHECK(wait_until(&ints[1], 1)); /* the parent is about to return, and then to join this process */
+    CHILD_OK(mproc_process_pid(mproc_parent_process(), &parent));
+    wait_until_asleep(parent);
     atomic_store(&ints[ARRIVED], 1);
     return 0;
 }
@@ -284,7 +285,7 @@ static void a_status_that_the_host_took_is_told_by_the_child(void)
     int64_t pid;
     CU_ASSERT_EQUAL(mproc_process_pid(process, &pid), MPROC_OK);
     if (!steal_status(pid))
-        printf("  SKIP: nobody can take a status on this system or from this start method\n");
+        skip_part("nobody can take a status on this system or from this start method");
     CU_ASSERT_EQUAL(end_child(process), 9);
 }
 
@@ -303,7 +304,7 @@ static void a_stopped_process_is_alive(void)
     bool alive = false;
     CU_ASSERT_EQUAL(mproc_process_pid(process, &pid), MPROC_OK);
     if (!suspend(pid))
-        printf("  SKIP: this system cannot suspend a process\n");
+        skip_part("this system cannot suspend a process");
     CU_ASSERT_EQUAL(mproc_process_is_alive(process, &alive), MPROC_OK);
     CU_ASSERT_TRUE(alive);
     CU_ASSERT_EQUAL(mproc_process_join(process, 20), MPROC_ETIMEDOUT);

@@ -14,7 +14,7 @@ static bool can_fork(void)
     mproc_start_method methods[4];
     if (mproc_get_all_start_methods(methods, 4) > 1)
         return true;
-    printf("  SKIP: this system has no fork\n");
+    skip("this system has no fork");
     return false;
 }
 
@@ -136,7 +136,7 @@ static void finalizers_run_last_first_and_the_parents_handlers_do_not(void)
         log_block.id = 0;
         bool parents_too = how == 1 && !hooks_exit() && method_under_test() == MPROC_START_FORK;
         if (parents_too)
-            printf("  SKIP exit() in a forked child: the C library tells handlers no exit code\n");
+            skip_part("exit() in a forked child: the C library tells handlers no exit code");
         CU_ASSERT_EQUAL(ints[0], parents_too ? 3 : 2);
         CU_ASSERT_EQUAL(ints[1 + parents_too], 2);
         CU_ASSERT_EQUAL(ints[2 + parents_too], 1);
@@ -188,7 +188,7 @@ static void forked_children_have_other_random_numbers(void)
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 10);
     if (!can_fork() || method_under_test() == MPROC_START_SPAWN || mproc_plat_thread_count() == 0) {
-        printf("  SKIP: only a forked child of a process known to have one thread is seeded\n");
+        skip("only a forked child of a process known to have one thread is seeded");
         CU_ASSERT_EQUAL(mproc_free(block), MPROC_OK);
         return;
     }
@@ -259,7 +259,7 @@ static void starts_beside_busy_threads_do_not_hang_and_forks_are_reported(void)
     CU_ASSERT_EQUAL(mproc_set_log_level(MPROC_LOG_OFF), MPROC_OK);
     bool told = mproc_plat_thread_count() != 0;
     if (!told)
-        printf("  SKIP the warnings: this system does not tell how many threads there are\n");
+        skip_part("the warnings: this system does not tell how many threads there are");
     CU_ASSERT_EQUAL(warnings, told && method_under_test() == MPROC_START_FORK ? STARTS : 0);
     fclose(null);
     remove("busy.txt");

@@ -13,7 +13,8 @@ static void run_helper(const char *name, const char *argument, const char *expec
     char path[1000];
     snprintf(path, sizeof path, "%s/%s%s", TEST_PROGRAMS, name, system_is_windows() ? ".exe" : "");
     if (!file_exists(path)) {
-        printf("  SKIP %s: it could not be built here\n", name);
+        snprintf(output, sizeof output, "%s could not be built here", name);
+        skip_part(output);
         return;
     }
     CU_ASSERT_EQUAL(run_program(path, argument, output, sizeof output), 0);
@@ -36,7 +37,7 @@ static void a_guarded_program_runs_its_target(void)
 static void check_mistake(const char *mistake)
 {
     if (method_under_test() == MPROC_START_FORK) {
-        printf("  SKIP: a forked child needs no guard\n");
+        skip("a forked child needs no guard");
         return;
     }
     CU_ASSERT_EQUAL(mproc_plat_set_environment("MISTAKE", mistake), MPROC_OK);
@@ -66,7 +67,7 @@ static int return_zero(void *argument)
 static void another_executable_is_refused_in_the_parent(void)
 {
     if (method_under_test() == MPROC_START_FORK) {
-        printf("  SKIP: a fork runs no executable\n");
+        skip("a fork runs no executable");
         return;
     }
     mproc_process_options options = { .start_method = MPROC_START_SPAWN };

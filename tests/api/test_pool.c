@@ -191,6 +191,42 @@ static void workers_end_when_their_parent_is_killed(void)
     CHECK_OK(mproc_free(block));
 }
 
+/* ---- how many workers ---- */
+
+static int do_nothing_at_all(const void *in, void *out)
+{
+    (void) in;
+    (void) out;
+    return 0;
+}
+
+/* How many workers a pool has that was asked for none in particular, by what it says and by who comes. */
+static int default_workers(void *argument)
+{
+    (void) argument;
+    mproc_pool *pool;
+    mproc_pool_statistics statistics;
+    size_t count = 1000;
+    CHILD_OK(mproc_pool_create(&pool, 0, NULL));
+    CHILD_OK(mproc_pool_get_statistics(pool, &statistics));
+    CHILD_OK(mproc_pool_run_everywhere(pool, do_nothing_at_all, NULL, 0, NULL, 0, &count, 60000));
+    CHILD_OK(mproc_pool_destroy(pool));
+    CHILD_CHECK(statistics.workers == count);
+    CHILD_CHECK(count == (size_t) mproc_cpu_count());
+    return count == 1 ? 1 : 2;
+}
+
+static void a_pool_has_by_default_as_many_workers_as_cpus_it_may_use(void)
+{
+    int cpu = 0;
+    mproc_process_options bound = { .cpus = &cpu, .cpu_count = 1 };
+    CU_ASSERT_EQUAL(run_child(default_workers, NULL, 0, NULL), mproc_cpu_count() == 1 ? 1 : 2);
+    if (mproc_plat_confine_check(&bound.limits, &cpu, 1) == MPROC_ENOTSUP)
+        skip_part("this system does not bind processes to CPUs");
+    else
+        CU_ASSERT_EQUAL(run_child(default_workers, NULL, 0, &bound), 1);
+}
+
 static void many_pools_leave_nothing(void)
 {
     uint64_t used = mproc__arena_used();
@@ -213,4 +249,5 @@ MPROC_SUITE(pool, MPROC_TEST(apply_runs_a_task_in_another_process),
             MPROC_TEST(maps_closed_while_they_run_leave_nothing),
             MPROC_TEST(tasks_that_nobody_asks_for_leave_nothing),
             MPROC_TEST(a_forgotten_pool_ends_with_its_process),
-            MPROC_TEST(workers_end_when_their_parent_is_killed), MPROC_TEST(many_pools_leave_nothing))
+            MPROC_TEST(workers_end_when_their_parent_is_killed),
+            MPROC_TEST(a_pool_has_by_default_as_many_workers_as_cpus_it_may_use), MPROC_TEST(many_pools_leave_nothing))

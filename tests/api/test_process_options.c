@@ -202,7 +202,7 @@ static void the_child_can_be_bound_to_a_cpu(void)
     mproc_process_options options = { .cpus = &cpu, .cpu_count = 1 };
     mproc_err err = mproc_plat_confine_check(&options.limits, &cpu, 1);
     if (err == MPROC_ENOTSUP) {
-        printf("  SKIP: this system does not bind processes to CPUs\n");
+        skip("this system does not bind processes to CPUs");
         return;
     }
     CU_ASSERT_EQUAL(run_child(check_cpu_count, NULL, 0, &options), 1);
@@ -229,12 +229,12 @@ static void a_childs_memory_can_be_limited(void)
         return;
     mproc_process_options options = { .limits = { .memory_bytes = (uint64_t) 1 << 30 } };
 #ifdef MPROC_SANITIZED
-    printf("  SKIP: sanitizers need more address space than any limit\n");
+    skip("sanitizers need more address space than any limit");
     return;
 #endif
     int code = run_child(fill_memory, NULL, 0, &options);
     if (system_is_windows() && code == 4)
-        printf("  SKIP: Wine has no memory limits\n");
+        skip("Wine has no memory limits");
     else
         CU_ASSERT_EQUAL(code, 3);
 }

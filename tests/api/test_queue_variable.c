@@ -299,7 +299,8 @@ static void an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other(void)
 
 MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
             MPROC_TEST(who_waits_for_the_rest_of_an_item_learns_of_its_putters_death),
-            MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other), MPROC_TEST(items_of_all_lengths_come_whole),
+            MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other),
+            MPROC_TEST(items_of_all_lengths_come_whole),
             MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(a_limit_in_bytes_holds),
             MPROC_TEST(items_of_all_lengths_pass_between_processes),
             MPROC_TEST(what_was_grown_is_given_back))

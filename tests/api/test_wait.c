@@ -147,23 +147,31 @@ static void a_listener_that_nobody_closed_leaves_no_path(void)
 struct channels {
     mproc_queue queue;
     mproc_pipe pipe;
+    mproc_memory waiting; /* an int: the parent is about to wait, or waits */
 };
 
-static int put_after_a_while(void *argument)
+/* Waits until the parent waits. */
+static void let_the_parent_wait(const struct channels *channels)
+{
+    int64_t parent;
+    CHILD_CHECK(wait_until(mproc_pointer(channels->waiting), 1));
+    CHILD_OK(mproc_process_pid(mproc_parent_process(), &parent));
+    wait_until_asleep(parent);
+}
+
+static int put_when_the_parent_waits(void *argument)
 {
     const struct channels *channels = argument;
     int number = 42;
-    for (int i = 0; i < 20; i++)
-        sleep_briefly();
+    let_the_parent_wait(channels);
     CHILD_OK(mproc_queue_put(channels->queue, &number, LONG_TIME));
     return 0;
 }
 
-static int send_after_a_while(void *argument)
+static int send_when_the_parent_waits(void *argument)
 {
     const struct channels *channels = argument;
-    for (int i = 0; i < 20; i++)
-        sleep_briefly();
+    let_the_parent_wait(channels);
     CHILD_OK(mproc_pipe_send(channels->pipe, "x", 1, LONG_TIME));
     return 0;
 }
@@ -175,17 +183,21 @@ static void queues_and_pipes_become_ready(void)
     size_t ready, size;
     int number;
     char byte;
+    _Atomic int *waiting = shared_ints(&channels.waiting, 1);
     CHECK_OK(mproc_queue_create(&channels.queue, sizeof(int), 0));
     CHECK_OK(mproc_pipe_create(&own, &channels.pipe, false));
     mproc_wait_item items[] = { mproc_wait_queue(channels.queue), mproc_wait_pipe(own) };
     CHECK_FAILS(mproc_wait(items, 2, &ready, MPROC_NOWAIT), MPROC_ETIMEDOUT);
     CHECK_FAILS(mproc_wait(items, 2, &ready, 20), MPROC_ETIMEDOUT);
-    mproc_process *child = start_child(put_after_a_while, &channels, sizeof channels, NULL);
+    mproc_process *child = start_child(put_when_the_parent_waits, &channels, sizeof channels, NULL);
+    atomic_store(waiting, 1);
     CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
     CU_ASSERT_TRUE(ready == 1 && items[0].ready && !items[1].ready);
     CHECK_OK(mproc_queue_get(channels.queue, &number, MPROC_NOWAIT));
     CU_ASSERT_EQUAL(end_child(child), 0);
-    child = start_child(send_after_a_while, &channels, sizeof channels, NULL);
+    atomic_store(waiting, 0);
+    child = start_child(send_when_the_parent_waits, &channels, sizeof channels, NULL);
+    atomic_store(waiting, 1);
     CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
     CU_ASSERT_TRUE(ready == 1 && !items[0].ready && items[1].ready);
     CHECK_OK(mproc_pipe_recv(own, &byte, 1, &size, MPROC_NOWAIT));
@@ -196,16 +208,19 @@ static void queues_and_pipes_become_ready(void)
     CHECK_FAILS(mproc_wait(items, 2, &ready, MPROC_NOWAIT), MPROC_EBADHANDLE);
     CHECK_OK(mproc_pipe_close(channels.pipe));
     CHECK_OK(mproc_pipe_close(own));
+    CHECK_OK(mproc_free(channels.waiting));
 }
 
 static void a_queue_is_waited_for_beside_a_process(void)
 {
     struct channels channels;
     size_t ready;
+    _Atomic int *waiting = shared_ints(&channels.waiting, 1);
     CHECK_OK(mproc_queue_create(&channels.queue, sizeof(int), 0));
     mproc_process *hanging = start_child(hang_for_ever, NULL, 0, NULL);
     mproc_wait_item items[] = { mproc_wait_process(hanging), mproc_wait_queue(channels.queue) };
-    mproc_process *child = start_child(put_after_a_while, &channels, sizeof channels, NULL);
+    mproc_process *child = start_child(put_when_the_parent_waits, &channels, sizeof channels, NULL);
+    atomic_store(waiting, 1);
     CHECK_OK(mproc_wait(items, 2, &ready, LONG_TIME));
     CU_ASSERT_TRUE(ready == 1 && !items[0].ready && items[1].ready);
     CU_ASSERT_EQUAL(end_child(child), 0);
@@ -215,6 +230,7 @@ static void a_queue_is_waited_for_beside_a_process(void)
     CU_ASSERT_TRUE(items[0].ready);
     end_child(hanging);
     CHECK_OK(mproc_queue_destroy(channels.queue));
+    CHECK_OK(mproc_free(channels.waiting));
 }
 
 /* ---- all kinds in one call ---- */

@@ -384,7 +384,8 @@ static void ratio(const char *name, const char *peer, double goal, bool at_most)
 
 static void games(const char *how, int other_cpu, int count)
 {
-    static const char *const names[] = { "spin", "bare condition", "bare futex", "pthread_barrier", "event", "condition",
+    static const char *const names[] = { "spin", "bare condition", "bare futex", "pthread_barrier", "event",
+                                         "condition",
                                          "semaphore", "barrier" };
     static char texts[2][8][64];
     int kind = other_cpu == 0;
@@ -421,7 +422,9 @@ static void contests(void)
         enum contender contender;
         const char *operations[2], *handovers[2];
     } all[] = {
-        { PLAIN, { "PSHARED, 2 contend", "PSHARED, 8 contend" }, { "PSHARED, 2, hand-overs", "PSHARED, 8, hand-overs" } },
+        { PLAIN,
+          { "PSHARED, 2 contend", "PSHARED, 8 contend" },
+          { "PSHARED, 2, hand-overs", "PSHARED, 8, hand-overs" } },
         { LOCK, { "lock, 2 contend", "lock, 8 contend" }, { "lock, 2, hand-overs", "lock, 8, hand-overs" } },
         { RLOCK, { "rlock, 2 contend", "rlock, 8 contend" }, { "rlock, 2, hand-overs", "rlock, 8, hand-overs" } },
         { SEM, { "sem_t, 2 contend", "sem_t, 8 contend" }, { "sem_t, 2, hand-overs", "sem_t, 8, hand-overs" } },

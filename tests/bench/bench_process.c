@@ -242,7 +242,8 @@ static void with_memory(int rounds)
     memset(private, 1, size);
     measure(&after[1], 1, rounds);
     munmap(private, size);
-    row("forkserver, parent with 1 GiB touched / small parent", median(&after[1], rounds) / median(&before[1], rounds), 1.10);
+    row("forkserver, parent with 1 GiB touched / small parent", median(&after[1], rounds) / median(&before[1], rounds),
+        1.10);
 }
 
 int main(int argc, char **argv)

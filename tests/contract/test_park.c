@@ -11,6 +11,8 @@ struct table {
     _Atomic uint32_t gate;
     _Atomic uint32_t rounds;
     _Atomic uint32_t late;   /* how often a sleeper was not woken within 10 s */
+    _Atomic uint32_t woken;
+    _Atomic uint64_t words;  /* where there are MPROC_PLAT_PARK_ANY of them */
 };
 
 static struct table *table(void)
@@ -40,11 +42,32 @@ static void play(uint32_t mine)
     }
 }
 
+static bool wait_for_at_least(_Atomic uint32_t *word, uint32_t value)
+{
+    for (int64_t deadline = in_seconds(60); atomic_load(word) < value && mproc_plat_now() < deadline;)
+        sleep_briefly();
+    return atomic_load(word) >= value;
+}
+
+static int ring(unsigned number)
+{
+    _Atomic uint32_t *words = mproc_plat_region_at(atomic_load(&table()->words));
+    if (!wait_for_at_least(&table()->turn, 1)) /* the parent falls asleep */
+        return 3;
+    wait_until_asleep(system_parent_pid());
+    atomic_store(&words[number], 1);
+    mproc_plat_unpark(&words[number], 1);
+    return 0;
+}
+
 static int child(const char *boot)
 {
     char task[40];
+    unsigned number;
     if (!attach_region(boot, task))
         return 1;
+    if (sscanf(task, "ring:%u", &number) == 1)
+        return ring(number);
     if (strcmp(task, "play") == 0) {
         play(1);
         return 0;
@@ -53,7 +76,20 @@ static int child(const char *boot)
     while (atomic_load(&table()->gate) == 0)
         if (mproc_plat_park(&table()->gate, 0, in_seconds(60)) == MPROC_ETIMEDOUT)
             return 2;
+    atomic_fetch_add(&table()->woken, 1);
     return 0;
+}
+
+static struct mproc_plat_process start_sleeper(void)
+{
+    return spawn_child(boot_with_region("sleep"), mproc_plat_region_handle());
+}
+
+/* Waits until so many have arrived, of which this one is the last, and this one sleeps. */
+static void check_asleep(const struct mproc_plat_process *process, uint32_t arrived)
+{
+    CU_ASSERT_TRUE(wait_for_at_least(&table()->arrived, arrived));
+    wait_until_asleep(process->pid);
 }
 
 static void clear_table(void)
@@ -74,8 +110,8 @@ static void another_value_returns_at_once(void)
 static void ring_the_second_gate(void *context)
 {
     (void) context;
-    for (int i = 0; i < 20; i++)
-        sleep_briefly();
+    CU_ASSERT_TRUE(wait_for_at_least(&table()->turn, 1)); /* the other one falls asleep */
+    wait_until_asleep(mproc_plat_pid());
     atomic_store(&table()->arrived, 1);
     mproc_plat_unpark(&table()->arrived, 1);
 }
@@ -94,10 +130,45 @@ static void one_of_several_words_wakes(void)
         continue;
     CU_ASSERT_TRUE(mproc_plat_now() >= deadline);
     struct test_thread *thread = thread_start(ring_the_second_gate, NULL);
+    atomic_store(&table()->turn, 1);
     while (atomic_load(&table()->arrived) == 0)
         CHECK_OK(mproc_plat_park_any(words, expected, 2, in_seconds(60)));
     thread_join(thread);
     CHECK_OK(mproc_plat_park_any(words, expected, 2, MPROC_PLAT_NEVER));
+}
+
+/* The last of as many words as there may be, and one in between, rung by another process. */
+static void any_of_many_words_is_rung_by_another_process(void)
+{
+    enum { SIZE = 65536 };
+    _Atomic uint32_t *words[MPROC_PLAT_PARK_ANY];
+    uint32_t expected[MPROC_PLAT_PARK_ANY] = { 0 };
+    static const unsigned rung[] = { MPROC_PLAT_PARK_ANY - 1, 64, 0 };
+    clear_table();
+    uint64_t offset = mproc_plat_region_fit(SIZE, SIZE);
+    CU_ASSERT_NOT_EQUAL_FATAL(offset, UINT64_MAX);
+    CHECK_OK(mproc_plat_region_commit(offset, SIZE));
+    for (size_t i = 0; i < MPROC_PLAT_PARK_ANY; i++)
+        words[i] = (_Atomic uint32_t *) mproc_plat_region_at(offset) + i;
+    if (mproc_plat_park_any(words, expected, MPROC_PLAT_PARK_ANY, 0) == MPROC_ENOTSUP) {
+        skip("this system cannot sleep on several words");
+        return;
+    }
+    atomic_store(&table()->words, offset);
+    for (size_t i = 0; i < sizeof rung / sizeof *rung; i++) {
+        char task[40];
+        snprintf(task, sizeof task, "ring:%u", rung[i]);
+        atomic_store(&table()->turn, 0);
+        struct mproc_plat_process process = spawn_child(boot_with_region(task), mproc_plat_region_handle());
+        int64_t deadline = in_seconds(60);
+        mproc_err err = MPROC_OK;
+        atomic_store(&table()->turn, 1);
+        while (err == MPROC_OK && atomic_load(words[rung[i]]) == 0)
+            err = mproc_plat_park_any(words, expected, MPROC_PLAT_PARK_ANY, deadline);
+        CU_ASSERT_EQUAL(err, MPROC_OK);
+        CU_ASSERT_EQUAL(reap_child(&process), 0);
+        atomic_store(words[rung[i]], 0);
+    }
 }
 
 static void a_timeout_is_never_early(void)
@@ -149,55 +220,64 @@ static void two_processes_lose_no_wake_up(void)
     CU_ASSERT_EQUAL(table()->late, 0);
 }
 
-static void all_sleepers_are_woken_by_one_call(void)
+enum { SLEEPERS = 8 };
+
+static void start_sleepers(struct mproc_plat_process processes[SLEEPERS])
 {
-    enum { SLEEPERS = 8 };
-    struct mproc_plat_process processes[SLEEPERS];
     clear_table();
-    for (int i = 0; i < SLEEPERS; i++)
-        processes[i] = spawn_child(boot_with_region("sleep"), mproc_plat_region_handle());
-    for (int64_t deadline = in_seconds(60);
-         atomic_load(&table()->arrived) < SLEEPERS && mproc_plat_now() < deadline;)
-        sleep_briefly();
-    CU_ASSERT_EQUAL(table()->arrived, SLEEPERS);
-    /* Let them fall asleep; if some have not, the value lets them through. */
-    for (int i = 0; i < 50; i++)
-        sleep_briefly();
-    atomic_store(&table()->gate, 1);
-    mproc_plat_unpark(&table()->gate, UINT32_MAX);
+    for (uint32_t i = 0; i < SLEEPERS; i++) {
+        processes[i] = start_sleeper();
+        check_asleep(&processes[i], i + 1);
+    }
+}
+
+static void check_they_end_soon(struct mproc_plat_process *processes, int count)
+{
     int64_t begin = mproc_plat_now();
-    for (int i = 0; i < SLEEPERS; i++)
+    for (int i = 0; i < count; i++)
         CU_ASSERT_EQUAL(reap_child(&processes[i]), 0);
     CU_ASSERT_TRUE(mproc_plat_now() - begin < 30 * SECONDS);
+}
+
+static void all_sleepers_are_woken_by_one_call(void)
+{
+    struct mproc_plat_process processes[SLEEPERS];
+    start_sleepers(processes);
+    atomic_store(&table()->gate, 1);
+    mproc_plat_unpark(&table()->gate, UINT32_MAX);
+    check_they_end_soon(processes, SLEEPERS);
+}
+
+static void as_many_are_woken_as_was_asked_for_or_more(void)
+{
+    struct mproc_plat_process processes[SLEEPERS];
+    start_sleepers(processes);
+    atomic_store(&table()->gate, 1);
+    mproc_plat_unpark(&table()->gate, 3);
+    CU_ASSERT_TRUE(wait_for_at_least(&table()->woken, 3));
+    mproc_plat_unpark(&table()->gate, SLEEPERS - 3);
+    check_they_end_soon(processes, SLEEPERS);
 }
 
 static void a_killed_sleeper_takes_no_wake_up_with_it(void)
 {
     clear_table();
-    struct mproc_plat_process victim = spawn_child(boot_with_region("sleep"), mproc_plat_region_handle());
-    for (int64_t deadline = in_seconds(60);
-         atomic_load(&table()->arrived) < 1 && mproc_plat_now() < deadline;)
-        sleep_briefly();
-    for (int i = 0; i < 20; i++)
-        sleep_briefly();
+    struct mproc_plat_process victim = start_sleeper();
+    check_asleep(&victim, 1);
     CHECK_OK(mproc_plat_process_stop(&victim, true));
     reap_child(&victim);
-    struct mproc_plat_process other = spawn_child(boot_with_region("sleep"), mproc_plat_region_handle());
-    for (int64_t deadline = in_seconds(60);
-         atomic_load(&table()->arrived) < 2 && mproc_plat_now() < deadline;)
-        sleep_briefly();
-    for (int i = 0; i < 20; i++)
-        sleep_briefly();
-    int64_t begin = mproc_plat_now();
+    struct mproc_plat_process other = start_sleeper();
+    check_asleep(&other, 2);
     atomic_store(&table()->gate, 1);
     mproc_plat_unpark(&table()->gate, 1);
-    CU_ASSERT_EQUAL(reap_child(&other), 0);
-    CU_ASSERT_TRUE(mproc_plat_now() - begin < 30 * SECONDS);
+    check_they_end_soon(&other, 1);
 }
 
 MPROC_CONTRACT_SUITE(park, child, MPROC_TEST(another_value_returns_at_once),
-                     MPROC_TEST(one_of_several_words_wakes), MPROC_TEST(a_timeout_is_never_early),
+                     MPROC_TEST(one_of_several_words_wakes),
+                     MPROC_TEST(any_of_many_words_is_rung_by_another_process), MPROC_TEST(a_timeout_is_never_early),
                      MPROC_TEST(an_unpark_without_sleepers_does_nothing),
                      MPROC_TEST(two_threads_lose_no_wake_up), MPROC_TEST(two_processes_lose_no_wake_up),
                      MPROC_TEST(all_sleepers_are_woken_by_one_call),
+                     MPROC_TEST(as_many_are_woken_as_was_asked_for_or_more),
                      MPROC_TEST(a_killed_sleeper_takes_no_wake_up_with_it))

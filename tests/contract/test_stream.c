@@ -4,6 +4,8 @@
 
 #define HELPER PROGRAM("helper")
 
+enum { COPIED = 200000 };
+
 static int child(const char *boot)
 {
     (void) boot;
@@ -89,6 +91,102 @@ static void bytes_arrive_once_and_in_order(void)
     CU_ASSERT_EQUAL(reap_child(&process), 0);
     free(sent);
     free(got);
+}
+
+/* A program that copies, and how far its copy is. */
+struct copy {
+    struct mproc_plat_process process;
+    struct mproc_plat_stream *input, *output;
+    unsigned char sent[COPIED], got[COPIED + 1];
+    size_t written, read;
+    bool ended;
+};
+
+static void start_copy(struct copy *copy, int seed)
+{
+    copy->process = start(MPROC_ARGV(HELPER, "copy_fast"), &copy->input, &copy->output);
+    for (int i = 0; i < COPIED; i++)
+        copy->sent[i] = (unsigned char) (i * seed + i / 300);
+}
+
+/* What is to be moved next: to the program, and from it. */
+static size_t add_transfers(struct copy *copy, struct mproc_plat_transfer *transfers)
+{
+    size_t count = 0;
+    if (copy->input)
+        transfers[count++] = (struct mproc_plat_transfer){ .stream = copy->input, .data = copy->sent + copy->written,
+                                                           .size = COPIED - copy->written };
+    if (!copy->ended)
+        transfers[count++] = (struct mproc_plat_transfer){ .stream = copy->output, .buffer = copy->got + copy->read,
+                                                           .size = sizeof copy->got - copy->read };
+    return count;
+}
+
+static void note_transfer(struct copy *copy, const struct mproc_plat_transfer *transfer)
+{
+    if (transfer->buffer) {
+        copy->read += transfer->done;
+        copy->ended = transfer->ended;
+        return;
+    }
+    copy->written += transfer->done;
+    if (copy->written == COPIED && transfer->drained) {
+        mproc_plat_stream_close(copy->input);
+        copy->input = NULL;
+    }
+}
+
+static void check_copy(struct copy *copy)
+{
+    CU_ASSERT_EQUAL(copy->read, COPIED);
+    CU_ASSERT_TRUE(memcmp(copy->sent, copy->got, COPIED) == 0);
+    mproc_plat_stream_close(copy->output);
+    CU_ASSERT_EQUAL(reap_child(&copy->process), 0);
+}
+
+/* As many as one call may serve. */
+static void four_streams_are_served_by_one_call(void)
+{
+    static struct copy first, second;
+    memset(&first, 0, sizeof first);
+    memset(&second, 0, sizeof second);
+    start_copy(&first, 7);
+    start_copy(&second, 13);
+    while (!first.ended || !second.ended) {
+        struct mproc_plat_transfer transfers[4];
+        size_t of_first = add_transfers(&first, transfers);
+        size_t count = of_first + add_transfers(&second, transfers + of_first);
+        CU_ASSERT_EQUAL_FATAL(mproc_plat_stream_transfer(transfers, count, in_seconds(60)), MPROC_OK);
+        for (size_t i = 0; i < count; i++)
+            note_transfer(i < of_first ? &first : &second, &transfers[i]);
+    }
+    check_copy(&first);
+    check_copy(&second);
+}
+
+/* What nobody has written to does not hold up the others, wherever in the list it is. */
+static void only_what_is_ready_moves(void)
+{
+    struct mproc_plat_stream *inputs[2], *outputs[2];
+    struct mproc_plat_process processes[2];
+    for (int i = 0; i < 2; i++)
+        processes[i] = start(MPROC_ARGV(HELPER, "copy_fast"), &inputs[i], &outputs[i]);
+    for (int i = 0; i < 2; i++) {
+        char texts[2][10] = { "", "" };
+        struct mproc_plat_transfer write = { .stream = inputs[i], .data = "hello", .size = 5 };
+        struct mproc_plat_transfer reads[2] = { { .stream = outputs[0], .buffer = texts[0], .size = 9 },
+                                                { .stream = outputs[1], .buffer = texts[1], .size = 9 } };
+        CHECK_OK(mproc_plat_stream_transfer(&write, 1, in_seconds(60)));
+        CU_ASSERT_EQUAL(write.done, 5);
+        CHECK_OK(mproc_plat_stream_transfer(reads, 2, in_seconds(60)));
+        CU_ASSERT_TRUE(reads[i].done == 5 && reads[1 - i].done == 0 && !reads[1 - i].ended);
+        CU_ASSERT_STRING_EQUAL(texts[i], "hello");
+    }
+    for (int i = 0; i < 2; i++) {
+        mproc_plat_stream_close(inputs[i]);
+        mproc_plat_stream_close(outputs[i]);
+        CU_ASSERT_EQUAL(reap_child(&processes[i]), 0);
+    }
 }
 
 static void each_stream_has_a_handle_of_the_systems(void)
@@ -228,6 +326,7 @@ static void a_created_file_is_empty(void)
 
 MPROC_CONTRACT_SUITE(stream, child, MPROC_TEST(a_read_times_out_and_moves_nothing),
                      MPROC_TEST(bytes_arrive_once_and_in_order), MPROC_TEST(a_write_to_nobody_has_ended),
+                     MPROC_TEST(four_streams_are_served_by_one_call), MPROC_TEST(only_what_is_ready_moves),
                      MPROC_TEST(each_stream_has_a_handle_of_the_systems),
                      MPROC_TEST(an_exact_watch_is_ready_when_a_program_has_ended),
                      MPROC_TEST(a_full_pipe_takes_no_more), MPROC_TEST(a_pipeline_is_for_children),

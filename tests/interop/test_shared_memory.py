@@ -84,7 +84,8 @@ def lists(name):
     ours, shm = attach(shared_memory.ShareableList, name)
     check('Python reads a list of C', list(ours) == VALUES)
     written = bytes(shm.buf)
-    check('C reads a list of its own', [normal(line) for line in peer('list-print', name)] == [line_of(v) for v in VALUES])
+    check('C reads a list of its own',
+          [normal(line) for line in peer('list-print', name)] == [line_of(v) for v in VALUES])
     python = shared_memory.ShareableList(VALUES)
     check('both write the same bytes', bytes(python.shm.buf) == written)
     check('both have the same format', python.format == ours.format)

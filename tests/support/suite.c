@@ -20,6 +20,8 @@ static unsigned watchdog_seconds(void)
 
 static struct leftovers before;
 static const struct suite_test *running;
+static bool running_was_skipped;
+static int skipped, skipped_in_part;
 
 void child_failed(const char *file, int line, const char *condition)
 {
@@ -42,6 +44,13 @@ void check_answer(mproc_err err, mproc_err expected, const char *call, const cha
 void skip(const char *reason)
 {
     printf("SKIP %s: %s\n", running->name, reason);
+    running_was_skipped = true;
+}
+
+void skip_part(const char *reason)
+{
+    printf("SKIP part of %s: %s\n", running->name, reason);
+    skipped_in_part++;
 }
 
 bool skip_if_emulated(const char *reason)
@@ -277,6 +286,26 @@ static bool wanted(const char *name, int argc, char **argv)
     return argc < 2 || strstr(name, argv[1]) != NULL;
 }
 
+/* One registry a test: run_current() must know which one it is. Returns how many of its checks failed. */
+static int run_one(const char *name, const struct suite_test *test)
+{
+    running = test;
+    running_was_skipped = false;
+    CU_initialize_registry();
+    CU_pSuite suite = CU_add_suite(name, NULL, NULL);
+    CU_add_test(suite, test->name, run_current);
+    CU_run_all_tests();
+    int failed = (int) CU_get_number_of_failures();
+    printf("%s %s.%s\n", failed ? "FAILED" : running_was_skipped ? "skipped" : "passed", name, test->name);
+    if (failed) {
+        CU_basic_show_failures(CU_get_failure_list());
+        printf("\n");
+    }
+    skipped += running_was_skipped;
+    CU_cleanup_registry();
+    return failed;
+}
+
 static int run_all(const char *name, const struct suite_test *tests, size_t count, int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
@@ -291,25 +320,13 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
         for (size_t i = 0; i < count; i++) {
             if (!wanted(tests[i].name, argc, argv))
                 continue;
-            /* One registry a test: run_current() must know which one it is. */
-            running = &tests[i];
             run++;
-            CU_initialize_registry();
-            CU_pSuite suite = CU_add_suite(name, NULL, NULL);
-            CU_add_test(suite, tests[i].name, run_current);
-            CU_run_all_tests();
-            int failed = (int) CU_get_number_of_failures();
-            printf("%s %s.%s\n", failed ? "FAILED" : "passed", name, tests[i].name);
-            if (failed) {
-                CU_basic_show_failures(CU_get_failure_list());
-                printf("\n");
-            }
-            failures += failed;
-            CU_cleanup_registry();
+            failures += run_one(name, &tests[i]);
             watchdog_start(watchdog_seconds());
         }
-    printf("\n%s: %d tests, %d failures\n", name, run, failures);
-    return failures > 0 || run == 0;
+    printf("\n%s: %d tests, %d failures, %d skipped, %d parts skipped\n", name, run, failures, skipped,
+           skipped_in_part);
+    return failures > 0 || run == 0 ? 1 : skipped == run ? SUITE_SKIPPED : 0;
 }
 
 int suite_main(const char *name, const struct suite_test *tests, size_t count, int argc, char **argv)

@@ -56,8 +56,12 @@ void check_answer(mproc_err err, mproc_err expected, const char *call, const cha
 #define CHILD_FAILS(call, expected)                                                                \
     CHILD_CHECK((call) == (expected) && strlen(mproc_last_error()) > 15)
 
-/* Says why the running test cannot run here; the test returns then. */
+/* What a suite returns of whose tests none could run here; ctest calls it skipped. */
+enum { SUITE_SKIPPED = 77 };
+/* Says why the running test cannot run here; the test returns then. Only in the suite's own process. */
 void skip(const char *reason);
+/* The same of a part of it. */
+void skip_part(const char *reason);
 /* The same, if this program runs under qemu-user, which plays another processor's Linux; true if it does. */
 bool skip_if_emulated(const char *reason);
 /* What this process has made for the rest of its life is no leftover of the running test. */

@@ -33,6 +33,9 @@ bool system_is_emulated(void);
 void kill_hard(int64_t pid);
 /* Whether a process with this pid runs: a zombie does not. */
 bool pid_runs(int64_t pid);
+/* Waits until all threads of a process but the calling one sleep, at most a minute: for one of which it is known that
+ * it does nothing more before. Where the system tells nothing of threads, for a moment. */
+void wait_until_asleep(int64_t pid);
 /* The descriptors open in this process, ascending; how many, or -1 if the system cannot tell. */
 int list_descriptors(int *numbers, int capacity);
 /* Runs a program (no shell), waits, and gives its exit code; what it printed to stdout in `output`.
@@ -80,6 +83,9 @@ int64_t raise_descriptor_limit(void);
 /* A new empty folder for this test, with `name` in its name; remove_folder() removes it. */
 bool make_temporary_folder(const char *name, char *path, size_t size);
 bool file_exists(const char *path);
+/* Makes a file that is there and that nobody can read, not even root, until native_close(*keep); false: this
+ * system has none. */
+bool make_unreadable_file(const char *path, intptr_t *keep);
 /* A descriptor or HANDLE; -1. It is inheritable as the C library's own are. */
 intptr_t native_open(const char *path, bool for_writing);
 bool native_write(intptr_t native, const char *text);

@@ -164,20 +164,56 @@ void kill_hard(int64_t pid)
     kill((pid_t) pid, SIGKILL);
 }
 
-bool pid_runs(int64_t pid)
+/* The state of a process or thread by a stat file of /proc: 'S' sleeps, 'Z' is a zombie; 0: there is none. */
+static char state_of(const char *path)
 {
-    char path[64], text[512], state = '?';
-    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
+    char text[512];
     FILE *file = fopen(path, "r");
     if (!file)
-        return access("/proc/self/stat", F_OK) != 0 && kill((pid_t) pid, 0) == 0;
-    size_t got = fread(text, 1, sizeof text - 1, file);
-    text[got] = '\0';
+        return 0;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
-    char *end = strrchr(text, ')');
-    if (end)
-        state = end[2];
-    return state != 'Z' && state != 'X' && got > 0;
+    const char *end = strrchr(text, ')');
+    return end ? end[2] : 0;
+}
+
+bool pid_runs(int64_t pid)
+{
+    char path[64];
+    if (access("/proc/self/stat", F_OK) != 0)
+        return kill((pid_t) pid, 0) == 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
+    char state = state_of(path);
+    return state != 0 && state != 'Z' && state != 'X';
+}
+
+static bool all_others_sleep(int64_t pid)
+{
+    char path[300], own[100];
+    ssize_t length = readlink("/proc/thread-self", own, sizeof own - 1); /* PID/task/THREAD */
+    own[length > 0 ? length : 0] = '\0';
+    snprintf(path, sizeof path, "/proc/%d/task", (int) pid);
+    DIR *folder = opendir(path);
+    bool asleep = true;
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        snprintf(path, sizeof path, "%d/task/%s", (int) pid, entry->d_name);
+        if (entry->d_name[0] == '.' || strcmp(path, own) == 0)
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int) pid, entry->d_name);
+        char state = state_of(path);
+        asleep = asleep && (state == 'S' || state == 0);
+    }
+    if (folder)
+        closedir(folder);
+    return asleep;
+}
+
+void wait_until_asleep(int64_t pid)
+{
+    if (access("/proc/thread-self", F_OK) != 0)
+        usleep(50000);
+    for (int i = 0; i < 60000 && !all_others_sleep(pid); i++)
+        usleep(1000);
 }
 
 int run_program(const char *path, const char *argument, char *output, size_t size)
@@ -344,6 +380,13 @@ bool make_temporary_folder(const char *name, char *path, size_t size)
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+/* Its own memory is a file to every process of Linux, and nothing is at its beginning. */
+bool make_unreadable_file(const char *path, intptr_t *keep)
+{
+    *keep = -1;
+    return access("/proc/self/mem", F_OK) == 0 && symlink("/proc/self/mem", path) == 0;
 }
 
 intptr_t native_open(const char *path, bool for_writing)

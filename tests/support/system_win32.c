@@ -257,6 +257,19 @@ bool file_exists(const char *path)
     return GetFileAttributesW(wide(path)) != INVALID_FILE_ATTRIBUTES;
 }
 
+void wait_until_asleep(int64_t pid)
+{
+    (void) pid;
+    Sleep(50);
+}
+
+bool make_unreadable_file(const char *path, intptr_t *keep)
+{
+    HANDLE alone = CreateFileW(wide(path), GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+    *keep = (intptr_t) alone;
+    return alone != INVALID_HANDLE_VALUE;
+}
+
 intptr_t native_open(const char *path, bool for_writing)
 {
     SECURITY_ATTRIBUTES inheritable = { sizeof inheritable, NULL, TRUE };

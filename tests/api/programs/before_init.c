@@ -97,6 +97,7 @@ int main(void)
     /* These need no guard. */
     mproc_log(MPROC_LOG_ERROR, "before the guard");
     mproc_set_log_callback(NULL, NULL);
+    mproc_sleep(1);
     if (mproc_pid() <= 0 || mproc_cpu_count() < 1 || mproc_get_all_start_methods(methods, 3) == 0 ||
         mproc_get_start_method() == MPROC_START_DEFAULT || mproc_get_log_level() != MPROC_LOG_OFF)
         EXPECT(MPROC_OK);

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# The test source.docs: docs/from-python.md names every function of the public headers, in full, or by its end behind
+# another one: `mproc_event_set`, `_clear`.
+#   cmake -DSOURCE=folder -P check-docs.cmake
+cmake_minimum_required(VERSION 3.24)
+
+set(functions)
+file(GLOB headers "${SOURCE}/include/mproc/*.h")
+foreach(header IN LISTS headers)
+  file(STRINGS "${header}" lines REGEX "^MPROC_API ")
+  foreach(line IN LISTS lines)
+    if(line MATCHES "(mproc_[a-z0-9_]+)[(]")
+      list(APPEND functions ${CMAKE_MATCH_1})
+    endif()
+  endforeach()
+endforeach()
+
+file(READ "${SOURCE}/docs/from-python.md" text)
+string(REGEX MATCHALL "[^A-Za-z0-9_]_?[a-z][a-z0-9_]+" words "${text}")
+list(FILTER words INCLUDE REGEX "^.(mproc)?_")
+list(TRANSFORM words REPLACE "^[^a-z_]" "")
+set(named)
+set(last)
+foreach(word IN LISTS words)
+  if(word MATCHES "^mproc_")
+    set(last ${word})
+    list(APPEND named ${word})
+  else() # any beginning of the last full name may be meant
+    set(beginning "${last}")
+    while(beginning MATCHES "^(.*)_[a-z0-9]+$")
+      list(APPEND named "${beginning}${word}")
+      set(beginning "${CMAKE_MATCH_1}")
+    endwhile()
+  endif()
+endforeach()
+
+foreach(function IN LISTS functions)
+  if(NOT function IN_LIST named)
+    message(SEND_ERROR "docs/from-python.md does not name ${function}")
+  endif()
+endforeach()
+list(LENGTH functions count)
+if(count LESS 300)
+  message(SEND_ERROR "only ${count} functions were found in the headers")
+endif()
