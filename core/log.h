@@ -12,8 +12,10 @@ void mproc__log_settings(int *level, bool *to_stderr);
 void mproc__log_inherit(int level, bool to_stderr);
 /* The name in the lines; it must stay. */
 void mproc__log_name(const char *name);
-void mproc__log_lock(void);
-void mproc__log_unlock(void);
-void mproc__log_forked(void); /* in a forked child: frees it */
+/* Between the two this thread holds one of mproc's mutexes: what it logs meanwhile the callback, which may call
+ * any function of mproc's, gets when it holds none. */
+void mproc__log_hold(void);
+void mproc__log_release(void);
+void mproc__log_forked(void); /* in a forked child */
 
 #endif

@@ -3,6 +3,7 @@
 #include "mutex.h"
 
 #include "compiler.h"
+#include "log.h"
 #include "platform.h"
 #include "runtime.h"
 
@@ -25,6 +26,7 @@ static void lock_slowly(struct mutex *mutex)
 
 void mproc__mutex_lock(struct mutex *mutex)
 {
+    mproc__log_hold();
     for (int i = 0; i < 60; i++) {
         uint32_t seen = FREE;
         if (atomic_compare_exchange_strong_explicit(&mutex->word, &seen, HELD, memory_order_acquire,
@@ -40,6 +42,7 @@ void mproc__mutex_unlock(struct mutex *mutex)
     if (atomic_exchange_explicit(&mutex->word, FREE, memory_order_release) == HELD_AND_AWAITED &&
         mproc__is_initialized())
         mproc_plat_unpark(&mutex->word, 1);
+    mproc__log_release();
 }
 
 MPROC_IN_CHILD void mproc__mutex_forked(struct mutex *mutex)

@@ -25,6 +25,7 @@
 
 #include "arena.h"
 #include "gate.h"
+#include "log.h"
 #include "mproc/pool.h"
 #include "trace.h"
 
@@ -225,6 +226,7 @@ void mproc__pool_lock(struct pool_shared *shared);
 static inline void mproc__pool_unlock(struct pool_shared *shared)
 {
     mproc__latch_release(&shared->latch);
+    mproc__log_release();
 }
 
 /* The record with this index; it must be below shared->records. */
