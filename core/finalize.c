@@ -119,6 +119,6 @@ MPROC_IN_CHILD void mproc_exit(int exit_code)
         mproc__finish(exit_code);
     if (mproc__self()->kind != PROCESS_FORKED)
         exit(exit_code);
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_finish();
     mproc_plat_exit_now(exit_code);
 }

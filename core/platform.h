@@ -212,7 +212,8 @@ mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_pl
 /* Closes all but 0-2 and `keep` if mproc_plat_spawn() on this system could not. */
 void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count);
 /* fork() with all signals blocked around it; their mask is restored on both sides. In the child
- * *in_child is true and *process is untouched. */
+ * *in_child is true and *process is untouched, and no stream of the C library's holds output that the parent
+ * will write. */
 mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child);
 /* Waits until one of the processes has ended and stores its index; reaps nothing. No limit on
  * `count`. Entries whose watch is MPROC_PLAT_NONE count as ended. */
@@ -397,15 +398,20 @@ mproc_err mproc_plat_file_create(const char *path, mproc_plat_handle *handle);
 mproc_err mproc_plat_handle_check(mproc_plat_handle handle);
 /* The handle of this process's own stream 0, 1 or 2. */
 mproc_plat_handle mproc_plat_stdio_own(int stream);
-/* In a forked child: makes each handle that is not NONE this process's stream 0, 1, 2. */
+/* In a forked child: makes each handle that is not NONE this process's stream 0, 1, 2. What the parent had
+ * read ahead from a stream 0 that is replaced is dropped. */
 mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3]);
 /* Opens a folder so that mproc_plat_folder_enter() in a forked child cannot fail for its name.
  * MPROC_ENOTFOUND, MPROC_EPERM. Windows: checks it and gives NONE. */
 mproc_err mproc_plat_folder_open(const char *path, mproc_plat_handle *folder);
 mproc_err mproc_plat_folder_enter(mproc_plat_handle folder);
-/* Flushes stdio before a fork or an exit: all streams if this process has one thread, else stdout
- * and stderr, and those only if no other thread is inside them. Never blocks on a lock. */
+/* Flushes stdio before a start or a wait: all streams if this process has one thread, else stdout
+ * and stderr, and those only if no other thread is inside them. Never blocks on a lock for long. */
 void mproc_plat_stdio_flush(void);
+/* At the end of a forked child, instead of what exit() does: all streams but those that another thread is
+ * inside; where the C library does not tell which there are and the parent may have had other threads, stdout and
+ * stderr. */
+void mproc_plat_stdio_finish(void);
 /* Writes text to stderr in one system call. */
 void mproc_plat_stdio_error(const char *text, size_t size);
 

@@ -24,11 +24,15 @@ mproc_err mproc__from_errno(int code);
 /* poll() to an absolute deadline, at most a millisecond late: 1 ready, 0 too late, -1 errno. */
 int mproc__poll(struct pollfd *entries, size_t count, int64_t deadline);
 
-/* ---- stdio.c ---- */
+/* ---- streams_*.c ---- */
 
 /* In a child forked beside other threads, if the C library leaves their locks locked: from now on no
  * stream is waited for. */
 void mproc__streams_may_be_locked(void);
+/* In a forked child: drops what the parent's streams had still to write. */
+void mproc__streams_forked(void);
+/* In a forked child whose descriptor 0 is another one now: drops what the parent had read ahead. */
+void mproc__stdin_replaced(void);
 
 /* ---- exit_*.c ---- */
 

@@ -63,6 +63,7 @@ MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct 
     if (pid == 0) {
         mproc__drop_held();
         mproc__watch_in_child(watch);
+        mproc__streams_forked();
         *in_child = true;
         return MPROC_OK;
     }

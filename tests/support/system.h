@@ -86,6 +86,8 @@ int native_read(intptr_t native, char *text, size_t size);
 void native_close(intptr_t native);
 /* Waits for poll() or WaitForSingleObject(). */
 bool native_ready(intptr_t native, int milliseconds);
+/* Whether mproc knows all streams of the C library (glibc), not only the standard ones. */
+bool system_lists_streams(void);
 /* Excludes other threads from a stream of the C library. */
 void lock_stream(FILE *stream);
 void unlock_stream(FILE *stream);

@@ -370,6 +370,15 @@ bool native_ready(intptr_t native, int milliseconds)
     return poll(&entry, 1, milliseconds) == 1;
 }
 
+bool system_lists_streams(void)
+{
+#if defined(__GLIBC__) && !TELLS_BY_PIPE /* TELLS_BY_PIPE: the generic build */
+    return true;
+#else
+    return false;
+#endif
+}
+
 void lock_stream(FILE *stream)
 {
     flockfile(stream);

@@ -290,6 +290,11 @@ bool native_ready(intptr_t native, int milliseconds)
     return WaitForSingleObject((HANDLE) native, (DWORD) milliseconds) == WAIT_OBJECT_0;
 }
 
+bool system_lists_streams(void)
+{
+    return false;
+}
+
 void lock_stream(FILE *stream)
 {
     _lock_file(stream);
