@@ -33,28 +33,40 @@ static void a_guarded_program_runs_its_target(void)
     run_helper("guard_program", "good", "exit code 4");
 }
 
-static void check_mistake(const char *mistake)
+static void check_mistake(const char *mistake, const char *way, const char *expected)
 {
     if (method_under_test() == MPROC_START_FORK) {
         printf("  SKIP: a forked child needs no guard\n");
         return;
     }
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MISTAKE", mistake), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", "1500"), MPROC_OK);
-    run_helper("guard_program", mistake, "MPROC_ENOGUARD");
+    /* Who returns has time to; who hangs need not be waited for. */
+    const char *timeout = strcmp(mistake, "hangs") == 0 ? "300" : "30000";
+    CHECK_OK(mproc_plat_set_environment("MISTAKE", mistake));
+    CHECK_OK(mproc_plat_set_environment("WAY", way));
+    CHECK_OK(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", timeout));
+    run_helper("guard_program", mistake, expected);
     CU_ASSERT_PTR_NOT_NULL(strstr(output, "mproc_init()"));
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MISTAKE", NULL), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", NULL), MPROC_OK);
+    CHECK_OK(mproc_plat_set_environment("MISTAKE", NULL));
+    CHECK_OK(mproc_plat_set_environment("WAY", NULL));
+    CHECK_OK(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", NULL));
 }
 
 static void a_child_that_ends_before_its_guard_is_reported(void)
 {
-    check_mistake("returns");
+    check_mistake("returns", "join", "MPROC_ENOGUARD");
 }
 
 static void a_child_that_never_reaches_its_guard_is_killed_and_reported(void)
 {
-    check_mistake("hangs");
+    static const char *const ways[] = { "join", "wait_any", "wait", "is_alive" };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        check_mistake("hangs", ways[i], "MPROC_ENOGUARD");
+}
+
+static void a_pool_whose_workers_never_reach_their_guard_breaks(void)
+{
+    /* The forkserver's template never serves, so that the pool is not even created. */
+    check_mistake("hangs", "pool", method_under_test() == MPROC_START_SPAWN ? "MPROC_EBROKEN" : "MPROC_ENOGUARD");
 }
 
 static int return_zero(void *argument)
@@ -129,6 +141,7 @@ MPROC_SUITE(guard, MPROC_TEST(a_start_before_the_guard_says_what_to_add),
             MPROC_TEST(a_guarded_program_runs_its_target),
             MPROC_TEST(a_child_that_ends_before_its_guard_is_reported),
             MPROC_TEST(a_child_that_never_reaches_its_guard_is_killed_and_reported),
+            MPROC_TEST(a_pool_whose_workers_never_reach_their_guard_breaks),
             MPROC_TEST(another_executable_is_refused_in_the_parent),
             MPROC_TEST(static_functions_are_found_in_programs_of_all_kinds),
             MPROC_TEST(a_target_may_lie_in_a_shared_library),
