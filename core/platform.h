@@ -97,6 +97,9 @@ struct mproc_plat_image {
 };
 /* The image whose executable code holds `address`; MPROC_EINVAL if none does. */
 mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *image);
+/* Changes whenever this process has unloaded an image, so that another may lie in its place. UINT64_MAX, each time,
+ * where that cannot be known. */
+uint64_t mproc_plat_image_unloads(void);
 /* The executable's own image. */
 mproc_err mproc_plat_image_main(struct mproc_plat_image *image);
 /* Finds an image in this process by .main or .path, loads it if it is not there, compares

@@ -94,6 +94,11 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
                        address);
 }
 
+uint64_t mproc_plat_image_unloads(void)
+{
+    return UINT64_MAX;
+}
+
 mproc_err mproc_plat_image_main(struct mproc_plat_image *image)
 {
     for (uint32_t i = 0; i < _dyld_image_count(); i++) {

@@ -227,6 +227,20 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
     return MPROC_OK;
 }
 
+static int visit_count(struct dl_phdr_info *info, size_t size, void *context)
+{
+    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs)
+        *(uint64_t *) context = info->dlpi_subs;
+    return 1;
+}
+
+uint64_t mproc_plat_image_unloads(void)
+{
+    uint64_t unloads = UINT64_MAX;
+    dl_iterate_phdr(visit_count, &unloads);
+    return unloads;
+}
+
 static mproc_err other_build(const char *path)
 {
     return mproc__fail(MPROC_EIMAGE,

@@ -53,6 +53,10 @@ bool suspend(int64_t pid);
 bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
 void remove_folder(const char *path);
+/* dlopen() and LoadLibrary(): NULL if it cannot be loaded, or has no such function. */
+void *library_open(const char *path);
+void *library_find(void *library, const char *name);
+void library_close(void *library);
 /* Its name is UTF-8, which remove() need not know. */
 void remove_file(const char *path);
 /* SIGPIPE; nothing on Windows. */

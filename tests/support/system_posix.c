@@ -3,6 +3,7 @@
 #include "system.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -248,6 +249,21 @@ bool copy_a_file(const char *from, const char *to)
     close(source);
     close(target);
     return got == 0;
+}
+
+void *library_open(const char *path)
+{
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
+void *library_find(void *library, const char *name)
+{
+    return dlsym(library, name);
+}
+
+void library_close(void *library)
+{
+    dlclose(library);
 }
 
 bool create_folder(const char *path)

@@ -169,6 +169,24 @@ bool copy_a_file(const char *from, const char *to)
     return CopyFileW(wide(from), wide(to), FALSE);
 }
 
+void *library_open(const char *path)
+{
+    return (void *) LoadLibraryW(wide(path));
+}
+
+void *library_find(void *library, const char *name)
+{
+    FARPROC found = GetProcAddress((HMODULE) library, name);
+    void *address;
+    memcpy(&address, &found, sizeof address);
+    return address;
+}
+
+void library_close(void *library)
+{
+    FreeLibrary((HMODULE) library);
+}
+
 bool create_folder(const char *path)
 {
     return CreateDirectoryW(wide(path), NULL) || GetLastError() == ERROR_ALREADY_EXISTS;

@@ -3,6 +3,7 @@
  *   guard_program start-before-init    prints MPROC_ENOINIT and the sentence
  *   guard_program returns|hangs        its child returns or hangs before mproc_init()
  *   guard_program another PATH         starts a child by set_executable(PATH), prints the error
+ *   guard_program vanishes             starts a child when its own file is gone, and when it is another
  * WAY in the environment says by which call the child's end is waited for: join, wait_any, wait, is_alive. With
  * pool it is a pool's worker. */
 #include "mproc.h"
@@ -76,6 +77,18 @@ static int start_and_report(const char *executable)
     return 0;
 }
 
+static int vanish(const char *path)
+{
+    remove(path);
+    printf("gone: ");
+    start_and_report(NULL);
+    FILE *file = fopen(path, "w");
+    fputs("this is no program\n", file);
+    fclose(file);
+    printf("another: ");
+    return start_and_report(NULL);
+}
+
 int main(int argc, char **argv)
 {
     const char *mistake = getenv("MISTAKE");
@@ -91,5 +104,7 @@ int main(int argc, char **argv)
         for (;;) {
         }
     mproc_init();
+    if (strcmp(wish, "vanishes") == 0)
+        return vanish(argv[0]);
     return start_and_report(argc > 2 ? argv[2] : NULL);
 }
