@@ -105,20 +105,6 @@ static void parents_handler(void)
         note(1000);
 }
 
-/* Registers a handler for the end of this process that does nothing. */
-static void ignore_code(int exit_code)
-{
-    (void) exit_code;
-}
-
-static bool hooks_exit(void)
-{
-    static int known = -1;
-    if (known < 0)
-        known = mproc_plat_hook_exit(ignore_code);
-    return known == 1;
-}
-
 static void finalizers_run_last_first_and_the_parents_handlers_do_not(void)
 {
     static bool registered;
@@ -134,7 +120,7 @@ static void finalizers_run_last_first_and_the_parents_handlers_do_not(void)
         log_block = told.block;
         CU_ASSERT_EQUAL(run_child(finish_as_told, &told, sizeof told, NULL), 7);
         log_block.id = 0;
-        bool parents_too = how == 1 && !hooks_exit() && method_under_test() == MPROC_START_FORK;
+        bool parents_too = how == 1 && !system_tells_exit_codes() && method_under_test() == MPROC_START_FORK;
         if (parents_too)
             printf("  SKIP exit() in a forked child: the C library tells handlers no exit code\n");
         CU_ASSERT_EQUAL(ints[0], parents_too ? 3 : 2);

@@ -92,6 +92,8 @@ void native_close(intptr_t native);
 bool native_ready(intptr_t native, int milliseconds);
 /* Whether mproc knows all streams of the C library (glibc), not only the standard ones. */
 bool system_lists_streams(void);
+/* Whether it tells handlers of exit() the code (glibc's on_exit()). */
+bool system_tells_exit_codes(void);
 /* Excludes other threads from a stream of the C library. */
 void lock_stream(FILE *stream);
 void unlock_stream(FILE *stream);

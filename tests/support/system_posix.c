@@ -386,13 +386,21 @@ bool native_ready(intptr_t native, int milliseconds)
     return poll(&entry, 1, milliseconds) == 1;
 }
 
+/* TELLS_BY_PIPE: the generic build, which knows nothing of glibc's. */
+#if defined(__GLIBC__) && !TELLS_BY_PIPE
+enum { KNOWS_GLIBC = true };
+#else
+enum { KNOWS_GLIBC = false };
+#endif
+
 bool system_lists_streams(void)
 {
-#if defined(__GLIBC__) && !TELLS_BY_PIPE /* TELLS_BY_PIPE: the generic build */
-    return true;
-#else
-    return false;
-#endif
+    return KNOWS_GLIBC;
+}
+
+bool system_tells_exit_codes(void)
+{
+    return KNOWS_GLIBC;
 }
 
 void lock_stream(FILE *stream)

@@ -313,6 +313,11 @@ bool system_lists_streams(void)
     return false;
 }
 
+bool system_tells_exit_codes(void)
+{
+    return false;
+}
+
 void lock_stream(FILE *stream)
 {
     _lock_file(stream);
