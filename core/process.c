@@ -200,6 +200,24 @@ mproc_err mproc_process_start_method(mproc_process *process, mproc_start_method 
     return MPROC_OK;
 }
 
+/* One that is ready for ever stands for all whose watch was closed at their end: a thousand children that have
+ * ended and are not closed yet keep no thousand descriptors. Under the mutex; a forked child uses it as well. */
+static mproc_err ended_sentinel(intptr_t *native)
+{
+    static mproc_plat_handle ready = MPROC_PLAT_NONE;
+    if (ready == MPROC_PLAT_NONE) {
+        struct mproc_plat_flag flag;
+        mproc_err err = mproc_plat_flag_create(&flag);
+        if (err != MPROC_OK)
+            return err;
+        mproc_plat_flag_set(&flag);
+        mproc_plat_handle_close(flag.other);
+        ready = flag.handle;
+    }
+    *native = ready;
+    return MPROC_OK;
+}
+
 mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
 {
     mproc_err err;
@@ -211,10 +229,10 @@ mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
     } else if (child->kind == CHILD && child->process.watch != MPROC_PLAT_NONE) {
         child->sentinel_given = true;
         *native = child->process.watch;
+    } else if (child->kind == CHILD) {
+        err = ended_sentinel(native);
     } else {
-        err = mproc__fail(MPROC_ESTATE, "%s has no sentinel: %s", child->name,
-                          child->kind == CHILD ? "it was joined before one was asked for"
-                                               : "it is this process");
+        err = mproc__fail(MPROC_ESTATE, "%s has no sentinel: it is this process", child->name);
     }
     mproc__unlock();
     return err;

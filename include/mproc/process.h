@@ -130,7 +130,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_process_start_method(mproc_process *pro
                                                               mproc_start_method *method);
 
 /* Something the system can wait for, ready once the process has ended: a descriptor for poll(), a
- * HANDLE for WaitForSingleObject(). It belongs to the process object: do not read or close it. */
+ * HANDLE for WaitForSingleObject(). It belongs to the process object and is there until that is closed: do not
+ * read or close it. Of a child that had ended before, one that is ready and may be the same for several.
+ * MPROC_ESTATE: this process's own; MPROC_EAGAIN: out of descriptors. Python: sentinel. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native);
 
 /* Asks the process to end (SIGTERM), or ends it (SIGKILL); on Windows both are TerminateProcess.

@@ -227,6 +227,32 @@ static void the_sentinel_is_ready_once_the_process_has_ended(void)
     end_child(process);
 }
 
+static void a_sentinel_is_there_until_close_and_costs_the_ended_nothing(void)
+{
+    enum { COUNT = 40 };
+    mproc_process *processes[COUNT];
+    intptr_t native, first;
+    for (int i = 0; i < COUNT; i++) {
+        processes[i] = start_child(return_argument, &i, sizeof i, NULL);
+        if (i == 0)
+            CHECK_OK(mproc_process_sentinel(processes[i], &first));
+        CHECK_OK(mproc_process_join(processes[i], 60000));
+    }
+    struct leftovers before, after;
+    leftovers_count(&before);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_OK(mproc_process_sentinel(processes[i], &native));
+        CU_ASSERT_TRUE(i > 0 || native == first);
+        CU_ASSERT_TRUE(native_ready(native, 0));
+    }
+    leftovers_count(&after);
+    CU_ASSERT_TRUE(after.descriptors <= before.descriptors + 1);
+    for (int i = 0; i < COUNT; i++)
+        CHECK_OK(mproc_process_close(processes[i]));
+    CHECK_FAILS(mproc_process_sentinel(processes[0], &native), MPROC_ECLOSED);
+    keep_what_is_there();
+}
+
 /* ---- names and kinds ---- */
 
 static int check_nested_name(void *argument)
@@ -366,6 +392,7 @@ MPROC_SUITE(process, MPROC_TEST(arguments_of_every_size_arrive_as_a_copy_of_the_
             MPROC_TEST(several_threads_may_join_the_same_process),
             MPROC_TEST(wait_any_gives_the_one_that_ended),
             MPROC_TEST(the_sentinel_is_ready_once_the_process_has_ended),
+            MPROC_TEST(a_sentinel_is_there_until_close_and_costs_the_ended_nothing),
             MPROC_TEST(names_count_up_and_nest), MPROC_TEST(an_object_with_its_own_run_is_a_process),
             MPROC_TEST(a_hundred_run_at_once), MPROC_TEST(every_use_after_close_is_refused),
             MPROC_TEST(wrong_arguments_are_refused_with_a_sentence))
