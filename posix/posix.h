@@ -90,16 +90,14 @@ void mproc__drop_held(void);
 size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more,
                                int *sorted);
 
-/* ---- spawn.c ---- */
+/* ---- program.c: what is to be executed ---- */
 
 /* Whether an entry "NAME=value" or "NAME" is about the variable of `other`. */
 bool mproc__same_variable(const char *entry, const char *other);
-
-/* ---- program.c: what is to be executed ---- */
-
-/* The environment as it is for a child; NULL if there is no memory. free() it; the strings are the
- * caller's and environ's. */
-char **mproc__environment(const mproc_popen_options *options);
+/* The environment `base` with changes "NAME=value" and removals "NAME", of which the last of a name counts, and
+ * without what mproc itself puts there; with room for so many more before its NULL. NULL if there is no memory.
+ * free() it; the strings are the caller's. */
+char **mproc__environment(const char *const *base, const char *const *changes, size_t room);
 /* The paths to try for a program, one after the other; free() it, the strings lie in it. */
 char **mproc__program_paths(const char *name, char *const *environment);
 /* The first path that can be executed, or NULL and an errno. */

@@ -57,7 +57,8 @@ typedef struct mproc_process_options {
     const char *name;                  /* NULL: "Process-1", in its children "Process-1:1" */
     bool daemon;                       /* ends with its parent; may not have children */
     mproc_start_method start_method;   /* MPROC_START_DEFAULT: the process-wide choice */
-    const char *const *environment;    /* "NAME=value" additions, ends with NULL; "NAME" removes */
+    const char *const *environment;    /* "NAME=value" additions, ends with NULL; "NAME" removes; of
+                                        * several about one name the last counts */
     const char *working_directory;     /* NULL: the parent's */
     mproc_stdio standard_input;
     mproc_stdio standard_output;
