@@ -58,7 +58,7 @@ void mproc__children_reap_some(void);
 /* In a forked child: forgets the parent's objects and closes what they held. */
 void mproc__children_forked(void);
 
-/* How mproc_wait() waits for a process (process_wait.c). */
+/* How mproc_wait() waits for a process (wait_process.c). */
 extern const struct wait_source mproc__process_source;
 
 /* Terminates daemons, joins the others; without the mutex. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for the ends of processes: of one, of any of several, and beside other things. Whoever waits for a child
- * counts as its waiter, so that its watch stays open, and wakes up for its guard's deadline. */
+/* Waiting for the ends of processes: of one, and of any of several. Whoever waits for a child counts as its waiter, so
+ * that its watch stays open, and wakes up for its guard's deadline. */
 #include "mproc/process.h"
 
 #include "children.h"
 #include "runtime.h"
 #include "self.h"
-#include "wait_source.h"
 
 #include <stdlib.h>
 
@@ -179,51 +178,3 @@ mproc_err mproc_process_wait_any(mproc_process *const *processes, size_t count, 
         free(children);
     return err;
 }
-
-/* ---- beside other things (wait.c) ---- */
-
-static mproc_err enter(uint64_t id, void **object)
-{
-    mproc_err err;
-    mproc__lock();
-    struct child *child = mproc__child_find((mproc_process *) (uintptr_t) id, &err);
-    if (child && child->kind != CHILD && child->kind != PARENT)
-        err = mproc__fail(MPROC_ESTATE, "a process cannot wait for its own end");
-    if (err == MPROC_OK) {
-        child->waiters++;
-        *object = child;
-    }
-    mproc__unlock();
-    return err;
-}
-
-static mproc_err ask(uint64_t id, void *object, struct wait_set *set, bool *ready)
-{
-    (void) id;
-    struct child *child = object;
-    mproc_err err = MPROC_OK;
-    mproc__lock();
-    if (child->kind == PARENT)
-        *ready = mproc_plat_lifeline_wait(mproc__self()->parent_lifeline, 0) != MPROC_ETIMEDOUT;
-    else
-        *ready = mproc__child_poll(child);
-    if (!*ready) {
-        set->until = sooner(mproc__child_guard(child), set->until);
-        /* Not direct: what the handle says is asked of the process. */
-        err = mproc__wait_add(set, child->kind == PARENT ? mproc__self()->parent_lifeline : child->process.watch,
-                              false);
-    }
-    mproc__unlock();
-    return err;
-}
-
-static void leave(uint64_t id, void *object)
-{
-    (void) id;
-    struct child *child = object;
-    mproc__lock();
-    leave_wait(&child, 1);
-    mproc__unlock();
-}
-
-const struct wait_source mproc__process_source = { enter, ask, leave };
