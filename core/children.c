@@ -7,6 +7,7 @@
 #include "log.h"
 #include "runtime.h"
 #include "shared_memory.h"
+#include "thread.h"
 #include "trace.h"
 
 #include <stdarg.h>
@@ -308,7 +309,7 @@ MPROC_IN_CHILD void mproc__children_end(void)
 {
     if (!any_children())
         return;
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(mproc__is_alone());
     terminate_daemons();
     int64_t patience = mproc_plat_now() + INT64_C(1000000000);
     for (mproc_process *daemon; (daemon = next_running(true)) != NULL;) {

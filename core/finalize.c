@@ -8,6 +8,7 @@
 #include "self.h"
 #include "shared_memory.h"
 #include "start.h"
+#include "thread.h"
 #include "trace.h"
 
 #include <stdlib.h>
@@ -130,6 +131,6 @@ MPROC_IN_CHILD void mproc_exit(int exit_code)
         mproc__finish(exit_code);
     if (mproc__self()->kind != PROCESS_FORKED)
         exit(exit_code);
-    mproc_plat_stdio_finish();
+    mproc_plat_stdio_finish(mproc__is_alone());
     mproc_plat_exit_now(exit_code);
 }

@@ -6,6 +6,7 @@
 #include "mutex.h"
 #include "platform.h"
 #include "runtime.h"
+#include "start.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -32,7 +33,7 @@ static _Atomic unsigned current;
 static atomic_bool received; /* whether there is a callback now */
 static struct mutex callback_mutex;
 
-/* A message that waits until its thread holds none of mproc's mutexes. */
+/* A message that waits until its thread holds nothing that the callback may need. */
 struct kept {
     struct kept *next;
     int level;
@@ -149,6 +150,11 @@ void mproc_set_log_callback(mproc_log_callback *callback, void *context)
         mproc__mutex_unlock(&callback_mutex);
 }
 
+bool mproc__log_has_callback(void)
+{
+    return atomic_load(&received);
+}
+
 /* ---- passing messages to the callback ---- */
 
 /* What the callback logs is for stderr only: it would call itself without end. And what fails in it is not
@@ -187,6 +193,21 @@ static void keep(int level, const char *line, size_t prefix)
     own.last = kept;
 }
 
+static bool holds_anything(void)
+{
+    return own.holds > 0 || mproc__lock_is_mine() || mproc__template_lock_is_mine();
+}
+
+void mproc__log_deliver(void)
+{
+    while (own.first && !holds_anything()) {
+        struct kept *kept = own.first;
+        own.first = kept->next;
+        deliver(kept->level, kept->message, kept->line);
+        free(kept);
+    }
+}
+
 void mproc__log_hold(void)
 {
     own.holds++;
@@ -194,13 +215,8 @@ void mproc__log_hold(void)
 
 void mproc__log_release(void)
 {
-    if (--own.holds > 0)
-        return;
-    for (struct kept *kept; (kept = own.first) != NULL;) {
-        own.first = kept->next;
-        deliver(kept->level, kept->message, kept->line);
-        free(kept);
-    }
+    own.holds--;
+    mproc__log_deliver();
 }
 
 /* Whatever the other threads held, they do so in the parent; what waits here is the parent's to tell. */
@@ -261,7 +277,7 @@ MPROC_IN_CHILD void mproc_log(int level, const char *format, ...)
     }
     if (!atomic_load(&received) || own.in_callback)
         return;
-    if (own.holds)
+    if (holds_anything())
         keep(level, line, prefix);
     else
         deliver(level, message, line);

@@ -64,7 +64,7 @@ MPROC_NORETURN void mproc_plat_exit_now(int exit_code);
  * system cannot tell a handler the code; then nothing is registered. */
 bool mproc_plat_hook_exit(void (*handler)(int exit_code));
 /* Before a fork, and after it in both processes: hooks the child's exit() and, if the parent is alone
- * (has one thread), seeds the child's rand(). finish() says in the child whether exit() is hooked.
+ * (no other thread may be in rand() or a stream), seeds the child's rand(). finish() says in the child whether exit() is hooked.
  * Between the two, no other thread comes here. */
 void mproc_plat_fork_prepare(void (*handler)(int exit_code), unsigned seed, bool alone);
 bool mproc_plat_fork_finish(bool child);
@@ -408,13 +408,13 @@ mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3]);
  * MPROC_ENOTFOUND, MPROC_EPERM. Windows: checks it and gives NONE. */
 mproc_err mproc_plat_folder_open(const char *path, mproc_plat_handle *folder);
 mproc_err mproc_plat_folder_enter(mproc_plat_handle folder);
-/* Flushes stdio before a start or a wait: all streams if this process has one thread, else stdout
+/* Flushes stdio before a start or a wait: all streams if no other thread uses any (is `alone`), else stdout
  * and stderr, and those only if no other thread is inside them. Never blocks on a lock for long. */
-void mproc_plat_stdio_flush(void);
+void mproc_plat_stdio_flush(bool alone);
 /* At the end of a forked child, instead of what exit() does: all streams but those that another thread is
  * inside; where the C library does not tell which there are and the parent may have had other threads, stdout and
  * stderr. */
-void mproc_plat_stdio_finish(void);
+void mproc_plat_stdio_finish(bool alone);
 /* Writes text to stderr in one system call. */
 void mproc_plat_stdio_error(const char *text, size_t size);
 

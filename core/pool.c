@@ -241,7 +241,7 @@ static mproc_err start_all(mproc_pool *pool, uint32_t workers)
     for (uint32_t i = 0; err == MPROC_OK && i < workers; i++)
         err = mproc__pool_start_worker(pool, i);
     if (err == MPROC_OK)
-        err = mproc__thread_start(&pool->watcher, mproc__pool_watch, pool);
+        err = mproc__thread_start(&pool->watcher, true, mproc__pool_watch, pool);
     if (err == MPROC_OK && pool->options.stuck_after) {
         mproc__pool_lock(pool->shared);
         err = mproc__pool_need_collector(pool);

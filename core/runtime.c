@@ -52,6 +52,11 @@ void mproc__unlock(void)
     mproc__mutex_unlock(&mutex);
 }
 
+bool mproc__lock_is_mine(void)
+{
+    return mproc__mutex_is_mine(&mutex);
+}
+
 MPROC_IN_CHILD void mproc__lock_forked(void)
 {
     mproc__mutex_forked(&mutex);

@@ -16,6 +16,7 @@ int64_t mproc__deadline(mproc_ms timeout);
  * never while waiting for anything. */
 void mproc__lock(void);
 void mproc__unlock(void);
+bool mproc__lock_is_mine(void);
 void mproc__lock_forked(void); /* in a forked child: frees it */
 
 /* Settings a child has from its parent. */

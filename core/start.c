@@ -163,7 +163,7 @@ MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc
     warn_of_threads(threads - mproc__helper_threads());
     mproc__template_lock();
     mproc__lock();
-    mproc__finish_prepare(plan->record->seed, threads == 1);
+    mproc__finish_prepare(plan->record->seed, mproc__is_alone());
     mproc_err err = mproc_plat_fork(process, in_child);
     if (err != MPROC_OK || !*in_child) {
         mproc__finish_forked(false);
@@ -224,7 +224,7 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process)
     }
 
     /* What was printed before the start comes before what the child prints. */
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(mproc__is_alone());
     struct mproc_plat_process started = { .watch = MPROC_PLAT_NONE };
     bool in_child = false;
     if (plan->method == MPROC_START_FORK)

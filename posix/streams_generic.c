@@ -36,9 +36,9 @@ static void flush_standard_streams(void)
     flush_if_free(stderr);
 }
 
-void mproc_plat_stdio_flush(void)
+void mproc_plat_stdio_flush(bool alone)
 {
-    if (!may_be_locked && mproc_plat_thread_count() == 1)
+    if (alone && !may_be_locked)
         fflush(NULL);
     else
         flush_standard_streams();
@@ -67,10 +67,10 @@ static void flush_all_with_patience(void)
 
 /* Where the parent may have had several threads, streams may hold what the parent will write as well, and
  * nobody can tell which do: only the standard ones are flushed. */
-void mproc_plat_stdio_finish(void)
+void mproc_plat_stdio_finish(bool alone)
 {
     flush_standard_streams();
-    if (!may_be_locked && mproc_plat_thread_count() == 1)
+    if (alone && !may_be_locked)
         fflush(NULL);
     else if (!may_be_locked)
         flush_all_with_patience();

@@ -43,9 +43,9 @@ static void flush_if_free(FILE *stream)
 }
 
 /* The list's lock is not waited for: whoever closes a stream that another thread sits in has it for as long. */
-MPROC_IN_CHILD void mproc_plat_stdio_flush(void)
+MPROC_IN_CHILD void mproc_plat_stdio_flush(bool alone)
 {
-    if (mproc_plat_thread_count() != 1) {
+    if (!alone) {
         flush_if_free(stdout);
         flush_if_free(stderr);
     } else if (is_anything_buffered()) {
@@ -53,10 +53,10 @@ MPROC_IN_CHILD void mproc_plat_stdio_flush(void)
     }
 }
 
-MPROC_IN_CHILD void mproc_plat_stdio_finish(void)
+MPROC_IN_CHILD void mproc_plat_stdio_finish(bool alone)
 {
-    if (mproc_plat_thread_count() == 1 || !&_IO_list_all || !_IO_list_lock || !_IO_list_unlock) {
-        mproc_plat_stdio_flush();
+    if (alone || !&_IO_list_all || !_IO_list_lock || !_IO_list_unlock) {
+        mproc_plat_stdio_flush(alone);
         return;
     }
     _IO_list_lock();

@@ -117,8 +117,9 @@ static void remember_unfinished(HANDLE thread)
 }
 
 /* Nobody tells whether a stream is free. So a thread finds out, and while one waits for a stream no other tries. */
-void mproc_plat_stdio_flush(void)
+void mproc_plat_stdio_flush(bool alone)
 {
+    (void) alone;
     HANDLE thread = InterlockedExchangePointer(&unfinished, NULL);
     if (thread && WaitForSingleObject(thread, 0) != WAIT_OBJECT_0) {
         remember_unfinished(thread);
@@ -134,8 +135,9 @@ void mproc_plat_stdio_flush(void)
 }
 
 /* No process of Windows is forked. */
-void mproc_plat_stdio_finish(void)
+void mproc_plat_stdio_finish(bool alone)
 {
+    (void) alone;
 }
 
 void mproc_plat_stdio_error(const char *text, size_t size)

@@ -21,7 +21,7 @@ static int flush_beside_a_thread_in(FILE *stream)
     while (atomic_load(&sits) == 0)
         sleep_briefly();
     for (int i = 0; i < 100; i++)
-        mproc_plat_stdio_flush();
+        mproc_plat_stdio_flush(false);
     mproc_plat_exit_now(5);
 }
 
@@ -30,7 +30,7 @@ static int print(void)
 {
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     printf("first ");
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(false);
     mproc_plat_stdio_error("second ", 7);
     printf("third");
     mproc_plat_exit_now(0);
@@ -157,7 +157,7 @@ static void replace_and_print(mproc_plat_handle output, mproc_plat_handle folder
         mproc_plat_exit_now(2);
     mproc_plat_stdio_error("first ", 6);
     printf("second");
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(false);
     mproc_plat_exit_now(file_exists("output") ? 0 : 3);
 }
 
