@@ -155,6 +155,10 @@ bool mproc__kill_at_hangup(int reader);
 
 /* ---- process.c ---- */
 
+/* What helps where the system had too little of something for a new process; NULL: the error is another one. */
+const char *mproc__remedy(int code);
+/* What helps where the system had too little of something for a new process; NULL: the error is another one. */
+const char *mproc__remedy(int code);
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status);
 struct rusage;
 mproc_usage mproc__usage(const struct rusage *usage);

@@ -19,6 +19,22 @@
 #define EXIT_NAP 200000
 #define LONGEST_NAP 10000000
 
+const char *mproc__remedy(int code)
+{
+    switch (code) {
+    case EAGAIN:
+        return "end other processes or raise RLIMIT_NPROC";
+    case ENOMEM:
+        return "free memory or raise RLIMIT_AS";
+    case EMFILE:
+        return "close descriptors or raise RLIMIT_NOFILE";
+    case ENFILE:
+        return "all programs together have too many files open";
+    default:
+        return NULL;
+    }
+}
+
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status)
 {
     status->known = true;
@@ -55,10 +71,11 @@ MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct 
 {
     pid_t pid = fork();
     if (pid < 0) {
+        int code = errno;
+        const char *remedy = mproc__remedy(code);
         mproc__watch_cancel(watch);
-        return mproc__fail_system(mproc__from_errno(errno), errno,
-                                  "This process cannot be forked just now; end other processes or "
-                                  "raise RLIMIT_NPROC");
+        return mproc__fail_system(mproc__from_errno(code), code, "This process cannot be forked just now; %s",
+                                  remedy ? remedy : "check that this system can fork");
     }
     if (pid == 0) {
         mproc__drop_held();

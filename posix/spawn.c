@@ -113,12 +113,10 @@ static mproc_err describe(const struct mproc_plat_spawn *spawn, const char *path
             "The program '%s' cannot be started%s%s%s; check that it is there "
             "and executable",
             path, folder ? " in the folder '" : "", folder ? folder : "", folder ? "'" : "");
-    if (code == EAGAIN || code == ENOMEM || code == EMFILE)
-        return mproc__fail_system(
-            mproc__from_errno(code), code,
-            "The program '%s' cannot be started just now; end other processes "
-            "or raise RLIMIT_NPROC",
-            path);
+    const char *remedy = mproc__remedy(code);
+    if (remedy)
+        return mproc__fail_system(mproc__from_errno(code), code, "The program '%s' cannot be started just now; %s",
+                                  path, remedy);
     return mproc__fail_system(mproc__from_errno(code), code,
                               "The program '%s' cannot be started; "
                               "check that this system can run it",
