@@ -72,10 +72,8 @@ static int read_level(const char *text)
     for (int i = 0; i < LEVELS; i++)
         if (same_word(text, levels[i].name))
             return levels[i].level;
-    int level = 0;
-    for (; *text >= '0' && *text <= '9' && level <= MPROC_LOG_OFF; text++)
-        level = level * 10 + (*text - '0');
-    return *text == '\0' && level <= MPROC_LOG_OFF ? level : 0;
+    uint64_t level;
+    return mproc__read_number(text, MPROC_LOG_OFF, &level) ? (int) level : 0;
 }
 
 void mproc__log_start(void)

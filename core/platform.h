@@ -227,6 +227,8 @@ mproc_err mproc_plat_process_watch(const struct mproc_plat_process *const *proce
 bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_plat_status *status);
 /* Asks (force: ends) a child that has not been reaped. */
 mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force);
+/* What Ctrl-C does, to this one only: SIGINT. MPROC_ENOTSUP. */
+mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process);
 /* Closes what `process` holds (also of a process that runs: it runs on). */
 void mproc_plat_process_forget(struct mproc_plat_process *process);
 

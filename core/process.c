@@ -240,16 +240,38 @@ mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
 
 /* ---- ending ---- */
 
+/* Finds a child that runs and keeps the mutex; NULL, with MPROC_OK, if it has ended. */
+static struct child *find_running(mproc_process *process, mproc_err *err)
+{
+    struct child *child = find_locked(process, err, err);
+    if (!child)
+        return NULL;
+    if (child->kind != CHILD)
+        *err = mproc__fail(MPROC_ESTATE, "only children can be interrupted or terminated, not %s", child->name);
+    else if (!mproc__child_poll(child))
+        return child;
+    mproc__unlock();
+    return NULL;
+}
+
+mproc_err mproc_process_interrupt(mproc_process *process)
+{
+    mproc_err err = MPROC_OK;
+    struct child *child = find_running(process, &err);
+    if (!child)
+        return err;
+    err = mproc_plat_process_interrupt(&child->process);
+    mproc__unlock();
+    return err;
+}
+
 static mproc_err send_stop(void *process, bool force)
 {
     mproc_err err = MPROC_OK;
-    struct child *child = find_locked(process, &err, &err);
+    struct child *child = find_running(process, &err);
     if (!child)
         return err;
-    if (child->kind != CHILD)
-        err = mproc__fail(MPROC_ESTATE, "only children can be terminated, not %s", child->name);
-    else if (!mproc__child_poll(child))
-        err = mproc_plat_process_stop(&child->process, force);
+    err = mproc_plat_process_stop(&child->process, force);
     mproc__unlock();
     return err;
 }

@@ -201,9 +201,8 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
     return process->relayed ? reap_relayed(process, status) : mproc__watch_reap(process, status);
 }
 
-mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force)
+static mproc_err send_signal(const struct mproc_plat_process *process, int signal)
 {
-    int signal = force ? SIGKILL : SIGTERM;
     int failed = 0;
     if (!process->relayed)
         failed = mproc__watch_signal(process, signal);
@@ -214,6 +213,16 @@ mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool
     return mproc__fail_system(mproc__from_errno(failed), failed,
                               "Process %lld cannot be ended; does it run as another user?",
                               (long long) process->pid);
+}
+
+mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force)
+{
+    return send_signal(process, force ? SIGKILL : SIGTERM);
+}
+
+mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process)
+{
+    return send_signal(process, SIGINT);
 }
 
 void mproc_plat_process_forget(struct mproc_plat_process *process)

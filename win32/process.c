@@ -421,6 +421,13 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
     return true;
 }
 
+/* A console interrupts groups, and this child is in its parent's. */
+mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process)
+{
+    return mproc__fail(MPROC_ENOTSUP, "Windows cannot interrupt process %lld alone; terminate it, or tell it to end",
+                       (long long) process->pid);
+}
+
 mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force)
 {
     (void) force;

@@ -136,8 +136,13 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_process_start_method(mproc_process *pro
  * MPROC_ESTATE: this process's own; MPROC_EAGAIN: out of descriptors. Python: sentinel. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native);
 
+/* Interrupts the process as Ctrl-C would, but it alone: SIGINT. MPROC_OK if it has ended already; MPROC_ESTATE: no
+ * child of this process; MPROC_ENOTSUP on Windows. Python: interrupt(). */
+MPROC_API MPROC_MUST_USE mproc_err mproc_process_interrupt(mproc_process *process);
+
 /* Asks the process to end (SIGTERM), or ends it (SIGKILL); on Windows both are TerminateProcess.
- * Its descendants go on, its finalizers do not run. MPROC_OK if it has ended already. */
+ * Its descendants go on, its finalizers do not run. MPROC_OK if it has ended already; MPROC_ESTATE: no child of this
+ * process (itself, its parent). Python: terminate(), kill(). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_process_terminate(mproc_process *process);
 MPROC_API MPROC_MUST_USE mproc_err mproc_process_kill(mproc_process *process);
 

@@ -137,6 +137,42 @@ static void the_boot_variable_is_not_handed_on(void)
     CU_ASSERT_EQUAL(run_child(check_boot_is_gone, NULL, 0, NULL), 0);
 }
 
+/* ---- settings in the environment ---- */
+
+static void check_setting(const char *setting, bool means_something)
+{
+    const char *const environment[] = { setting, NULL };
+    const char *const argv[] = { PROGRAM("guard_program"), "good", NULL };
+    const mproc_run_options options = { .start = { .environment = environment }, .capture_output = true };
+    mproc_completed completed;
+    CU_ASSERT_EQUAL_FATAL(mproc_run(&completed, argv, &options, 60000), MPROC_OK);
+    char sentence[100];
+    snprintf(sentence, sizeof sentence, "mproc_init: %.*s is \"%s\"; it must be ",
+             (int) strcspn(setting, "="), setting, strchr(setting, '=') + 1);
+    bool refused = completed.returncode == 1 && strstr(completed.error, sentence) != NULL;
+    bool runs = completed.returncode == 0 && strstr(completed.output, "exit code 4") != NULL;
+    if (means_something ? !runs : !refused)
+        printf("  %s: %d, %s%s", setting, completed.returncode, completed.output, completed.error);
+    CU_ASSERT_TRUE(means_something ? runs : refused);
+    mproc_completed_free(&completed);
+}
+
+static void a_setting_that_means_nothing_is_refused_with_a_sentence(void)
+{
+    static const char *const wrong[] = {
+        "MPROC_ARENA_LIMIT=64M",     "MPROC_ARENA_LIMIT=1000", "MPROC_ARENA_LIMIT=-1",
+        "MPROC_CPU_COUNT=0",         "MPROC_CPU_COUNT=two",    "MPROC_CPU_COUNT=4294967297",
+        "MPROC_GUARD_TIMEOUT=30 s",  "MPROC_GUARD_TIMEOUT=0",  "MPROC_GUARD_TIMEOUT=99999999999999999999",
+        "MPROC_START_METHOD=thread",
+    };
+    static const char *const right[] = { "MPROC_ARENA_LIMIT=134217728", "MPROC_ARENA_LIMIT=", "MPROC_CPU_COUNT=3",
+                                         "MPROC_GUARD_TIMEOUT=60000", "MPROC_START_METHOD=spawn" };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        check_setting(wrong[i], false);
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        check_setting(right[i], true);
+}
+
 MPROC_SUITE(guard, MPROC_TEST(a_start_before_the_guard_says_what_to_add),
             MPROC_TEST(a_guarded_program_runs_its_target),
             MPROC_TEST(a_child_that_ends_before_its_guard_is_reported),
@@ -146,4 +182,5 @@ MPROC_SUITE(guard, MPROC_TEST(a_start_before_the_guard_says_what_to_add),
             MPROC_TEST(static_functions_are_found_in_programs_of_all_kinds),
             MPROC_TEST(a_target_may_lie_in_a_shared_library),
             MPROC_TEST(the_programs_path_may_have_blanks_and_umlauts),
-            MPROC_TEST(the_boot_variable_is_not_handed_on))
+            MPROC_TEST(the_boot_variable_is_not_handed_on),
+            MPROC_TEST(a_setting_that_means_nothing_is_refused_with_a_sentence))

@@ -38,6 +38,7 @@ static void a_process_that_is_none_is_refused_by_every_function(void)
         CHECK_FAILS(mproc_process_daemon(process, &flag), wanted);
         CHECK_FAILS(mproc_process_start_method(process, &method), wanted);
         CHECK_FAILS(mproc_process_sentinel(process, &native), wanted);
+        CHECK_FAILS(mproc_process_interrupt(process), wanted);
         CHECK_FAILS(mproc_process_terminate(process), wanted);
         CHECK_FAILS(mproc_process_kill(process), wanted);
         CHECK_FAILS(mproc_process_stop(process, 0), wanted);

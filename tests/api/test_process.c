@@ -8,6 +8,8 @@
 #include <apr_general.h>
 #include <apr_thread_proc.h>
 
+#include <signal.h>
+
 /* ---- targets ---- */
 
 static int return_argument(void *argument)
@@ -122,6 +124,34 @@ static void a_running_process_has_no_exit_code(void)
     CU_ASSERT_EQUAL(mproc_process_is_alive(process, &alive), MPROC_OK);
     CU_ASSERT_FALSE(alive);
     CU_ASSERT_EQUAL(end_child(process), -15);
+}
+
+/* Whatever the tests were started with, an interrupt ends this one. */
+static int await_interrupt(void *argument)
+{
+    signal(SIGINT, SIG_DFL);
+    _Atomic int *ready = mproc_pointer(*(mproc_memory *) argument);
+    atomic_store(ready, 1);
+    return hang_for_ever(NULL);
+}
+
+static void a_process_can_be_interrupted_alone(void)
+{
+    mproc_memory block;
+    _Atomic int *ready = shared_ints(&block, 1);
+    mproc_process *process = start_child(await_interrupt, &block, sizeof block, NULL);
+    CU_ASSERT_TRUE(wait_until(ready, 1));
+    if (system_is_windows()) {
+        CHECK_FAILS(mproc_process_interrupt(process), MPROC_ENOTSUP);
+        CHECK_OK(mproc_process_kill(process));
+        CU_ASSERT_EQUAL(end_child(process), -15);
+    } else {
+        CHECK_OK(mproc_process_interrupt(process));
+        CHECK_OK(mproc_process_join(process, 60000));
+        CHECK_OK(mproc_process_interrupt(process)); /* it has ended */
+        CU_ASSERT_EQUAL(end_child(process), -SIGINT);
+    }
+    CHECK_OK(mproc_free(block));
 }
 
 static void the_end_is_described_in_words(void)
@@ -387,7 +417,8 @@ static void wrong_arguments_are_refused_with_a_sentence(void)
 MPROC_SUITE(process, MPROC_TEST(arguments_of_every_size_arrive_as_a_copy_of_the_childs_own),
             MPROC_TEST(no_argument_is_null), MPROC_TEST(an_unaligned_argument_is_aligned_in_the_child),
             MPROC_TEST(the_return_value_is_the_exit_code),
-            MPROC_TEST(a_running_process_has_no_exit_code), MPROC_TEST(the_end_is_described_in_words),
+            MPROC_TEST(a_running_process_has_no_exit_code), MPROC_TEST(a_process_can_be_interrupted_alone),
+            MPROC_TEST(the_end_is_described_in_words),
             MPROC_TEST(join_with_a_timeout_leaves_the_child_running),
             MPROC_TEST(several_threads_may_join_the_same_process),
             MPROC_TEST(wait_any_gives_the_one_that_ended),

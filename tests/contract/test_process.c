@@ -2,6 +2,8 @@
 /* The boundary: starting programs, forking, reaping, ending, limits. */
 #include "contract.h"
 
+#include <signal.h>
+
 static int check_environment(const char *expected)
 {
     const char *value = getenv("MPROC_CONTRACT_ADDED");
@@ -64,6 +66,10 @@ static int child(const char *boot)
         end_hard(boot + 4);
     if (strcmp(boot, "hang") == 0)
         return hang_for_ever(NULL);
+    if (strcmp(boot, "be interrupted") == 0) {
+        signal(SIGINT, SIG_DFL);
+        return hang_for_ever(NULL);
+    }
     if (strncmp(boot, "environment ", 12) == 0)
         return check_environment(boot + 12);
     if (strncmp(boot, "handle ", 7) == 0)
@@ -120,6 +126,25 @@ static void reap_never_waits(void)
     CU_ASSERT_TRUE(mproc_plat_now() - begin < 20 * SECONDS);
     CHECK_OK(mproc_plat_process_stop(&process, true));
     CU_ASSERT_EQUAL(reap_child(&process), system_is_windows() ? -15 : -9);
+}
+
+static void one_process_is_interrupted_where_that_can_be(void)
+{
+    struct mproc_plat_process process = spawn_child("be interrupted", MPROC_PLAT_NONE);
+    const struct mproc_plat_process *list = &process;
+    mproc_err err = mproc_plat_process_interrupt(&process);
+    size_t index;
+    if (err == MPROC_ENOTSUP) {
+        CHECK_OK(mproc_plat_process_stop(&process, true));
+        reap_child(&process);
+        skip("this system interrupts no single process");
+        return;
+    }
+    CHECK_OK(err);
+    /* It may not have been ready for the first one. */
+    while (mproc_plat_process_watch(&list, 1, mproc_plat_now() + SECONDS / 100, &index) == MPROC_ETIMEDOUT)
+        CHECK_OK(mproc_plat_process_interrupt(&process));
+    CU_ASSERT_EQUAL(reap_child(&process), -SIGINT);
 }
 
 static void a_request_to_end_is_no_error_once_it_has_ended(void)
@@ -322,6 +347,7 @@ static void a_terminal_is_told_from_what_is_none(void)
 
 MPROC_CONTRACT_SUITE(process, child, MPROC_TEST(exit_codes_come_back), MPROC_TEST(hard_ends_come_back),
                      MPROC_TEST(reap_never_waits),
+                     MPROC_TEST(one_process_is_interrupted_where_that_can_be),
                      MPROC_TEST(a_request_to_end_is_no_error_once_it_has_ended),
                      MPROC_TEST(a_forgotten_process_runs_on),
                      MPROC_TEST(environment_additions_and_removals_reach_only_the_child),
