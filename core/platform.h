@@ -79,8 +79,6 @@ mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp);
 /* Asks (force: ends) a process that need not be a child, if pid still means the process with this
  * stamp; MPROC_OK if it has ended. */
 mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force);
-/* The path of this program. */
-mproc_err mproc_plat_executable(char *path, size_t size);
 /* CPUs this process may use: affinity and, on Linux, the cgroup's quota (v1 and v2), rounded up. */
 int mproc_plat_cpu_count(void);
 /* Threads of this process; 0 if that cannot be known. Cheap: asked at every fork. */

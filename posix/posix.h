@@ -113,6 +113,8 @@ int mproc__resize(int descriptor, uint64_t size);
 
 /* ---- identity_*.c ---- */
 
+/* The path of this program. */
+mproc_err mproc__own_path(char *path, size_t size);
 /* What to execute for another run of this program; path[size] is its name. The second is tried if
  * the first is not found; NULL: there is none. */
 mproc_err mproc__own_program(char *path, size_t size, const char **first, const char **second);

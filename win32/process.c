@@ -252,7 +252,7 @@ static mproc_err prepare_texts(struct mproc__launch *launch, const struct mproc_
     char path[MPROC_PLAT_PATH_SIZE];
     const char *executable = spawn->executable;
     if (!executable) {
-        mproc_err unknown = mproc_plat_executable(path, sizeof path);
+        mproc_err unknown = mproc__own_path(path, sizeof path);
         if (unknown != MPROC_OK)
             return unknown;
         executable = path;

@@ -92,9 +92,9 @@ static void another_executable_is_refused_in_the_parent(void)
     CU_ASSERT_EQUAL(mproc_process_start(&process, return_zero, NULL, 0, &options), MPROC_ENOTFOUND);
     CU_ASSERT_PTR_NULL(process);
 
-    char own[MPROC_PLAT_PATH_SIZE];
-    CU_ASSERT_EQUAL(mproc_plat_executable(own, sizeof own), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_set_executable(own), MPROC_OK);
+    static struct mproc_plat_image own;
+    CHECK_OK(mproc_plat_image_main(&own));
+    CHECK_OK(mproc_set_executable(own.path));
     CU_ASSERT_EQUAL(run_child(return_zero, NULL, 0, &options), 0);
     CU_ASSERT_EQUAL(mproc_set_executable(NULL), MPROC_OK);
     CU_ASSERT_EQUAL(run_child(return_zero, NULL, 0, &options), 0);

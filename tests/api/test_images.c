@@ -155,13 +155,13 @@ static void a_chosen_executable_that_is_gone_is_not_found(void)
         skip("only spawn runs it at each start");
         return;
     }
-    static char own[MPROC_PLAT_PATH_SIZE];
+    static struct mproc_plat_image own;
     char folder[600], path[700];
     mproc_process *process = NULL;
-    CHECK_OK(mproc_plat_executable(own, sizeof own));
+    CHECK_OK(mproc_plat_image_main(&own));
     CU_ASSERT_TRUE_FATAL(make_temporary_folder("chosen", folder, sizeof folder));
     snprintf(path, sizeof path, "%s/program%s", folder, system_is_windows() ? ".exe" : "");
-    CU_ASSERT_TRUE_FATAL(copy_a_file(own, path));
+    CU_ASSERT_TRUE_FATAL(copy_a_file(own.path, path));
     CHECK_OK(mproc_set_executable(path));
     CU_ASSERT_EQUAL(run_child(return_seven, NULL, 0, NULL), 7);
     remove_file(path);

@@ -41,6 +41,8 @@ static void a_function_is_found_in_the_program_and_by_a_child(void)
     CHECK_OK(mproc_plat_image_of(address_of_function(), &image));
     CHECK_OK(mproc_plat_image_main(&main_image));
     CU_ASSERT_TRUE(image.main && main_image.main);
+    CU_ASSERT_TRUE(strstr(main_image.path, "image") && file_exists(main_image.path));
+    CU_ASSERT_STRING_EQUAL(image.path, main_image.path);
     CU_ASSERT_EQUAL(image.base, main_image.base);
     CU_ASSERT_EQUAL(memcmp(image.identity, main_image.identity, sizeof image.identity), 0);
     char boot[200];
