@@ -181,11 +181,11 @@ static int tell_stdin(void *argument)
 }
 
 /* In a child, where CUnit does not run. */
-static int run_grandchild(const char *expected, const mproc_process_options *options)
+static int run_grandchild(mproc_target *target, const char *text, const mproc_process_options *options)
 {
     mproc_process *process;
     int exit_code = -1;
-    CHILD_OK(mproc_process_start(&process, tell_stdin, expected, strlen(expected) + 1, options));
+    CHILD_OK(mproc_process_start(&process, target, text, strlen(text) + 1, options));
     CHILD_OK(mproc_process_join(process, 60000));
     CHILD_OK(mproc_process_exit_code(process, &exit_code));
     CHILD_OK(mproc_process_close(process));
@@ -198,12 +198,12 @@ static int start_beside_a_read_stdin(void *argument)
     (void) argument;
     CHILD_CHECK(fgets(line, sizeof line, stdin) && strcmp(line, "first\n") == 0);
     mproc_process_options options = { 0 };
-    CHILD_CHECK(run_grandchild("", &options) == 0);
+    CHILD_CHECK(run_grandchild(tell_stdin, "", &options) == 0);
     options.standard_input = (mproc_stdio){ MPROC_STDIO_PATH, 0, "other-input.txt" };
-    CHILD_CHECK(run_grandchild("other\n", &options) == 0);
+    CHILD_CHECK(run_grandchild(tell_stdin, "other\n", &options) == 0);
     CHILD_CHECK(fgets(line, sizeof line, stdin) && strcmp(line, "second\n") == 0);
     CHILD_CHECK(!fgets(line, sizeof line, stdin) && feof(stdin));
-    CHILD_CHECK(run_grandchild("other\n", &options) == 0);
+    CHILD_CHECK(run_grandchild(tell_stdin, "other\n", &options) == 0);
     return 5;
 }
 
@@ -217,8 +217,99 @@ static void what_the_parent_has_read_ahead_is_not_in_a_childs_stdin(void)
     remove("other-input.txt");
 }
 
+static int share_stdin(void *argument)
+{
+    (void) argument;
+    const mproc_process_options options = { .standard_input = { .kind = MPROC_STDIO_PARENT } };
+    CHILD_CHECK(run_grandchild(tell_stdin, "first\n", &options) == 0);
+    return 5;
+}
+
+static void a_child_has_its_parents_stdin_if_asked(void)
+{
+    fclose(open_file("input.txt", "first\nsecond\n"));
+    const mproc_process_options options = { .standard_input = { MPROC_STDIO_PATH, 0, "input.txt" } };
+    CU_ASSERT_EQUAL(run_child(share_stdin, NULL, 0, &options), 5);
+    remove("input.txt");
+}
+
+/* ---- stdout and stderr ---- */
+
+static int print_to_both(void *argument)
+{
+    fprintf(stdout, "out %s ", (const char *) argument);
+    fflush(stdout);
+    fprintf(stderr, "err %s ", (const char *) argument);
+    return 0;
+}
+
+static int redirect_grandchildren(void *argument)
+{
+    (void) argument;
+    mproc_process_options options = {
+        .standard_output = { .kind = MPROC_STDIO_PARENT },
+        .standard_error = { .kind = MPROC_STDIO_PARENT },
+    };
+    CHILD_CHECK(run_grandchild(print_to_both, "as here", &options) == 0);
+    options.standard_error = (mproc_stdio){ MPROC_STDIO_NATIVE, native_stream(1), NULL };
+    CHILD_CHECK(run_grandchild(print_to_both, "to stdout", &options) == 0);
+    options.standard_output = (mproc_stdio){ MPROC_STDIO_NATIVE, native_stream(2), NULL };
+    CHILD_CHECK(run_grandchild(print_to_both, "exchanged", &options) == 0);
+    return 5;
+}
+
+static void a_stream_may_be_one_of_the_parents_standard_ones(void)
+{
+    remove("output.txt");
+    remove("error.txt");
+    const mproc_process_options options = {
+        .standard_output = { MPROC_STDIO_PATH, 0, "output.txt" },
+        .standard_error = { MPROC_STDIO_PATH, 0, "error.txt" },
+    };
+    CU_ASSERT_EQUAL(run_child(redirect_grandchildren, NULL, 0, &options), 5);
+    expect_file("output.txt", "out as here out to stdout err to stdout err exchanged ");
+    expect_file("error.txt", "err as here out exchanged ");
+}
+
+/* ---- a parent that has closed them ---- */
+
+static int tell_open_streams(void *argument)
+{
+    int open = 0;
+    (void) argument;
+    for (int stream = 0; stream < 3; stream++)
+        open |= (mproc_plat_handle_check(stream) == MPROC_OK) << stream;
+    return open;
+}
+
+static int close_and_start(void *argument)
+{
+    int closed = *(int *) argument;
+    for (int stream = 0; stream < 3; stream++)
+        if (closed >> stream & 1)
+            mproc_plat_handle_close(stream);
+    return run_grandchild(tell_open_streams, "", NULL);
+}
+
+static void what_the_parent_has_closed_is_closed_in_the_child(void)
+{
+    if (system_is_windows()) {
+        skip("streams of Windows have no numbers");
+        return;
+    }
+    if (method_under_test() == MPROC_START_FORKSERVER) {
+        skip("its template has streams of its own: tested with it");
+        return;
+    }
+    for (int closed = 0; closed < 8; closed++)
+        CU_ASSERT_EQUAL(run_child(close_and_start, &closed, sizeof closed, NULL), (7 & ~closed) | 1);
+}
+
 MPROC_SUITE(stdio, MPROC_TEST(what_a_child_with_a_thread_has_not_closed_is_written),
             MPROC_TEST(a_stream_that_a_thread_sits_in_keeps_no_child_from_its_end),
             MPROC_TEST(what_the_parent_had_not_written_is_written_once),
             MPROC_TEST(what_the_parent_is_writing_is_written_once),
-            MPROC_TEST(what_the_parent_has_read_ahead_is_not_in_a_childs_stdin))
+            MPROC_TEST(what_the_parent_has_read_ahead_is_not_in_a_childs_stdin),
+            MPROC_TEST(a_child_has_its_parents_stdin_if_asked),
+            MPROC_TEST(a_stream_may_be_one_of_the_parents_standard_ones),
+            MPROC_TEST(what_the_parent_has_closed_is_closed_in_the_child))
