@@ -113,7 +113,7 @@ static void open_handles_are_told_from_others(void)
 
 static void this_process_has_its_own_streams(void)
 {
-    for (int stream = 1; stream < 3; stream++) {
+    for (int stream = 0; stream < 3; stream++) {
         mproc_plat_handle own = mproc_plat_stdio_own(stream);
         if (own != MPROC_PLAT_NONE)
             CHECK_OK(mproc_plat_handle_check(own));

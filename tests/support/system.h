@@ -42,6 +42,10 @@ int run_program(const char *path, const char *argument, char *output, size_t siz
 bool become_group(void);
 /* What Ctrl-C does to a foreground group: SIGINT to every process of this one's. */
 void interrupt_group(void);
+/* What Ctrl-C does to this process alone, as if at a console of its own; false if that cannot be done here. */
+bool interrupt_myself(void);
+/* Whether a variable of the environment, as the system hands it on, is this UTF-8 text (NULL: not there). */
+bool environment_is(const char *name, const char *value);
 /* Ends this process the hard ways; `how`: "abort", "crash", "_exit7". */
 void end_hard(const char *how);
 /* SIGTERM does nothing in this process from now on. */
@@ -74,6 +78,8 @@ int64_t system_parent_pid(void);
 bool become_nobody(void);
 /* Soft limits of this process: "descriptors", "processes", "address space". False where there are none. */
 bool set_own_limit(const char *what, uint64_t value);
+/* "core"; UINT64_MAX where there is none. */
+uint64_t own_limit(const char *what);
 /* Raises the soft limit of descriptors to the hard one; how many there may be, -1: any number. */
 int64_t raise_descriptor_limit(void);
 

@@ -333,6 +333,14 @@ bool set_own_limit(const char *what, uint64_t value)
     return setrlimit(resource, &limit) == 0;
 }
 
+uint64_t own_limit(const char *what)
+{
+    struct rlimit limit;
+    if (strcmp(what, "core") != 0 || getrlimit(RLIMIT_CORE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return (uint64_t) limit.rlim_cur;
+}
+
 int64_t raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -421,6 +429,17 @@ intptr_t native_stream(int stream)
 bool become_group(void)
 {
     return setpgid(0, 0) == 0;
+}
+
+bool interrupt_myself(void)
+{
+    return kill(getpid(), SIGINT) == 0;
+}
+
+bool environment_is(const char *name, const char *value)
+{
+    const char *found = getenv(name);
+    return value ? found && strcmp(found, value) == 0 : !found;
 }
 
 void interrupt_group(void)

@@ -251,6 +251,12 @@ bool set_own_limit(const char *what, uint64_t value)
     return false;
 }
 
+uint64_t own_limit(const char *what)
+{
+    (void) what;
+    return UINT64_MAX;
+}
+
 int64_t raise_descriptor_limit(void)
 {
     return -1;
@@ -337,6 +343,26 @@ intptr_t native_stream(int stream)
 bool become_group(void)
 {
     return false;
+}
+
+/* The console is new, so nobody else is at it. What is to end this process comes in another thread. */
+bool interrupt_myself(void)
+{
+    FreeConsole();
+    if (!AllocConsole() || !GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
+        return false;
+    Sleep(500);
+    return true;
+}
+
+bool environment_is(const char *name, const char *value)
+{
+    wchar_t found[200];
+    SetLastError(0);
+    DWORD length = GetEnvironmentVariableW(wide(name), found, 200);
+    if (length == 0 && GetLastError() == ERROR_ENVVAR_NOT_FOUND)
+        return !value;
+    return value && wcscmp(found, wide(value)) == 0;
 }
 
 void interrupt_group(void)
