@@ -64,8 +64,8 @@ MPROC_NORETURN void mproc_plat_exit_now(int exit_code);
  * system cannot tell a handler the code; then nothing is registered. */
 bool mproc_plat_hook_exit(void (*handler)(int exit_code));
 /* Before a fork, and after it in both processes: hooks the child's exit() and, if the parent is alone
- * (no other thread may be in rand() or a stream), seeds the child's rand(). finish() says in the child whether exit() is hooked.
- * Between the two, no other thread comes here. */
+ * (no other thread may be in rand() or a stream), seeds the child's rand(). finish() says in the child whether
+ * exit() is hooked. Between the two, no other thread comes here. */
 void mproc_plat_fork_prepare(void (*handler)(int exit_code), unsigned seed, bool alone);
 bool mproc_plat_fork_finish(bool child);
 
