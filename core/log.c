@@ -162,15 +162,15 @@ static void deliver(int level, const char *message, const char *line)
     int64_t pid = mproc_plat_pid();
     struct last_error error;
     mproc__error_save(&error);
-    mproc__mutex_lock(&callback_mutex);
     own.in_callback = true;
+    mproc__mutex_lock(&callback_mutex);
     unsigned index = atomic_load(&current);
     if (receivers[index].callback)
         receivers[index].callback(receivers[index].context, level, message, line);
-    own.in_callback = false;
     /* If it has called mproc_fork(), the child has freed the mutex already. */
     if (pid == mproc_plat_pid())
         mproc__mutex_unlock(&callback_mutex);
+    own.in_callback = false;
     mproc__error_restore(&error);
 }
 
@@ -198,7 +198,7 @@ static bool holds_anything(void)
 
 void mproc__log_deliver(void)
 {
-    while (own.first && !holds_anything()) {
+    while (own.first && !own.in_callback && !holds_anything()) {
         struct kept *kept = own.first;
         own.first = kept->next;
         deliver(kept->level, kept->message, kept->line);

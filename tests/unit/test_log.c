@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The logger: levels, the callback, stderr, and what children get. */
 #include "mproc.h"
+#include "runtime.h"
 #include "suite.h"
 #include "system.h"
 
@@ -152,6 +153,31 @@ static void start_one_more(void *context, int level, const char *message, const 
         return;
     atomic_fetch_add(&asked, 1);
     CU_ASSERT_EQUAL(run_child(return_zero, NULL, 0, NULL), 0);
+}
+
+static void count_in_order(void *context, int level, const char *message, const char *line)
+{
+    int *count = context;
+    (void) level;
+    (void) line;
+    *count = atoi(message) == *count ? *count + 1 : -1;
+}
+
+/* So many that one call for each, inside the others, would take more stack than there is. */
+static void what_is_logged_under_the_mutex_comes_after_it_in_order(void)
+{
+    enum { MESSAGES = 30000 };
+    int count = 0;
+    mproc_set_log_callback(count_in_order, &count);
+    CHECK_OK(mproc_set_log_level(MPROC_LOG_INFO));
+    mproc__lock();
+    for (int i = 0; i < MESSAGES; i++)
+        mproc_log(MPROC_LOG_INFO, "%d", i);
+    CU_ASSERT_EQUAL(count, 0);
+    mproc__unlock();
+    CU_ASSERT_EQUAL(count, MESSAGES);
+    mproc_set_log_callback(NULL, NULL);
+    CHECK_OK(mproc_set_log_level(MPROC_LOG_OFF));
 }
 
 static void the_callback_may_start_processes_and_is_not_called_about_them(void)
@@ -435,6 +461,7 @@ static void what_is_no_level_is_refused_with_a_sentence(void)
 MPROC_SUITE(log, MPROC_TEST(the_callback_gets_messages_from_the_level_on),
             MPROC_TEST(levels_out_of_range_are_refused),
             MPROC_TEST(a_long_message_is_cut_and_says_so), MPROC_TEST(the_callback_may_ask_about_processes),
+            MPROC_TEST(what_is_logged_under_the_mutex_comes_after_it_in_order),
             MPROC_TEST(the_callback_may_start_processes_and_is_not_called_about_them),
             MPROC_TEST(the_callback_may_ask_the_pool_that_it_hears_of),
             MPROC_TEST(starts_do_not_wait_for_a_callback_that_asks),
