@@ -143,9 +143,10 @@ static void a_program_runs_on_though_its_file_is_gone_or_another(void)
     const char *gone = strstr(output, "gone: MPROC_OK"), *another = strstr(output, "another: ");
     CU_ASSERT_TRUE_FATAL(gone && another);
     CU_ASSERT_PTR_NOT_NULL(strstr(gone, "exit code 4"));
-    /* The generic build knows it by its path only. */
+    /* A generic Unix may know the program by its path only. */
     bool by_path = TELLS_BY_PIPE && method_under_test() == MPROC_START_SPAWN;
-    CU_ASSERT_EQUAL(strstr(another, "another: MPROC_OK\n\nexit code 4") != NULL, !by_path);
+    bool runs = strstr(another, "another: MPROC_OK\n\nexit code 4") != NULL;
+    CU_ASSERT_TRUE(runs || (by_path && strstr(another, "another: MPROC_E")));
     remove_folder(folder);
 }
 
