@@ -23,6 +23,11 @@ static process_token server_token;
 static mproc_warmup *warmup;
 static bool exit_hooked; /* in a template, for its children */
 
+bool mproc__template_lock_is_mine(void)
+{
+    return mproc__mutex_is_mine(&mutex);
+}
+
 void mproc__template_lock(void)
 {
     mproc__mutex_lock(&mutex);
@@ -31,11 +36,6 @@ void mproc__template_lock(void)
 void mproc__template_unlock(void)
 {
     mproc__mutex_unlock(&mutex);
-}
-
-bool mproc__template_lock_is_mine(void)
-{
-    return mproc__mutex_is_mine(&mutex);
 }
 
 void mproc__template_set_warmup(mproc_warmup *function)
