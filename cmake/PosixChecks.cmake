@@ -11,6 +11,8 @@ check_symbol_exists(close_range unistd.h MPROC_HAVE_CLOSE_RANGE)
 check_symbol_exists(posix_spawn_file_actions_addclosefrom_np spawn.h MPROC_HAVE_SPAWN_CLOSEFROM)
 check_symbol_exists(posix_spawn_file_actions_addchdir_np spawn.h MPROC_HAVE_SPAWN_CHDIR)
 check_symbol_exists(posix_fallocate fcntl.h MPROC_HAVE_POSIX_FALLOCATE)
+check_symbol_exists(__fpurge stdio_ext.h MPROC_HAVE_STDIO_EXT)
+check_symbol_exists(fpurge stdio.h MPROC_HAVE_FPURGE)
 check_symbol_exists(shm_open sys/mman.h MPROC_HAVE_SHM_OPEN)
 cmake_pop_check_state()
 

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "runtime.h"
 #include "shared_memory.h"
+#include "thread.h"
 #include "trace.h"
 
 #include <stdarg.h>
@@ -201,12 +202,30 @@ static void conclude(struct child *child)
     mproc__slot_release(child->token);
 }
 
+int64_t mproc__child_guard(struct child *child)
+{
+    if (child->guard_deadline == MPROC_PLAT_NEVER || child->guard_missed || child->ended)
+        return MPROC_PLAT_NEVER;
+    struct record *record = mproc__arena_at(BLOCK_RECORD, child->record);
+    if (!record || atomic_load(&record->phase) != PHASE_CREATED) {
+        child->guard_deadline = MPROC_PLAT_NEVER;
+        return MPROC_PLAT_NEVER;
+    }
+    if (mproc_plat_now() < child->guard_deadline)
+        return child->guard_deadline;
+    child->guard_missed = true;
+    (void) mproc_plat_process_stop(&child->process, true);
+    return MPROC_PLAT_NEVER;
+}
+
 bool mproc__child_poll(struct child *child)
 {
     if (child->ended || child->kind != CHILD)
         return child->ended;
-    if (!mproc_plat_process_reap(&child->process, &child->status))
+    if (!mproc_plat_process_reap(&child->process, &child->status)) {
+        (void) mproc__child_guard(child);
         return false;
+    }
     child->ended = true;
     conclude(child);
     mproc_log(MPROC_LOG_DEBUG, "%s (pid %lld) has ended: %s %d", child->name,
@@ -290,7 +309,7 @@ MPROC_IN_CHILD void mproc__children_end(void)
 {
     if (!any_children())
         return;
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(mproc__is_alone());
     terminate_daemons();
     int64_t patience = mproc_plat_now() + INT64_C(1000000000);
     for (mproc_process *daemon; (daemon = next_running(true)) != NULL;) {

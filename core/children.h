@@ -4,6 +4,7 @@
 #define MPROC_CORE_CHILDREN_H
 
 #include "record.h"
+#include "wait_source.h"
 
 enum child_kind { STARTING, CHILD, SELF, PARENT };
 
@@ -45,6 +46,9 @@ struct child *mproc__child_next(uint32_t *at);
 
 /* Reaps the child if it has ended; true if it has, now or before. */
 bool mproc__child_poll(struct child *child);
+/* When the child will have missed its guard, for whoever waits for it; MPROC_PLAT_NEVER: it cannot. Kills it if it
+ * has, also at each poll. */
+int64_t mproc__child_guard(struct child *child);
 /* The sentence about child->trouble. */
 const char *mproc__child_trouble(const struct child *child);
 /* A thread is done waiting for it: closes the watch if nobody needs it any more. */
@@ -53,6 +57,9 @@ void mproc__child_settle(struct child *child);
 void mproc__children_reap_some(void);
 /* In a forked child: forgets the parent's objects and closes what they held. */
 void mproc__children_forked(void);
+
+/* How mproc_wait() waits for a process (wait_process.c). */
+extern const struct wait_source mproc__process_source;
 
 /* Terminates daemons, joins the others; without the mutex. */
 void mproc__children_end(void);

@@ -39,12 +39,10 @@ static void must(mproc_err err)
 
 static mproc_err begin_root(void)
 {
-    uint64_t limit = MPROC_ARENA_LIMIT;
-    const char *text = getenv("MPROC_ARENA_LIMIT");
-    unsigned long long wanted = text ? strtoull(text, NULL, 10) : 0;
-    if (wanted >= 1 << 20 && wanted < limit)
-        limit = wanted;
-    mproc_err err = mproc__arena_create(limit);
+    mproc_err err = mproc__check_variables();
+    uint64_t wanted = mproc__number_variable("MPROC_ARENA_LIMIT");
+    if (err == MPROC_OK)
+        err = mproc__arena_create(wanted > 0 && wanted < MPROC_ARENA_LIMIT ? wanted : MPROC_ARENA_LIMIT);
     if (err != MPROC_OK)
         return err;
     struct settings *settings = mproc__settings();

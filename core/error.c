@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static MPROC_THREAD_LOCAL char sentence[512];
-static MPROC_THREAD_LOCAL int system_code;
-static MPROC_THREAD_LOCAL uint64_t count;
+static MPROC_THREAD_LOCAL struct last_error last;
 
 static const char *const names[] = {
     "MPROC_OK",        "MPROC_EINVAL",    "MPROC_ENOMEM",   "MPROC_ETIMEDOUT", "MPROC_ENOINIT",
@@ -31,44 +29,54 @@ const char *mproc_err_name(mproc_err err)
 
 const char *mproc_last_error(void)
 {
-    return sentence;
+    return last.sentence;
 }
 
 int mproc_last_system_error(void)
 {
-    return system_code;
+    return last.system_code;
 }
 
 uint64_t mproc__fail_count(void)
 {
-    return count;
+    return last.count;
 }
 
 mproc_err mproc__fail(mproc_err err, const char *format, ...)
 {
-    count++;
+    last.count++;
     va_list values;
     va_start(values, format);
-    vsnprintf(sentence, sizeof sentence, format, values);
+    vsnprintf(last.sentence, sizeof last.sentence, format, values);
     va_end(values);
-    system_code = 0;
+    last.system_code = 0;
     return err;
 }
 
 mproc_err mproc__fail_system(mproc_err err, int code, const char *format, ...)
 {
-    count++;
+    last.count++;
     va_list values;
     va_start(values, format);
-    vsnprintf(sentence, sizeof sentence, format, values);
+    vsnprintf(last.sentence, sizeof last.sentence, format, values);
     va_end(values);
 
     char text[160];
     mproc_plat_system_text(code, text, sizeof text);
-    size_t used = strlen(sentence);
-    snprintf(sentence + used, sizeof sentence - used, ": %s (%d)", text, code);
-    system_code = code;
+    size_t used = strlen(last.sentence);
+    snprintf(last.sentence + used, sizeof last.sentence - used, ": %s (%d)", text, code);
+    last.system_code = code;
     return err;
+}
+
+void mproc__error_save(struct last_error *error)
+{
+    *error = last;
+}
+
+void mproc__error_restore(const struct last_error *error)
+{
+    last = *error;
 }
 
 void mproc_must(mproc_err err, const char *call, const char *file, int line)

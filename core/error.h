@@ -12,4 +12,13 @@ mproc_err mproc__fail_system(mproc_err err, int code, const char *format, ...) M
 /* How many sentences this thread has remembered so far: tells whether a call of the user's left one. */
 uint64_t mproc__fail_count(void);
 
+/* Around code of the user's inside another call: what fails there is not that call's last error. */
+struct last_error {
+    char sentence[512];
+    int system_code;
+    uint64_t count;
+};
+void mproc__error_save(struct last_error *error);
+void mproc__error_restore(const struct last_error *error);
+
 #endif

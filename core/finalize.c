@@ -8,6 +8,7 @@
 #include "self.h"
 #include "shared_memory.h"
 #include "start.h"
+#include "thread.h"
 #include "trace.h"
 
 #include <stdlib.h>
@@ -57,10 +58,11 @@ MPROC_IN_CHILD static struct finalizer *take_finalizer(void)
     return first;
 }
 
-MPROC_IN_CHILD void mproc__finish(int exit_code)
+/* False if that has been done before. */
+MPROC_IN_CHILD static bool finish(void)
 {
     if (atomic_exchange(&finished, true))
-        return;
+        return false;
     for (struct finalizer *finalizer; (finalizer = take_finalizer()) != NULL;) {
         finalizer->call(finalizer->context);
         free(finalizer);
@@ -69,29 +71,39 @@ MPROC_IN_CHILD void mproc__finish(int exit_code)
     mproc__template_end();
     mproc__shared_memory_finish();
     mproc__trace_finish();
+    return true;
+}
+
+MPROC_IN_CHILD void mproc__finish(int exit_code)
+{
     struct record *record = mproc__self()->record;
-    if (record) {
+    if (finish() && record) {
         atomic_store(&record->exit_code, exit_code);
         atomic_store(&record->phase, PHASE_FINISHED);
     }
 }
 
+/* Where nobody tells the code it is not recorded: the parent knows it from the system, or not at all. */
 static void at_exit(void)
 {
     if (mproc__is_own_process())
-        mproc__finish(0);
+        finish();
 }
 
+/* A forked child ends here: what comes next are its parent's handlers. */
 static void at_exit_with_code(int exit_code)
 {
-    if (mproc__is_own_process())
+    if (!mproc__is_own_process())
+        return;
+    if (mproc__self()->kind == PROCESS_FORKED)
         mproc_exit(exit_code);
+    mproc__finish(exit_code);
 }
 
 void mproc__finish_at_exit(void)
 {
     static bool registered; /* in this image, so also in a child forked from it */
-    if (!registered)
+    if (!registered && !mproc_plat_hook_exit(at_exit_with_code))
         atexit(at_exit);
     registered = true;
 }
@@ -119,6 +131,6 @@ MPROC_IN_CHILD void mproc_exit(int exit_code)
         mproc__finish(exit_code);
     if (mproc__self()->kind != PROCESS_FORKED)
         exit(exit_code);
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_finish(mproc__is_alone());
     mproc_plat_exit_now(exit_code);
 }

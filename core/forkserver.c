@@ -11,6 +11,7 @@
 #include "mutex.h"
 #include "runtime.h"
 #include "self.h"
+#include "thread.h"
 
 #include <string.h>
 
@@ -21,6 +22,11 @@ static uint64_t server_record;
 static process_token server_token;
 static mproc_warmup *warmup;
 static bool exit_hooked; /* in a template, for its children */
+
+bool mproc__template_lock_is_mine(void)
+{
+    return mproc__mutex_is_mine(&mutex);
+}
 
 void mproc__template_lock(void)
 {
@@ -313,7 +319,7 @@ void mproc__template_run(struct record *record, mproc_plat_handle control,
     mproc_err err = warm_up(record);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(mproc__is_alone());
     mproc__record_advance(record, PHASE_GUARDED);
 
     exit_hooked = mproc__finish_in_template();

@@ -5,18 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct known_image {
-    struct mproc_plat_image image;
-    struct known_image *next;
-};
 struct known_function {
     void (*function)(void);
-    const struct mproc_plat_image *image;
+    struct mproc_plat_image *image; /* main_image, or its own */
 };
 
-static struct known_image *images;
+static struct mproc_plat_image *main_image;
 static struct known_function recent[16];
 static unsigned next_recent;
+static uint64_t unloads_seen;
 
 /* ISO C has no conversion between the two kinds of pointers. */
 static const void *address_of(void (*function)(void))
@@ -26,42 +23,77 @@ static const void *address_of(void (*function)(void))
     return address;
 }
 
-static const struct mproc_plat_image *remember(const struct mproc_plat_image *image)
+bool mproc__libraries_changed(uint64_t *unloads)
 {
-    for (struct known_image *known = images; known; known = known->next)
-        if (known->image.base == image->base && strcmp(known->image.path, image->path) == 0)
-            return &known->image;
-    struct known_image *known = malloc(sizeof *known);
-    if (!known)
-        return NULL;
-    known->image = *image;
-    known->next = images;
-    images = known;
-    return &known->image;
+    uint64_t now = mproc_plat_image_unloads();
+    bool changed = now != *unloads || now == UINT64_MAX;
+    *unloads = now;
+    return changed;
+}
+
+static void forget(struct known_function *known)
+{
+    if (known->image != main_image)
+        free(known->image);
+    *known = (struct known_function){ NULL, NULL };
+}
+
+static struct known_function *find_recent(void (*function)(void))
+{
+    for (size_t i = 0; i < sizeof recent / sizeof recent[0]; i++)
+        if (recent[i].function == function && function)
+            return &recent[i];
+    return NULL;
+}
+
+/* What was said of libraries holds while none of them was unloaded. */
+static void forget_libraries(void)
+{
+    if (!mproc__libraries_changed(&unloads_seen))
+        return;
+    for (size_t i = 0; i < sizeof recent / sizeof recent[0]; i++)
+        if (recent[i].image != main_image)
+            forget(&recent[i]);
+}
+
+static mproc_err ask_for_image(void (*function)(void), struct mproc_plat_image **image)
+{
+    const struct mproc_plat_image *unused;
+    mproc_err err = mproc__main_image(&unused);
+    if (err != MPROC_OK)
+        return err;
+    struct mproc_plat_image *found = malloc(sizeof *found);
+    if (!found)
+        return mproc__fail(MPROC_ENOMEM, "no memory to name a function");
+    err = mproc_plat_image_of(address_of(function), found);
+    if (err == MPROC_OK && !found->main) {
+        *image = found;
+        return MPROC_OK;
+    }
+    free(found);
+    *image = main_image;
+    return err;
 }
 
 mproc_err mproc__function_describe(void (*function)(void), const struct mproc_plat_image **image,
                                    uint64_t *offset)
 {
-    for (size_t i = 0; i < sizeof recent / sizeof recent[0]; i++)
-        if (recent[i].function == function && function) {
-            *image = recent[i].image;
-            *offset = (uintptr_t) address_of(function) - (*image)->base;
-            return MPROC_OK;
-        }
-    struct mproc_plat_image *found = malloc(sizeof *found);
-    if (!found)
-        return mproc__fail(MPROC_ENOMEM, "no memory to name a function");
-    mproc_err err = mproc_plat_image_of(address_of(function), found);
-    const struct mproc_plat_image *known = err == MPROC_OK ? remember(found) : NULL;
-    free(found);
-    if (err != MPROC_OK)
-        return err;
-    if (!known)
-        return mproc__fail(MPROC_ENOMEM, "no memory to name a function");
-    recent[next_recent++ % (sizeof recent / sizeof recent[0])] = (struct known_function){ function, known };
-    *image = known;
-    *offset = (uintptr_t) address_of(function) - known->base;
+    struct known_function *known = find_recent(function);
+    if (!known || known->image != main_image) {
+        forget_libraries();
+        known = find_recent(function);
+    }
+    if (!known) {
+        struct mproc_plat_image *asked = NULL;
+        mproc_err err = ask_for_image(function, &asked);
+        if (err != MPROC_OK)
+            return err;
+        known = &recent[next_recent++ % (sizeof recent / sizeof recent[0])];
+        forget(known);
+        *known = (struct known_function){ function, asked };
+    }
+    *image = known->image;
+    *offset = (uintptr_t) address_of(function) - known->image->base;
     return MPROC_OK;
 }
 
@@ -69,22 +101,18 @@ mproc_err mproc__function_describe(void (*function)(void), const struct mproc_pl
  * platform is asked for the image by its role. */
 mproc_err mproc__main_image(const struct mproc_plat_image **image)
 {
-    for (struct known_image *known = images; known; known = known->next)
-        if (known->image.main) {
-            *image = &known->image;
-            return MPROC_OK;
+    if (!main_image) {
+        struct mproc_plat_image *found = calloc(1, sizeof *found);
+        if (!found)
+            return mproc__fail(MPROC_ENOMEM, "no memory to name the executable");
+        mproc_err err = mproc_plat_image_main(found);
+        if (err != MPROC_OK) {
+            free(found);
+            return err;
         }
-    struct known_image *found = calloc(1, sizeof *found);
-    if (!found)
-        return mproc__fail(MPROC_ENOMEM, "no memory to name the executable");
-    mproc_err err = mproc_plat_image_main(&found->image);
-    if (err != MPROC_OK) {
-        free(found);
-        return err;
+        main_image = found;
     }
-    found->next = images;
-    images = found;
-    *image = &found->image;
+    *image = main_image;
     return MPROC_OK;
 }
 

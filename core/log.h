@@ -10,10 +10,15 @@ void mproc__log_start(void);
 /* What a child is to begin with. */
 void mproc__log_settings(int *level, bool *to_stderr);
 void mproc__log_inherit(int level, bool to_stderr);
+/* Whether code of the user's is called for messages. */
+bool mproc__log_has_callback(void);
 /* The name in the lines; it must stay. */
 void mproc__log_name(const char *name);
-void mproc__log_lock(void);
-void mproc__log_unlock(void);
-void mproc__log_forked(void); /* in a forked child: frees it */
+/* The callback may call any function of mproc's: what a thread logs while it holds a mutex of mproc's, or between
+ * hold() and release() something else that these functions may wait for, it gets by the deliver() after that. */
+void mproc__log_hold(void);
+void mproc__log_release(void);
+void mproc__log_deliver(void);
+void mproc__log_forked(void); /* in a forked child */
 
 #endif

@@ -3,8 +3,10 @@
 #include "mutex.h"
 
 #include "compiler.h"
+#include "log.h"
 #include "platform.h"
 #include "runtime.h"
+#include "thread_number.h"
 
 enum { FREE, HELD, HELD_AND_AWAITED };
 
@@ -23,26 +25,42 @@ static void lock_slowly(struct mutex *mutex)
     }
 }
 
-void mproc__mutex_lock(struct mutex *mutex)
+static bool lock_quickly(struct mutex *mutex)
 {
     for (int i = 0; i < 60; i++) {
         uint32_t seen = FREE;
         if (atomic_compare_exchange_strong_explicit(&mutex->word, &seen, HELD, memory_order_acquire,
                                                     memory_order_relaxed))
-            return;
+            return true;
         mproc__pause();
     }
-    lock_slowly(mutex);
+    return false;
 }
 
+void mproc__mutex_lock(struct mutex *mutex)
+{
+    if (!lock_quickly(mutex))
+        lock_slowly(mutex);
+    atomic_store_explicit(&mutex->holder, mproc__thread_number(), memory_order_relaxed);
+}
+
+/* What was logged meanwhile is passed on now, if this thread holds no other. */
 void mproc__mutex_unlock(struct mutex *mutex)
 {
+    atomic_store_explicit(&mutex->holder, 0, memory_order_relaxed);
     if (atomic_exchange_explicit(&mutex->word, FREE, memory_order_release) == HELD_AND_AWAITED &&
         mproc__is_initialized())
         mproc_plat_unpark(&mutex->word, 1);
+    mproc__log_deliver();
+}
+
+bool mproc__mutex_is_mine(const struct mutex *mutex)
+{
+    return atomic_load_explicit(&mutex->holder, memory_order_relaxed) == mproc__thread_number();
 }
 
 MPROC_IN_CHILD void mproc__mutex_forked(struct mutex *mutex)
 {
     atomic_store_explicit(&mutex->word, FREE, memory_order_relaxed);
+    atomic_store_explicit(&mutex->holder, 0, memory_order_relaxed);
 }

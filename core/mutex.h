@@ -12,10 +12,13 @@
 /* All zero to begin with. */
 struct mutex {
     _Atomic uint32_t word;
+    _Atomic uint32_t holder; /* the number of the thread, beside the word: a fork copies no page for it either */
 };
 
 void mproc__mutex_lock(struct mutex *mutex);
 void mproc__mutex_unlock(struct mutex *mutex);
+/* Whether the calling thread holds it. */
+bool mproc__mutex_is_mine(const struct mutex *mutex);
 /* In a forked child, by the thread that held it over the fork: frees it. Whoever slept on it did so in
  * the parent. */
 void mproc__mutex_forked(struct mutex *mutex);

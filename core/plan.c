@@ -178,13 +178,21 @@ static void name_process(struct start_plan *plan)
 
 /* ---- the record ---- */
 
+/* MPROC_BOOT is for a spawned child's mproc_init(). */
+static bool is_private(const char *entry)
+{
+    static const char name[] = "MPROC_BOOT";
+    return strncmp(entry, name, sizeof name - 1) == 0 &&
+           (entry[sizeof name - 1] == '=' || entry[sizeof name - 1] == '\0');
+}
+
 /* The additions as one run of strings, since a template's child cannot see this process's memory. */
 static mproc_err pack_environment(const char *const *environment, char **bytes, size_t *size)
 {
     *bytes = NULL;
     *size = 0;
     for (const char *const *entry = environment; entry && *entry; entry++)
-        *size += strlen(*entry) + 1;
+        *size += is_private(*entry) ? 0 : strlen(*entry) + 1;
     if (*size == 0)
         return MPROC_OK;
     *bytes = malloc(*size);
@@ -192,7 +200,7 @@ static mproc_err pack_environment(const char *const *environment, char **bytes, 
         return mproc__fail(MPROC_ENOMEM, "no memory for the child's environment");
     char *end = *bytes;
     for (const char *const *entry = environment; *entry; entry++) {
-        size_t length = strlen(*entry) + 1;
+        size_t length = is_private(*entry) ? 0 : strlen(*entry) + 1;
         memcpy(end, *entry, length);
         end += length;
     }

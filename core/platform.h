@@ -64,8 +64,8 @@ MPROC_NORETURN void mproc_plat_exit_now(int exit_code);
  * system cannot tell a handler the code; then nothing is registered. */
 bool mproc_plat_hook_exit(void (*handler)(int exit_code));
 /* Before a fork, and after it in both processes: hooks the child's exit() and, if the parent is alone
- * (has one thread), seeds the child's rand(). finish() says in the child whether exit() is hooked.
- * Between the two, no other thread comes here. */
+ * (no other thread may be in rand() or a stream), seeds the child's rand(). finish() says in the child whether
+ * exit() is hooked. Between the two, no other thread comes here. */
 void mproc_plat_fork_prepare(void (*handler)(int exit_code), unsigned seed, bool alone);
 bool mproc_plat_fork_finish(bool child);
 
@@ -79,8 +79,6 @@ mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp);
 /* Asks (force: ends) a process that need not be a child, if pid still means the process with this
  * stamp; MPROC_OK if it has ended. */
 mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force);
-/* The path of this program. */
-mproc_err mproc_plat_executable(char *path, size_t size);
 /* CPUs this process may use: affinity and, on Linux, the cgroup's quota (v1 and v2), rounded up. */
 int mproc_plat_cpu_count(void);
 /* Threads of this process; 0 if that cannot be known. Cheap: asked at every fork. */
@@ -97,6 +95,9 @@ struct mproc_plat_image {
 };
 /* The image whose executable code holds `address`; MPROC_EINVAL if none does. */
 mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *image);
+/* Changes whenever this process has unloaded an image, so that another may lie in its place. UINT64_MAX, each time,
+ * where that cannot be known. */
+uint64_t mproc_plat_image_unloads(void);
 /* The executable's own image. */
 mproc_err mproc_plat_image_main(struct mproc_plat_image *image);
 /* Finds an image in this process by .main or .path, loads it if it is not there, compares
@@ -216,7 +217,8 @@ mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_pl
 /* Closes all but 0-2 and `keep` if mproc_plat_spawn() on this system could not. */
 void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count);
 /* fork() with all signals blocked around it; their mask is restored on both sides. In the child
- * *in_child is true and *process is untouched. */
+ * *in_child is true and *process is untouched, and no stream of the C library's holds output that the parent
+ * will write. */
 mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child);
 /* Waits until one of the processes has ended and stores its index; reaps nothing. No limit on
  * `count`. Entries whose watch is MPROC_PLAT_NONE count as ended. */
@@ -227,6 +229,8 @@ mproc_err mproc_plat_process_watch(const struct mproc_plat_process *const *proce
 bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_plat_status *status);
 /* Asks (force: ends) a child that has not been reaped. */
 mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force);
+/* What Ctrl-C does, to this one only: SIGINT. MPROC_ENOTSUP. */
+mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process);
 /* Closes what `process` holds (also of a process that runs: it runs on). */
 void mproc_plat_process_forget(struct mproc_plat_process *process);
 
@@ -408,15 +412,20 @@ mproc_err mproc_plat_file_create(const char *path, mproc_plat_handle *handle);
 mproc_err mproc_plat_handle_check(mproc_plat_handle handle);
 /* The handle of this process's own stream 0, 1 or 2. */
 mproc_plat_handle mproc_plat_stdio_own(int stream);
-/* In a forked child: makes each handle that is not NONE this process's stream 0, 1, 2. */
+/* In a forked child: makes each handle that is not NONE this process's stream 0, 1, 2. What the parent had
+ * read ahead from a stream 0 that is replaced is dropped. */
 mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standard[3]);
 /* Opens a folder so that mproc_plat_folder_enter() in a forked child cannot fail for its name.
  * MPROC_ENOTFOUND, MPROC_EPERM. Windows: checks it and gives NONE. */
 mproc_err mproc_plat_folder_open(const char *path, mproc_plat_handle *folder);
 mproc_err mproc_plat_folder_enter(mproc_plat_handle folder);
-/* Flushes stdio before a fork or an exit: all streams if this process has one thread, else stdout
- * and stderr, and those only if no other thread is inside them. Never blocks on a lock. */
-void mproc_plat_stdio_flush(void);
+/* Flushes stdio before a start or a wait: all streams if no other thread uses any (is `alone`), else stdout
+ * and stderr, and those only if no other thread is inside them. Never blocks on a lock for long. */
+void mproc_plat_stdio_flush(bool alone);
+/* At the end of a forked child, instead of what exit() does: all streams but those that another thread is
+ * inside; where the C library does not tell which there are and the parent may have had other threads, stdout and
+ * stderr. */
+void mproc_plat_stdio_finish(bool alone);
 /* Writes text to stderr in one system call. */
 void mproc_plat_stdio_error(const char *text, size_t size);
 

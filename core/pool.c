@@ -2,6 +2,7 @@
 /* The pool as its creator sees it. */
 #include "pool_local.h"
 
+#include "function.h"
 #include "log.h"
 #include "runtime.h"
 #include "self.h"
@@ -40,17 +41,24 @@ mproc_err mproc__pool_check_open(mproc_pool *pool)
 mproc_err mproc__pool_number(mproc_pool *pool, mproc_task *function, uint32_t *number)
 {
     enum { KNOWN = sizeof pool->functions / sizeof pool->functions[0] };
-    for (int i = 0; i < KNOWN; i++)
-        if (pool->functions[i].function == function) {
+    for (int i = 0; i < KNOWN; i++) {
+        if (pool->functions[i].function != function)
+            continue;
+        if (pool->functions[i].stays || !mproc__libraries_changed(&pool->functions[i].unloads)) {
             *number = pool->functions[i].number;
             return MPROC_OK;
         }
-    mproc_err err = mproc__pool_function_number(pool->shared, function, number);
+        pool->functions[i].function = NULL; /* it may be another one by now */
+    }
+    bool stays;
+    mproc_err err = mproc__pool_function_number(pool->shared, function, number, &stays);
     if (err != MPROC_OK)
         return err;
     unsigned place = pool->next_function++ % KNOWN;
     pool->functions[place].function = function;
     pool->functions[place].number = *number;
+    pool->functions[place].stays = stays;
+    (void) (stays || mproc__libraries_changed(&pool->functions[place].unloads));
     return MPROC_OK;
 }
 
@@ -103,7 +111,7 @@ static mproc_err share_settings(mproc_pool *pool)
     if (err == MPROC_OK && options->initializer) {
         err = mproc__pool_function_number(shared,
                                           (mproc_task *) (void (*)(void)) options->initializer,
-                                          &number);
+                                          &number, NULL);
         if (err == MPROC_OK)
             shared->initializer = number + 1;
     }
@@ -233,7 +241,7 @@ static mproc_err start_all(mproc_pool *pool, uint32_t workers)
     for (uint32_t i = 0; err == MPROC_OK && i < workers; i++)
         err = mproc__pool_start_worker(pool, i);
     if (err == MPROC_OK)
-        err = mproc__thread_start(&pool->watcher, mproc__pool_watch, pool);
+        err = mproc__thread_start(&pool->watcher, true, mproc__pool_watch, pool);
     if (err == MPROC_OK && pool->options.stuck_after) {
         mproc__pool_lock(pool->shared);
         err = mproc__pool_need_collector(pool);

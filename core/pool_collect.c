@@ -21,7 +21,7 @@ mproc_err mproc__pool_need_collector(mproc_pool *pool)
 {
     if (pool->collector)
         return MPROC_OK;
-    return mproc__thread_start(&pool->collector, mproc__pool_collect, pool);
+    return mproc__thread_start(&pool->collector, false, mproc__pool_collect, pool);
 }
 
 void mproc__pool_kill(mproc_pool *pool, uint32_t seat, enum kill_reason reason, uint64_t target,

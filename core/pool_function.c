@@ -14,19 +14,18 @@ static mproc_err describe(mproc_task *function, uint64_t *handle)
     uint64_t offset;
     mproc__lock();
     mproc_err err = mproc__function_describe((void (*)(void)) function, &image, &offset);
+    size_t length = err == MPROC_OK ? strlen(image->path) + 1 : 0;
+    if (err == MPROC_OK)
+        err = mproc__arena_alloc(BLOCK_TASK, sizeof(struct pool_function) + length, handle);
+    if (err == MPROC_OK) {
+        struct pool_function *made = mproc__arena_at(BLOCK_TASK, *handle);
+        made->offset = offset;
+        made->is_main = image->main;
+        memcpy(made->identity, image->identity, sizeof made->identity);
+        memcpy(made->path, image->path, length);
+    }
     mproc__unlock();
-    if (err != MPROC_OK)
-        return err;
-    size_t length = strlen(image->path) + 1;
-    err = mproc__arena_alloc(BLOCK_TASK, sizeof(struct pool_function) + length, handle);
-    if (err != MPROC_OK)
-        return err;
-    struct pool_function *made = mproc__arena_at(BLOCK_TASK, *handle);
-    made->offset = offset;
-    made->is_main = image->main;
-    memcpy(made->identity, image->identity, sizeof made->identity);
-    memcpy(made->path, image->path, length);
-    return MPROC_OK;
+    return err;
 }
 
 static bool is_the_same(const struct pool_function *left, const struct pool_function *right)
@@ -37,13 +36,15 @@ static bool is_the_same(const struct pool_function *left, const struct pool_func
 }
 
 mproc_err mproc__pool_function_number(struct pool_shared *shared, mproc_task *function,
-                                      uint32_t *number)
+                                      uint32_t *number, bool *is_main)
 {
     uint64_t handle;
     mproc_err err = describe(function, &handle);
     if (err != MPROC_OK)
         return err;
     const struct pool_function *made = mproc__arena_at(BLOCK_TASK, handle);
+    if (is_main)
+        *is_main = made->is_main;
     uint32_t count = atomic_load(&shared->functions);
     for (uint32_t i = 0; i < count; i++)
         if (is_the_same(mproc_plat_region_at(atomic_load(&shared->function[i])), made)) {

@@ -114,6 +114,8 @@ struct mproc_pool {
     struct {
         mproc_task *function;
         uint32_t number;
+        bool stays; /* the executable's, which is not unloaded */
+        uint64_t unloads;
     } functions[8];
     unsigned next_function;
 

@@ -11,7 +11,6 @@
 #include "pool_shared.h"
 
 #include "fault.h"
-#include "log.h"
 
 #include <string.h>
 
@@ -333,6 +332,7 @@ static void repair(struct pool_shared *shared)
 
 void mproc__pool_lock(struct pool_shared *shared)
 {
+    mproc__log_hold();
     if (mproc__latch_acquire(&shared->latch, MPROC_PLAT_NEVER) == MPROC_OWNERDEAD) {
         mproc_log(MPROC_LOG_DEBUG,
                   "a worker died submitting a task; its pool's lists are counted again");

@@ -67,7 +67,7 @@ static uint32_t usable_cpus(mproc_pool *pool)
 {
     uint32_t cpus = atomic_load_explicit(&pool->cpus, memory_order_relaxed);
     if (cpus == 0) {
-        cpus = (uint32_t) mproc_cpu_count();
+        cpus = (uint32_t) mproc_plat_cpu_count(); /* not what a user makes of them */
         atomic_store_explicit(&pool->cpus, cpus, memory_order_relaxed);
     }
     return cpus;

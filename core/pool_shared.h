@@ -25,6 +25,7 @@
 
 #include "arena.h"
 #include "gate.h"
+#include "log.h"
 #include "mproc/pool.h"
 #include "trace.h"
 
@@ -225,6 +226,7 @@ void mproc__pool_lock(struct pool_shared *shared);
 static inline void mproc__pool_unlock(struct pool_shared *shared)
 {
     mproc__latch_release(&shared->latch);
+    mproc__log_release();
 }
 
 /* The record with this index; it must be below shared->records. */
@@ -263,9 +265,10 @@ void mproc__task_empty(struct task *task);
 
 /* ---- functions (pool_function.c) ---- */
 
-/* The number of a function in the pool's table, which is written to if it is new; under the latch. */
+/* The number of a function in the pool's table, which is written to if it is new, and whether the executable
+ * holds it (is_main may be NULL); under the latch. */
 mproc_err mproc__pool_function_number(struct pool_shared *shared, mproc_task *function,
-                                      uint32_t *number);
+                                      uint32_t *number, bool *is_main);
 /* The function with this number, in this process. */
 mproc_err mproc__pool_function_find(struct pool_shared *shared, uint32_t number,
                                     mproc_task **function);

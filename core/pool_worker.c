@@ -405,7 +405,7 @@ static mproc_err number_of(mproc_task *function, uint32_t *number)
             *number = i;
             return MPROC_OK;
         }
-    mproc_err err = mproc__pool_function_number(worker.shared, function, number);
+    mproc_err err = mproc__pool_function_number(worker.shared, function, number, NULL);
     if (err == MPROC_OK)
         worker.functions[*number] = function;
     return err;

@@ -3,6 +3,7 @@
 #include "popen.h"
 
 #include "runtime.h"
+#include "thread.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -242,7 +243,7 @@ static mproc_err launch(struct plan *plan, const char *const *argv)
     /* What was printed here before is to come before what the child prints. */
     if (plan->options->standard_output.kind == MPROC_STREAM_INHERIT ||
         plan->options->standard_error.kind == MPROC_STREAM_INHERIT)
-        mproc_plat_stdio_flush();
+        mproc_plat_stdio_flush(mproc__is_alone());
     if (err == MPROC_OK)
         err = mproc_plat_launch(&plan->launch, &child->process, &child->job);
     for (size_t i = 0; i < plan->opened_count; i++)

@@ -92,170 +92,6 @@ mproc_err mproc_fork(mproc_process **process)
     return start(process, &plan, NULL);
 }
 
-/* ---- waiting ---- */
-
-/* What join answers about a child that has ended. */
-static mproc_err verdict(const struct child *child)
-{
-    return child->trouble == MPROC_OK ? MPROC_OK : mproc__fail(child->trouble, "%s", mproc__child_trouble(child));
-}
-
-static bool missed_guard(const struct child *child, int64_t now)
-{
-    if (child->ended || now < child->guard_deadline)
-        return false;
-    struct record *record = mproc__arena_at(BLOCK_RECORD, child->record);
-    return record && atomic_load(&record->phase) == PHASE_CREATED;
-}
-
-/* The guard's deadline, unless the child is past its guard. */
-static int64_t guard_deadline(struct child *child)
-{
-    if (child->guard_deadline == MPROC_PLAT_NEVER || child->guard_missed)
-        return MPROC_PLAT_NEVER;
-    struct record *record = mproc__arena_at(BLOCK_RECORD, child->record);
-    if (record && atomic_load(&record->phase) != PHASE_CREATED)
-        child->guard_deadline = MPROC_PLAT_NEVER;
-    return child->guard_deadline;
-}
-
-static mproc_err wait_for_parent(struct child *parent, int64_t deadline)
-{
-    (void) parent;
-    mproc_err err = mproc_plat_lifeline_wait(mproc__self()->parent_lifeline, deadline);
-    return err == MPROC_ETIMEDOUT ? mproc__fail(err, "the parent still runs") : err;
-}
-
-/* One look under the mutex and, if needed, one sleep without it. True: *err is the answer. */
-static bool join_step(mproc_process *process, int64_t deadline, mproc_err *err)
-{
-    mproc__lock();
-    struct child *child = mproc__child_find(process, err);
-    bool done = true;
-    if (!child) {
-        /* described */
-    } else if (child->kind == SELF || child->kind == STARTING) {
-        *err = mproc__fail(MPROC_ESTATE, "a process cannot join itself");
-    } else if (child->kind == PARENT) {
-        mproc__unlock();
-        *err = wait_for_parent(child, deadline);
-        return true;
-    } else if (child->ended || (deadline == 0 && mproc__child_poll(child))) {
-        *err = verdict(child);
-    } else if (missed_guard(child, mproc_plat_now())) {
-        child->guard_missed = true;
-        child->guard_deadline = mproc_plat_now();
-        (void) mproc_plat_process_stop(&child->process, true);
-        done = false;
-    } else {
-        done = false;
-    }
-    if (done) {
-        mproc__unlock();
-        return true;
-    }
-    int64_t guard = guard_deadline(child);
-    const struct mproc_plat_process *watched = &child->process;
-    child->waiters++;
-    mproc__unlock();
-
-    size_t index;
-    mproc_err waited = mproc_plat_process_watch(&watched, 1, guard < deadline ? guard : deadline, &index);
-
-    mproc__lock();
-    child->waiters--;
-    mproc__child_settle(child);
-    bool ended = mproc__child_poll(child);
-    bool must_look = ended || missed_guard(child, mproc_plat_now());
-    mproc__unlock();
-    if (!must_look && mproc_plat_now() >= deadline) {
-        *err = mproc__fail(MPROC_ETIMEDOUT, "the process still runs");
-        return true;
-    }
-    if (waited != MPROC_OK && waited != MPROC_ETIMEDOUT) {
-        *err = waited;
-        return true;
-    }
-    return false;
-}
-
-mproc_err mproc_process_join(mproc_process *process, mproc_ms timeout)
-{
-    mproc_err err = mproc__check_init();
-    if (err != MPROC_OK)
-        return err;
-    int64_t deadline = mproc__deadline(timeout);
-    while (!join_step(process, deadline, &err)) {
-    }
-    return err;
-}
-
-enum { FEW = 16 }; /* are waited for without an allocation */
-
-/* Finds all of them and counts itself as a waiter of each; an ended one is the answer already. */
-static mproc_err enter_wait(mproc_process *const *processes, size_t count,
-                            const struct mproc_plat_process **watched, struct child **children,
-                            size_t *ended)
-{
-    *ended = count;
-    for (size_t i = 0; i < count; i++) {
-        mproc_err err;
-        children[i] = mproc__child_find(processes[i], &err);
-        if (!children[i])
-            return err;
-        if (children[i]->kind != CHILD)
-            return mproc__fail(MPROC_ESTATE, "mproc_process_wait_any waits for children only");
-        if (*ended == count && mproc__child_poll(children[i]))
-            *ended = i;
-        watched[i] = &children[i]->process;
-    }
-    if (*ended == count)
-        for (size_t i = 0; i < count; i++)
-            children[i]->waiters++;
-    return MPROC_OK;
-}
-
-mproc_err mproc_process_wait_any(mproc_process *const *processes, size_t count, size_t *index,
-                                 mproc_ms timeout)
-{
-    mproc_err err = mproc__check_init();
-    if (err != MPROC_OK)
-        return err;
-    if (!processes || !index || count == 0)
-        return mproc__fail(MPROC_EINVAL, "mproc_process_wait_any: %s",
-                           count ? "a pointer is NULL" : "there is nothing to wait for");
-    int64_t deadline = mproc__deadline(timeout);
-    struct child *few[FEW], **children = count <= FEW ? few : malloc(count * (sizeof *children + sizeof(void *)));
-    if (!children)
-        return mproc__fail(MPROC_ENOMEM, "no memory to wait for %zu processes", count);
-    const struct mproc_plat_process *few_watched[FEW], **watched = few_watched;
-    if (children != few)
-        watched = (const struct mproc_plat_process **) (children + count);
-
-    mproc__lock();
-    size_t ended;
-    err = enter_wait(processes, count, watched, children, &ended);
-    mproc__unlock();
-    if (err == MPROC_OK && ended == count) {
-        err = mproc_plat_process_watch(watched, count, deadline, &ended);
-        mproc__lock();
-        for (size_t i = 0; i < count; i++) {
-            children[i]->waiters--;
-            mproc__child_settle(children[i]);
-        }
-        if (err == MPROC_OK)
-            mproc__child_poll(children[ended]);
-        mproc__unlock();
-    }
-    if (children != few)
-        free(children);
-    if (err == MPROC_ETIMEDOUT)
-        return mproc__fail(err, "none of the %zu processes has ended", count);
-    if (err == MPROC_OK)
-        *index = ended;
-    return err;
-}
-
 /* ---- asking ---- */
 
 /* Finds the object and keeps the mutex; on error it is released. */
@@ -364,6 +200,24 @@ mproc_err mproc_process_start_method(mproc_process *process, mproc_start_method 
     return MPROC_OK;
 }
 
+/* One that is ready for ever stands for all whose watch was closed at their end: a thousand children that have
+ * ended and are not closed yet keep no thousand descriptors. Under the mutex; a forked child uses it as well. */
+static mproc_err ended_sentinel(intptr_t *native)
+{
+    static mproc_plat_handle ready = MPROC_PLAT_NONE;
+    if (ready == MPROC_PLAT_NONE) {
+        struct mproc_plat_flag flag;
+        mproc_err err = mproc_plat_flag_create(&flag);
+        if (err != MPROC_OK)
+            return err;
+        mproc_plat_flag_set(&flag);
+        mproc_plat_handle_close(flag.other);
+        ready = flag.handle;
+    }
+    *native = ready;
+    return MPROC_OK;
+}
+
 mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
 {
     mproc_err err;
@@ -375,10 +229,10 @@ mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
     } else if (child->kind == CHILD && child->process.watch != MPROC_PLAT_NONE) {
         child->sentinel_given = true;
         *native = child->process.watch;
+    } else if (child->kind == CHILD) {
+        err = ended_sentinel(native);
     } else {
-        err = mproc__fail(MPROC_ESTATE, "%s has no sentinel: %s", child->name,
-                          child->kind == CHILD ? "it was joined before one was asked for"
-                                               : "it is this process");
+        err = mproc__fail(MPROC_ESTATE, "%s has no sentinel: it is this process", child->name);
     }
     mproc__unlock();
     return err;
@@ -386,16 +240,38 @@ mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *native)
 
 /* ---- ending ---- */
 
+/* Finds a child that runs and keeps the mutex; NULL, with MPROC_OK, if it has ended. */
+static struct child *find_running(mproc_process *process, mproc_err *err)
+{
+    struct child *child = find_locked(process, err, err);
+    if (!child)
+        return NULL;
+    if (child->kind != CHILD)
+        *err = mproc__fail(MPROC_ESTATE, "only children can be interrupted or terminated, not %s", child->name);
+    else if (!mproc__child_poll(child))
+        return child;
+    mproc__unlock();
+    return NULL;
+}
+
+mproc_err mproc_process_interrupt(mproc_process *process)
+{
+    mproc_err err = MPROC_OK;
+    struct child *child = find_running(process, &err);
+    if (!child)
+        return err;
+    err = mproc_plat_process_interrupt(&child->process);
+    mproc__unlock();
+    return err;
+}
+
 static mproc_err send_stop(void *process, bool force)
 {
     mproc_err err = MPROC_OK;
-    struct child *child = find_locked(process, &err, &err);
+    struct child *child = find_running(process, &err);
     if (!child)
         return err;
-    if (child->kind != CHILD)
-        err = mproc__fail(MPROC_ESTATE, "only children can be terminated, not %s", child->name);
-    else if (!mproc__child_poll(child))
-        err = mproc_plat_process_stop(&child->process, force);
+    err = mproc_plat_process_stop(&child->process, force);
     mproc__unlock();
     return err;
 }

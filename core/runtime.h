@@ -16,6 +16,7 @@ int64_t mproc__deadline(mproc_ms timeout);
  * never while waiting for anything. */
 void mproc__lock(void);
 void mproc__unlock(void);
+bool mproc__lock_is_mine(void);
 void mproc__lock_forked(void); /* in a forked child: frees it */
 
 /* Settings a child has from its parent. */
@@ -25,6 +26,13 @@ struct settings {
     unsigned char authkey[256];
 };
 struct settings *mproc__settings(void);
+
+/* Reads decimal digits and nothing else; false if the text is something else, or more than `most`. */
+bool mproc__read_number(const char *text, uint64_t most, uint64_t *number);
+/* Refuses settings in the environment that mean nothing, with a sentence; in the root. */
+mproc_err mproc__check_variables(void);
+/* A number in the environment; 0 if the variable is not set or empty. */
+uint64_t mproc__number_variable(const char *name);
 
 /* How long a spawned child may take to its guard, in nanoseconds. */
 int64_t mproc__guard_timeout(void);

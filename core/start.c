@@ -108,7 +108,7 @@ MPROC_IN_CHILD void mproc__child_run(struct record *record, void (*function)(voi
 
 /* ---- fork ---- */
 
-/* Everything of the parent's that is not the child's. The three mutexes are held since before. */
+/* Everything of the parent's that is not the child's. The two mutexes are held since before. */
 MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
 {
     mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
@@ -163,12 +163,10 @@ MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc
     warn_of_threads(threads - mproc__helper_threads());
     mproc__template_lock();
     mproc__lock();
-    mproc__log_lock();
-    mproc__finish_prepare(plan->record->seed, threads == 1);
+    mproc__finish_prepare(plan->record->seed, mproc__is_alone());
     mproc_err err = mproc_plat_fork(process, in_child);
     if (err != MPROC_OK || !*in_child) {
         mproc__finish_forked(false);
-        mproc__log_unlock();
         mproc__unlock();
         mproc__template_unlock();
         return err;
@@ -226,7 +224,7 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process)
     }
 
     /* What was printed before the start comes before what the child prints. */
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(mproc__is_alone());
     struct mproc_plat_process started = { .watch = MPROC_PLAT_NONE };
     bool in_child = false;
     if (plan->method == MPROC_START_FORK)

@@ -61,6 +61,7 @@ MPROC_NORETURN void mproc__template_run(struct record *record, mproc_plat_handle
                                         mproc_plat_handle lifeline);
 void mproc__template_lock(void);
 void mproc__template_unlock(void);
+bool mproc__template_lock_is_mine(void);
 void mproc__template_forked(void);
 void mproc__template_end(void);
 /* The running template's pid, 0 if there is none: for tests. */

@@ -2,8 +2,9 @@
 /* Waiting for several things: each kind says by its source how it is asked and what it waits on. */
 #include "mproc/wait.h"
 
-#include "connection.h"
 #include "arena.h"
+#include "children.h"
+#include "connection.h"
 #include "runtime.h"
 #include "wait_source.h"
 #include "waitable.h"
@@ -44,7 +45,7 @@ mproc_err mproc__wait_retry(struct wait_set *set)
     return MPROC_OK;
 }
 
-/* ---- native things and processes ---- */
+/* ---- native things ---- */
 
 static mproc_err enter_plain(uint64_t id, void **object)
 {
@@ -106,21 +107,6 @@ static mproc_err ask_socket(uint64_t id, void *object, struct wait_set *set, boo
     return err;
 }
 
-static mproc_err ask_process(uint64_t id, void *object, struct wait_set *set, bool *ready)
-{
-    (void) object;
-    mproc_process *process = (mproc_process *) (uintptr_t) id;
-    bool alive;
-    intptr_t sentinel;
-    mproc_err err = mproc_process_is_alive(process, &alive);
-    *ready = err == MPROC_OK && !alive;
-    if (err != MPROC_OK || !alive)
-        return err;
-    err = mproc_process_sentinel(process, &sentinel);
-    /* Not direct: what the sentinel says is asked of the process. */
-    return err == MPROC_OK ? mproc__wait_add(set, sentinel, false) : err;
-}
-
 /* ---- queues and pipes ---- */
 
 static mproc_err add_gate(struct wait_set *set, struct gate *gate)
@@ -160,14 +146,13 @@ static mproc_err ask_pipe(uint64_t id, void *object, struct wait_set *set, bool 
 static const struct wait_source none = { enter_plain, ask_none, leave_plain };
 static const struct wait_source native = { enter_plain, ask_native, leave_plain };
 static const struct wait_source socket_source = { enter_plain, ask_socket, leave_plain };
-static const struct wait_source process = { enter_plain, ask_process, leave_plain };
 static const struct wait_source queue = { enter_plain, ask_queue, leave_plain };
 static const struct wait_source pipe_source = { enter_plain, ask_pipe, leave_plain };
 
 /* By mproc_wait_kind. */
 static const struct wait_source *const sources[] = {
-    &none, &native, &socket_source, &mproc__connection_source, &mproc__listener_source, &process,
-    &queue, &pipe_source,
+    &none, &native, &socket_source, &mproc__connection_source, &mproc__listener_source,
+    &mproc__process_source, &queue, &pipe_source,
 };
 
 /* ---- rounds ---- */

@@ -46,7 +46,7 @@ mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
                               (long long) pid);
 }
 
-mproc_err mproc_plat_executable(char *path, size_t size)
+mproc_err mproc__own_path(char *path, size_t size)
 {
     char given[MPROC_PLAT_PATH_SIZE];
     uint32_t given_size = sizeof given;
@@ -66,7 +66,7 @@ mproc_err mproc__own_program(char *path, size_t size, const char **first, const 
 {
     *first = path;
     *second = NULL;
-    return mproc_plat_executable(path, size);
+    return mproc__own_path(path, size);
 }
 
 int mproc_plat_cpu_count(void)

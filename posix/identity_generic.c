@@ -58,7 +58,7 @@ mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
                               (long long) pid);
 }
 
-mproc_err mproc_plat_executable(char *path, size_t size)
+mproc_err mproc__own_path(char *path, size_t size)
 {
     static const char *const links[] = { "/proc/self/exe", "/proc/curproc/file",
                                          "/proc/curproc/exe", "/proc/self/path/a.out" };
@@ -76,7 +76,7 @@ mproc_err mproc_plat_executable(char *path, size_t size)
 
 mproc_err mproc__own_program(char *path, size_t size, const char **first, const char **second)
 {
-    mproc_err err = mproc_plat_executable(path, size);
+    mproc_err err = mproc__own_path(path, size);
     if (err != MPROC_OK)
         return err;
     *first = path;

@@ -95,7 +95,7 @@ static mproc_err read_own_link(char *path, size_t size, bool *gone)
     return MPROC_OK;
 }
 
-mproc_err mproc_plat_executable(char *path, size_t size)
+mproc_err mproc__own_path(char *path, size_t size)
 {
     bool gone;
     return read_own_link(path, size, &gone);

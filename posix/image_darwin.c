@@ -74,7 +74,7 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
         char path[MPROC_PLAT_PATH_SIZE];
         bool main = header->filetype == MH_EXECUTE;
         if (main) {
-            mproc_err err = mproc_plat_executable(path, sizeof path);
+            mproc_err err = mproc__own_path(path, sizeof path);
             if (err != MPROC_OK)
                 return err;
         }
@@ -94,13 +94,18 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
                        address);
 }
 
+uint64_t mproc_plat_image_unloads(void)
+{
+    return UINT64_MAX;
+}
+
 mproc_err mproc_plat_image_main(struct mproc_plat_image *image)
 {
     for (uint32_t i = 0; i < _dyld_image_count(); i++) {
         const struct mach_header_64 *header = get_header(i);
         if (!header || header->filetype != MH_EXECUTE)
             continue;
-        mproc_err err = mproc_plat_executable(image->path, sizeof image->path);
+        mproc_err err = mproc__own_path(image->path, sizeof image->path);
         if (err != MPROC_OK)
             return err;
         image->base = (uintptr_t) header;

@@ -213,7 +213,7 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
                            address);
     char *absolute = NULL;
     if (search.main) {
-        mproc_err err = mproc_plat_executable(search.name, sizeof search.name);
+        mproc_err err = mproc__own_path(search.name, sizeof search.name);
         if (err != MPROC_OK)
             return err;
     } else if (search.name[0] != '/') {
@@ -225,6 +225,20 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
     snprintf(image->path, sizeof image->path, "%s", absolute ? absolute : search.name);
     free(absolute);
     return MPROC_OK;
+}
+
+static int visit_count(struct dl_phdr_info *info, size_t size, void *context)
+{
+    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs)
+        *(uint64_t *) context = info->dlpi_subs;
+    return 1;
+}
+
+uint64_t mproc_plat_image_unloads(void)
+{
+    uint64_t unloads = UINT64_MAX;
+    dl_iterate_phdr(visit_count, &unloads);
+    return unloads;
 }
 
 static mproc_err other_build(const char *path)
@@ -252,7 +266,7 @@ mproc_err mproc_plat_image_main(struct mproc_plat_image *image)
     dl_iterate_phdr(visit_main, &search);
     if (!search.found)
         return mproc__fail(MPROC_EIMAGE, "The C library lists no program of this process");
-    mproc_err err = mproc_plat_executable(image->path, sizeof image->path);
+    mproc_err err = mproc__own_path(image->path, sizeof image->path);
     if (err != MPROC_OK)
         return err;
     image->base = search.base;

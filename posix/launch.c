@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+extern char **environ;
+
 #ifndef MPROC_HAVE_SPAWN_CHDIR
 #define posix_spawn_file_actions_addchdir_np(files, path) ENOTSUP
 #define CAN_CHDIR false
@@ -148,7 +150,9 @@ static mproc_err prepare_arguments(struct mproc__launch *launch)
     while (argv[count])
         count++;
     launch->arguments = malloc((count + 3) * sizeof *launch->arguments);
-    launch->environment = mproc__environment(launch->options);
+    const char *const *base = launch->options->environment;
+    launch->environment = mproc__environment(base ? base : (const char *const *) environ,
+                                             launch->options->environment_changes, 0);
     if (!launch->arguments || !launch->environment)
         return no_memory();
     const char *program = launch->options->executable;

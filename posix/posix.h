@@ -24,11 +24,15 @@ mproc_err mproc__from_errno(int code);
 /* poll() to an absolute deadline, at most a millisecond late: 1 ready, 0 too late, -1 errno. */
 int mproc__poll(struct pollfd *entries, size_t count, int64_t deadline);
 
-/* ---- stdio.c ---- */
+/* ---- streams_*.c ---- */
 
 /* In a child forked beside other threads, if the C library leaves their locks locked: from now on no
  * stream is waited for. */
 void mproc__streams_may_be_locked(void);
+/* In a forked child: drops what the parent's streams had still to write. */
+void mproc__streams_forked(void);
+/* In a forked child whose descriptor 0 is another one now: drops what the parent had read ahead. */
+void mproc__stdin_replaced(void);
 
 /* ---- exit_*.c ---- */
 
@@ -86,16 +90,14 @@ void mproc__drop_held(void);
 size_t mproc__sort_descriptors(const mproc_plat_handle *handles, size_t count, int more,
                                int *sorted);
 
-/* ---- spawn.c ---- */
+/* ---- program.c: what is to be executed ---- */
 
 /* Whether an entry "NAME=value" or "NAME" is about the variable of `other`. */
 bool mproc__same_variable(const char *entry, const char *other);
-
-/* ---- program.c: what is to be executed ---- */
-
-/* The environment as it is for a child; NULL if there is no memory. free() it; the strings are the
- * caller's and environ's. */
-char **mproc__environment(const mproc_popen_options *options);
+/* The environment `base` with changes "NAME=value" and removals "NAME", of which the last of a name counts, and
+ * without what mproc itself puts there; with room for so many more before its NULL. NULL if there is no memory.
+ * free() it; the strings are the caller's. */
+char **mproc__environment(const char *const *base, const char *const *changes, size_t room);
 /* The paths to try for a program, one after the other; free() it, the strings lie in it. */
 char **mproc__program_paths(const char *name, char *const *environment);
 /* The first path that can be executed, or NULL and an errno. */
@@ -111,6 +113,8 @@ int mproc__resize(int descriptor, uint64_t size);
 
 /* ---- identity_*.c ---- */
 
+/* The path of this program. */
+mproc_err mproc__own_path(char *path, size_t size);
 /* What to execute for another run of this program; path[size] is its name. The second is tried if
  * the first is not found; NULL: there is none. */
 mproc_err mproc__own_program(char *path, size_t size, const char **first, const char **second);
@@ -157,6 +161,10 @@ bool mproc__kill_at_hangup(int reader);
 
 /* ---- process.c ---- */
 
+/* What helps where the system had too little of something for a new process; NULL: the error is another one. */
+const char *mproc__remedy(int code);
+/* What helps where the system had too little of something for a new process; NULL: the error is another one. */
+const char *mproc__remedy(int code);
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status);
 struct rusage;
 mproc_usage mproc__usage(const struct rusage *usage);

@@ -19,6 +19,22 @@
 #define EXIT_NAP 200000
 #define LONGEST_NAP 10000000
 
+const char *mproc__remedy(int code)
+{
+    switch (code) {
+    case EAGAIN:
+        return "end other processes or raise RLIMIT_NPROC";
+    case ENOMEM:
+        return "free memory or raise RLIMIT_AS";
+    case EMFILE:
+        return "close descriptors or raise RLIMIT_NOFILE";
+    case ENFILE:
+        return "all programs together have too many files open";
+    default:
+        return NULL;
+    }
+}
+
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status)
 {
     status->known = true;
@@ -50,14 +66,16 @@ MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct 
 {
     pid_t pid = fork();
     if (pid < 0) {
+        int code = errno;
+        const char *remedy = mproc__remedy(code);
         mproc__watch_cancel(watch);
-        return mproc__fail_system(mproc__from_errno(errno), errno,
-                                  "This process cannot be forked just now; end other processes or "
-                                  "raise RLIMIT_NPROC");
+        return mproc__fail_system(mproc__from_errno(code), code, "This process cannot be forked just now; %s",
+                                  remedy ? remedy : "check that this system can fork");
     }
     if (pid == 0) {
         mproc__drop_held();
         mproc__watch_in_child(watch);
+        mproc__streams_forked();
         *in_child = true;
         return MPROC_OK;
     }
@@ -178,9 +196,8 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
     return process->relayed ? reap_relayed(process, status) : mproc__watch_reap(process, status);
 }
 
-mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force)
+static mproc_err send_signal(const struct mproc_plat_process *process, int signal)
 {
-    int signal = force ? SIGKILL : SIGTERM;
     int failed = 0;
     if (!process->relayed)
         failed = mproc__watch_signal(process, signal);
@@ -191,6 +208,16 @@ mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool
     return mproc__fail_system(mproc__from_errno(failed), failed,
                               "Process %lld cannot be ended; does it run as another user?",
                               (long long) process->pid);
+}
+
+mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force)
+{
+    return send_signal(process, force ? SIGKILL : SIGTERM);
+}
+
+mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process)
+{
+    return send_signal(process, SIGINT);
 }
 
 void mproc_plat_process_forget(struct mproc_plat_process *process)

@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-extern char **environ;
-
 #define DEFAULT_PATH "/bin:/usr/bin"
 
 static size_t length_of(const char *const *list)
@@ -20,6 +18,12 @@ static size_t length_of(const char *const *list)
     while (list && list[count])
         count++;
     return count;
+}
+
+bool mproc__same_variable(const char *entry, const char *other)
+{
+    size_t length = strcspn(entry, "=");
+    return strncmp(entry, other, length) == 0 && (other[length] == '=' || other[length] == '\0');
 }
 
 /* Whether a later change names the variable of `entry`. */
@@ -38,12 +42,9 @@ static bool is_private(const char *entry)
                                                 mproc__same_variable("MPROC_WATCH", entry));
 }
 
-char **mproc__environment(const mproc_popen_options *options)
+char **mproc__environment(const char *const *base, const char *const *changes, size_t room)
 {
-    const char *const *changes = options->environment_changes;
-    const char *const *base = options->environment ? options->environment
-                                                   : (const char *const *) environ;
-    char **made = malloc((length_of(base) + length_of(changes) + 1) * sizeof *made);
+    char **made = calloc(length_of(base) + length_of(changes) + room + 1, sizeof *made);
     if (!made)
         return NULL;
     size_t used = 0;
@@ -51,9 +52,8 @@ char **mproc__environment(const mproc_popen_options *options)
         if (!changed_by(changes, base[i]) && !is_private(base[i]))
             made[used++] = (char *) base[i];
     for (size_t i = 0; changes && changes[i]; i++)
-        if (strchr(changes[i], '=') && !changed_by(changes + i + 1, changes[i]))
+        if (strchr(changes[i], '=') && !changed_by(changes + i + 1, changes[i]) && !is_private(changes[i]))
             made[used++] = (char *) changes[i];
-    made[used] = NULL;
     return made;
 }
 

@@ -25,50 +25,23 @@ struct start {
     char path[MPROC_PLAT_PATH_SIZE];
 };
 
-bool mproc__same_variable(const char *entry, const char *other)
-{
-    size_t length = strcspn(entry, "=");
-    return strncmp(entry, other, length) == 0 && (other[length] == '=' || other[length] == '\0');
-}
-
-static bool is_overridden(const char *entry, const char *const *changes)
-{
-    if (mproc__same_variable("MPROC_BOOT", entry) || mproc__same_variable("MPROC_WATCH", entry))
-        return true;
-    for (size_t i = 0; changes && changes[i]; i++)
-        if (mproc__same_variable(changes[i], entry))
-            return true;
-    return false;
-}
-
 static int build_environment(struct start *start, const struct mproc_plat_spawn *spawn)
 {
-    const char *const *changes = spawn->environment;
-    size_t count = 0, change_count = 0, used = 0;
-    while (environ && environ[count])
-        count++;
-    while (changes && changes[change_count])
-        change_count++;
-    start->environment = malloc((count + change_count + 3) * sizeof *start->environment);
+    start->environment = mproc__environment((const char *const *) environ, spawn->environment, 2);
     start->boot = malloc(strlen(spawn->boot) + sizeof "MPROC_BOOT=");
     if (!start->environment || !start->boot)
         return ENOMEM;
-
-    for (size_t i = 0; i < count; i++)
-        if (!is_overridden(environ[i], changes))
-            start->environment[used++] = environ[i];
-    for (size_t i = 0; i < change_count; i++)
-        if (strchr(changes[i], '='))
-            start->environment[used++] = (char *) changes[i];
+    char **end = start->environment;
+    while (*end)
+        end++;
     strcpy(start->boot, "MPROC_BOOT=");
     strcat(start->boot, spawn->boot);
-    start->environment[used++] = start->boot;
+    *end++ = start->boot;
     if (start->watch.child_end >= 0) {
         snprintf(start->watch_variable, sizeof start->watch_variable, "MPROC_WATCH=%d",
                  start->watch.child_end);
-        start->environment[used++] = start->watch_variable;
+        *end = start->watch_variable;
     }
-    start->environment[used] = NULL;
     return 0;
 }
 
@@ -140,12 +113,10 @@ static mproc_err describe(const struct mproc_plat_spawn *spawn, const char *path
             "The program '%s' cannot be started%s%s%s; check that it is there "
             "and executable",
             path, folder ? " in the folder '" : "", folder ? folder : "", folder ? "'" : "");
-    if (code == EAGAIN || code == ENOMEM || code == EMFILE)
-        return mproc__fail_system(
-            mproc__from_errno(code), code,
-            "The program '%s' cannot be started just now; end other processes "
-            "or raise RLIMIT_NPROC",
-            path);
+    const char *remedy = mproc__remedy(code);
+    if (remedy)
+        return mproc__fail_system(mproc__from_errno(code), code, "The program '%s' cannot be started just now; %s",
+                                  path, remedy);
     return mproc__fail_system(mproc__from_errno(code), code,
                               "The program '%s' cannot be started; "
                               "check that this system can run it",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Standard streams and working folders of children; flushing; messages to stderr. */
+/* Standard streams and working folders of children; messages to stderr. */
 #include "compiler.h"
 #include "direct.h"
 #include "posix.h"
@@ -93,6 +93,8 @@ MPROC_IN_CHILD mproc_err mproc_plat_stdio_replace(const mproc_plat_handle standa
         return mproc__fail_system(mproc__from_errno(code), code,
                                   "The standard streams of a child cannot be replaced; check the "
                                   "descriptors given for them");
+    if (standard[0] != MPROC_PLAT_NONE)
+        mproc__stdin_replaced();
     return MPROC_OK;
 }
 
@@ -118,55 +120,6 @@ mproc_err mproc_plat_folder_enter(mproc_plat_handle folder)
         return MPROC_OK;
     return mproc__fail_system(mproc__from_errno(errno), errno,
                               "A child cannot enter its working directory; check its permissions");
-}
-
-static bool may_be_locked;
-
-void mproc__streams_may_be_locked(void)
-{
-    may_be_locked = true;
-}
-
-static void flush_if_free(FILE *stream)
-{
-    if (ftrylockfile(stream) != 0)
-        return;
-    fflush(stream);
-    funlockfile(stream);
-}
-
-#if defined(__GLIBC__) && defined(__PIC__)
-/* glibc's list of open streams, part of its ABI. Weak, and so reached through the global offset table:
- * a copy in the executable would not follow glibc's own. */
-extern FILE *_IO_list_all __attribute__((weak));
-
-/* Whether an output stream holds anything. fflush(NULL) looks for the same, but lies in three places
- * of the C library that a forked child would have to map first. */
-MPROC_IN_CHILD static bool is_anything_buffered(void)
-{
-    if (!&_IO_list_all)
-        return true;
-    for (const FILE *stream = _IO_list_all; stream; stream = stream->_chain)
-        if (stream->_mode > 0 || stream->_IO_write_ptr > stream->_IO_write_base)
-            return true;
-    return false;
-}
-#else
-static bool is_anything_buffered(void)
-{
-    return true;
-}
-#endif
-
-MPROC_IN_CHILD void mproc_plat_stdio_flush(void)
-{
-    if (!may_be_locked && mproc_plat_thread_count() == 1) {
-        if (is_anything_buffered())
-            fflush(NULL);
-        return;
-    }
-    flush_if_free(stdout);
-    flush_if_free(stderr);
 }
 
 void mproc_plat_stdio_error(const char *text, size_t size)

@@ -58,7 +58,7 @@ mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
     return err;
 }
 
-mproc_err mproc_plat_executable(char *path, size_t size)
+mproc_err mproc__own_path(char *path, size_t size)
 {
     wchar_t wide[MPROC_PLAT_PATH_SIZE];
     DWORD length = GetModuleFileNameW(NULL, wide, MPROC_PLAT_PATH_SIZE);

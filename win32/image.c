@@ -73,6 +73,11 @@ mproc_err mproc_plat_image_of(const void *address, struct mproc_plat_image *imag
     return describe(module, image);
 }
 
+uint64_t mproc_plat_image_unloads(void)
+{
+    return UINT64_MAX;
+}
+
 mproc_err mproc_plat_image_main(struct mproc_plat_image *image)
 {
     return describe(GetModuleHandleW(NULL), image);

@@ -252,7 +252,7 @@ static mproc_err prepare_texts(struct mproc__launch *launch, const struct mproc_
     char path[MPROC_PLAT_PATH_SIZE];
     const char *executable = spawn->executable;
     if (!executable) {
-        mproc_err unknown = mproc_plat_executable(path, sizeof path);
+        mproc_err unknown = mproc__own_path(path, sizeof path);
         if (unknown != MPROC_OK)
             return unknown;
         executable = path;
@@ -419,6 +419,13 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
     status->code = status->signalled ? 15 : (int) code;
     status->usage = usage_of((HANDLE) process->watch);
     return true;
+}
+
+/* A console interrupts groups, and this child is in its parent's. */
+mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process)
+{
+    return mproc__fail(MPROC_ENOTSUP, "Windows cannot interrupt process %lld alone; terminate it, or tell it to end",
+                       (long long) process->pid);
 }
 
 mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force)

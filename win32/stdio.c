@@ -95,11 +95,49 @@ mproc_err mproc_plat_folder_enter(mproc_plat_handle folder)
     return mproc__fail(MPROC_ENOTSUP, "only forked children enter their folder; Windows has none");
 }
 
+/* How long a start waits for a thread that sits in a write to a full pipe. */
+enum { PATIENCE_MS = 200 };
+
 /* fflush(NULL) could wait for a thread that reads stdin. */
-void mproc_plat_stdio_flush(void)
+static DWORD WINAPI flush_both(void *unused)
 {
+    (void) unused;
     fflush(stdout);
     fflush(stderr);
+    return 0;
+}
+
+static void *volatile unfinished; /* the thread of a flush that has not come back yet */
+
+static void remember_unfinished(HANDLE thread)
+{
+    HANDLE other = InterlockedExchangePointer(&unfinished, thread);
+    if (other)
+        CloseHandle(other);
+}
+
+/* Nobody tells whether a stream is free. So a thread finds out, and while one waits for a stream no other tries. */
+void mproc_plat_stdio_flush(bool alone)
+{
+    (void) alone;
+    HANDLE thread = InterlockedExchangePointer(&unfinished, NULL);
+    if (thread && WaitForSingleObject(thread, 0) != WAIT_OBJECT_0) {
+        remember_unfinished(thread);
+        return;
+    }
+    if (thread)
+        CloseHandle(thread);
+    thread = CreateThread(NULL, 0, flush_both, NULL, 0, NULL);
+    if (thread && WaitForSingleObject(thread, PATIENCE_MS) != WAIT_OBJECT_0)
+        remember_unfinished(thread);
+    else if (thread)
+        CloseHandle(thread);
+}
+
+/* No process of Windows is forked. */
+void mproc_plat_stdio_finish(bool alone)
+{
+    (void) alone;
 }
 
 void mproc_plat_stdio_error(const char *text, size_t size)

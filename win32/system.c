@@ -149,9 +149,11 @@ void mproc_plat_handle_close(mproc_plat_handle handle)
         CloseHandle((HANDLE) handle);
 }
 
+/* Not _exit(): it leaves it to the libraries to end, and some flush or run handlers then. */
 void mproc_plat_exit_now(int exit_code)
 {
-    _exit(exit_code);
+    TerminateProcess(GetCurrentProcess(), (UINT) exit_code);
+    abort(); /* does not come here */
 }
 
 const mproc_start_method *mproc_plat_start_methods(size_t *count)

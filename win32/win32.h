@@ -77,6 +77,8 @@ mproc_err mproc__batch_line(const wchar_t *shell, const wchar_t *script, const c
 
 /* ---- identity.c ---- */
 
+/* The path of this program. */
+mproc_err mproc__own_path(char *path, size_t size);
 /* The creation time that tells a process from others with its pid; false if it has ended. */
 bool mproc__creation_time(HANDLE process, uint64_t *stamp);
 

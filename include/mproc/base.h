@@ -100,14 +100,17 @@ typedef int64_t mproc_ms;
  * main. In a process that mproc started by spawn or forkserver it runs the target and ends the
  * process: it returns only in the program that the user started. Everything before it runs in
  * every spawned child too. A second call does nothing. Ends the process with exit code 1 and a
- * sentence on stderr if the family's shared memory cannot be had: nothing would work without it. */
+ * sentence on stderr if the family's shared memory cannot be had: nothing would work without it; also if
+ * MPROC_START_METHOD, MPROC_ARENA_LIMIT (the most bytes of that memory), MPROC_CPU_COUNT or MPROC_GUARD_TIMEOUT in the
+ * environment is set to something that it cannot mean. */
 MPROC_API void mproc_init(void);
 
 /* This process's id, as getpid() or GetCurrentProcessId() gives it. */
 MPROC_API int64_t mproc_pid(void);
 
 /* How many CPUs this process may use at once: the machine's, less what affinity and cgroup quotas
- * take away (Python's os.process_cpu_count(), and containers). At least 1. */
+ * take away (Python's os.process_cpu_count(), and containers); or what MPROC_CPU_COUNT in the environment says
+ * (Python: PYTHON_CPU_COUNT). At least 1. */
 MPROC_API int mproc_cpu_count(void);
 
 /* Sleeps at least so long; signal handlers that run meanwhile do not end it. MPROC_FOREVER: until the process

@@ -34,6 +34,7 @@ static void a_process_cannot_join_end_or_close_itself(void)
     mproc_process *self = mproc_current_process();
     int exit_code;
     CHECK_FAILS(mproc_process_join(self, 0), MPROC_ESTATE);
+    CHECK_FAILS(mproc_process_interrupt(self), MPROC_ESTATE);
     CHECK_FAILS(mproc_process_terminate(self), MPROC_ESTATE);
     CHECK_FAILS(mproc_process_kill(self), MPROC_ESTATE);
     CHECK_FAILS(mproc_process_stop(self, 0), MPROC_ESTATE);
@@ -65,6 +66,7 @@ static int check_who_i_am(void *argument)
     CHILD_FAILS(mproc_process_join(parent, 5), MPROC_ETIMEDOUT);
     CHILD_OK(mproc_process_sentinel(parent, &native));
     CHILD_CHECK(!native_ready(native, 0));
+    CHILD_FAILS(mproc_process_interrupt(parent), MPROC_ESTATE);
     CHILD_FAILS(mproc_process_kill(parent), MPROC_ESTATE);
     CHILD_FAILS(mproc_process_terminate(parent), MPROC_ESTATE);
     CHILD_FAILS(mproc_process_close(parent), MPROC_ESTATE);
@@ -182,6 +184,15 @@ static void cpus_are_counted_and_fewer_after_a_restriction(void)
     CU_ASSERT_EQUAL(run_child(return_cpu_count, NULL, 0, NULL), mproc_cpu_count());
 }
 
+static void the_environment_overrides_the_number_of_cpus(void)
+{
+    const char *const environment[] = { "MPROC_CPU_COUNT=77", NULL };
+    const mproc_process_options options = { .environment = environment };
+    int before = mproc_cpu_count();
+    CU_ASSERT_EQUAL(run_child(return_cpu_count, NULL, 0, &options), 77);
+    CU_ASSERT_EQUAL(mproc_cpu_count(), before);
+}
+
 static int compare_key(void *argument)
 {
     unsigned char key[256];
@@ -233,4 +244,5 @@ MPROC_SUITE(current, MPROC_TEST(the_root_is_the_main_process_and_has_no_parent),
             MPROC_TEST(active_children_are_those_that_run),
             MPROC_TEST(a_child_does_not_have_its_parents_children),
             MPROC_TEST(cpus_are_counted_and_fewer_after_a_restriction),
+            MPROC_TEST(the_environment_overrides_the_number_of_cpus),
             MPROC_TEST(children_have_their_parents_key), MPROC_TEST(keys_of_wrong_sizes_are_refused))

@@ -144,6 +144,30 @@ static void what_a_child_has_printed_comes_out(void)
     remove_folder(folder);
 }
 
+/* ---- the exit code, as the child itself tells it ---- */
+
+static int end_as_told(void *argument)
+{
+    return end_by(*(int *) argument, 5);
+}
+
+static void a_code_that_the_system_has_lost_is_told_by_the_child(void)
+{
+    if (system_is_windows()) {
+        skip("Windows loses no exit codes");
+        return;
+    }
+    ignore_children(true);
+    for (int way = 0; way < WAYS; way++) {
+        /* A forkserver's child is its template's, which ignores nothing. */
+        bool unknown = way == BY_EXIT && !system_tells_exit_codes() && method_under_test() != MPROC_START_FORKSERVER;
+        if (unknown)
+            skip_part("the code of exit(): the C library does not tell it to handlers");
+        CU_ASSERT_EQUAL(run_child(end_as_told, &way, sizeof way, NULL), unknown ? 255 : 5);
+    }
+    ignore_children(false);
+}
+
 /* ---- whole programs ---- */
 
 static char output[20000];
@@ -211,6 +235,7 @@ static void mproc_must_ends_a_program_with_code_1(void)
 MPROC_SUITE(exit, MPROC_TEST(finalizers_run_last_in_first_out_however_it_ends),
             MPROC_TEST(a_hard_end_runs_no_finalizers), MPROC_TEST(a_finalizer_may_register_another),
             MPROC_TEST(a_finalizer_of_the_parent_does_not_run_in_its_children),
+            MPROC_TEST(a_code_that_the_system_has_lost_is_told_by_the_child),
             MPROC_TEST(what_a_child_has_printed_comes_out), MPROC_TEST(buffered_output_is_written_once),
             MPROC_TEST(a_program_ends_in_order), MPROC_TEST(a_program_that_dies_takes_its_daemons_along),
             MPROC_TEST(mproc_must_ends_a_program_with_code_1))

@@ -105,20 +105,6 @@ static void parents_handler(void)
         note(1000);
 }
 
-/* Registers a handler for the end of this process that does nothing. */
-static void ignore_code(int exit_code)
-{
-    (void) exit_code;
-}
-
-static bool hooks_exit(void)
-{
-    static int known = -1;
-    if (known < 0)
-        known = mproc_plat_hook_exit(ignore_code);
-    return known == 1;
-}
-
 static void finalizers_run_last_first_and_the_parents_handlers_do_not(void)
 {
     static bool registered;
@@ -134,7 +120,7 @@ static void finalizers_run_last_first_and_the_parents_handlers_do_not(void)
         log_block = told.block;
         CU_ASSERT_EQUAL(run_child(finish_as_told, &told, sizeof told, NULL), 7);
         log_block.id = 0;
-        bool parents_too = how == 1 && !hooks_exit() && method_under_test() == MPROC_START_FORK;
+        bool parents_too = how == 1 && !system_tells_exit_codes() && method_under_test() == MPROC_START_FORK;
         if (parents_too)
             skip_part("exit() in a forked child: the C library tells handlers no exit code");
         CU_ASSERT_EQUAL(ints[0], parents_too ? 3 : 2);
@@ -183,19 +169,39 @@ static int tell_random(void *argument)
     return 0;
 }
 
-static void forked_children_have_other_random_numbers(void)
+static void check_random_numbers(void)
 {
     mproc_memory block;
     _Atomic int *ints = shared_ints(&block, 10);
-    if (!can_fork() || method_under_test() == MPROC_START_SPAWN || mproc_plat_thread_count() == 0) {
-        skip("only a forked child of a process known to have one thread is seeded");
-        CU_ASSERT_EQUAL(mproc_free(block), MPROC_OK);
-        return;
-    }
     for (int i = 0; i < 3; i++)
         CU_ASSERT_EQUAL(run_child(tell_random, &block, sizeof block, NULL), 0);
-    CU_ASSERT_FALSE(ints[1] == ints[2] && ints[2] == ints[3]);
+    CU_ASSERT_TRUE(ints[1] != ints[2] && ints[2] != ints[3] && ints[1] != ints[3]);
     CU_ASSERT_EQUAL(mproc_free(block), MPROC_OK);
+}
+
+static bool seeds_children(void)
+{
+    if (can_fork() && method_under_test() != MPROC_START_SPAWN && mproc_plat_thread_count() != 0)
+        return true;
+    skip("only a forked child of a process known to have one thread is seeded");
+    return false;
+}
+
+static void forked_children_have_other_random_numbers(void)
+{
+    if (seeds_children())
+        check_random_numbers();
+}
+
+/* A pool's own thread calls no rand(). */
+static void they_have_so_beside_a_pool(void)
+{
+    mproc_pool *pool;
+    if (!seeds_children())
+        return;
+    CU_ASSERT_EQUAL_FATAL(mproc_pool_create(&pool, 1, NULL), MPROC_OK);
+    check_random_numbers();
+    mproc_pool_destroy(pool);
 }
 
 static atomic_bool busy;
@@ -356,6 +362,7 @@ MPROC_SUITE(fork, MPROC_TEST(fork_returns_on_both_sides),
             MPROC_TEST(finalizers_run_last_first_and_the_parents_handlers_do_not),
             MPROC_TEST(buffered_output_is_printed_once),
             MPROC_TEST(forked_children_have_other_random_numbers),
+            MPROC_TEST(they_have_so_beside_a_pool),
             MPROC_TEST(starts_beside_busy_threads_do_not_hang_and_forks_are_reported),
             MPROC_TEST(the_warm_up_runs_once_in_the_template),
             MPROC_TEST(a_killed_template_is_started_again))

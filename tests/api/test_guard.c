@@ -34,28 +34,40 @@ static void a_guarded_program_runs_its_target(void)
     run_helper("guard_program", "good", "exit code 4");
 }
 
-static void check_mistake(const char *mistake)
+static void check_mistake(const char *mistake, const char *way, const char *expected)
 {
     if (method_under_test() == MPROC_START_FORK) {
         skip("a forked child needs no guard");
         return;
     }
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MISTAKE", mistake), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", "1500"), MPROC_OK);
-    run_helper("guard_program", mistake, "MPROC_ENOGUARD");
+    /* Who returns has time to; who hangs need not be waited for. */
+    const char *timeout = strcmp(mistake, "hangs") == 0 ? "300" : "30000";
+    CHECK_OK(mproc_plat_set_environment("MISTAKE", mistake));
+    CHECK_OK(mproc_plat_set_environment("WAY", way));
+    CHECK_OK(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", timeout));
+    run_helper("guard_program", mistake, expected);
     CU_ASSERT_PTR_NOT_NULL(strstr(output, "mproc_init()"));
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MISTAKE", NULL), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", NULL), MPROC_OK);
+    CHECK_OK(mproc_plat_set_environment("MISTAKE", NULL));
+    CHECK_OK(mproc_plat_set_environment("WAY", NULL));
+    CHECK_OK(mproc_plat_set_environment("MPROC_GUARD_TIMEOUT", NULL));
 }
 
 static void a_child_that_ends_before_its_guard_is_reported(void)
 {
-    check_mistake("returns");
+    check_mistake("returns", "join", "MPROC_ENOGUARD");
 }
 
 static void a_child_that_never_reaches_its_guard_is_killed_and_reported(void)
 {
-    check_mistake("hangs");
+    static const char *const ways[] = { "join", "wait_any", "wait", "is_alive" };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        check_mistake("hangs", ways[i], "MPROC_ENOGUARD");
+}
+
+static void a_pool_whose_workers_never_reach_their_guard_breaks(void)
+{
+    /* The forkserver's template never serves, so that the pool is not even created. */
+    check_mistake("hangs", "pool", method_under_test() == MPROC_START_SPAWN ? "MPROC_EBROKEN" : "MPROC_ENOGUARD");
 }
 
 static int return_zero(void *argument)
@@ -81,9 +93,9 @@ static void another_executable_is_refused_in_the_parent(void)
     CU_ASSERT_EQUAL(mproc_process_start(&process, return_zero, NULL, 0, &options), MPROC_ENOTFOUND);
     CU_ASSERT_PTR_NULL(process);
 
-    char own[MPROC_PLAT_PATH_SIZE];
-    CU_ASSERT_EQUAL(mproc_plat_executable(own, sizeof own), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_set_executable(own), MPROC_OK);
+    static struct mproc_plat_image own;
+    CHECK_OK(mproc_plat_image_main(&own));
+    CHECK_OK(mproc_set_executable(own.path));
     CU_ASSERT_EQUAL(run_child(return_zero, NULL, 0, &options), 0);
     CU_ASSERT_EQUAL(mproc_set_executable(NULL), MPROC_OK);
     CU_ASSERT_EQUAL(run_child(return_zero, NULL, 0, &options), 0);
@@ -126,12 +138,50 @@ static void the_boot_variable_is_not_handed_on(void)
     CU_ASSERT_EQUAL(run_child(check_boot_is_gone, NULL, 0, NULL), 0);
 }
 
+/* ---- settings in the environment ---- */
+
+static void check_setting(const char *setting, bool means_something)
+{
+    const char *const environment[] = { setting, NULL };
+    const char *const argv[] = { PROGRAM("guard_program"), "good", NULL };
+    const mproc_run_options options = { .start = { .environment = environment }, .capture_output = true };
+    mproc_completed completed;
+    CU_ASSERT_EQUAL_FATAL(mproc_run(&completed, argv, &options, 60000), MPROC_OK);
+    char sentence[100];
+    snprintf(sentence, sizeof sentence, "mproc_init: %.*s is \"%s\"; it must be ",
+             (int) strcspn(setting, "="), setting, strchr(setting, '=') + 1);
+    bool refused = completed.returncode == 1 && strstr(completed.error, sentence) != NULL;
+    bool runs = completed.returncode == 0 && strstr(completed.output, "exit code 4") != NULL;
+    if (means_something ? !runs : !refused)
+        printf("  %s: %d, %s%s", setting, completed.returncode, completed.output, completed.error);
+    CU_ASSERT_TRUE(means_something ? runs : refused);
+    mproc_completed_free(&completed);
+}
+
+static void a_setting_that_means_nothing_is_refused_with_a_sentence(void)
+{
+    static const char *const wrong[] = {
+        "MPROC_ARENA_LIMIT=64M",     "MPROC_ARENA_LIMIT=1000", "MPROC_ARENA_LIMIT=-1",
+        "MPROC_CPU_COUNT=0",         "MPROC_CPU_COUNT=two",    "MPROC_CPU_COUNT=4294967297",
+        "MPROC_GUARD_TIMEOUT=30 s",  "MPROC_GUARD_TIMEOUT=0",  "MPROC_GUARD_TIMEOUT=99999999999999999999",
+        "MPROC_START_METHOD=thread",
+    };
+    static const char *const right[] = { "MPROC_ARENA_LIMIT=134217728", "MPROC_ARENA_LIMIT=", "MPROC_CPU_COUNT=3",
+                                         "MPROC_GUARD_TIMEOUT=60000", "MPROC_START_METHOD=spawn" };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        check_setting(wrong[i], false);
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        check_setting(right[i], true);
+}
+
 MPROC_SUITE(guard, MPROC_TEST(a_start_before_the_guard_says_what_to_add),
             MPROC_TEST(a_guarded_program_runs_its_target),
             MPROC_TEST(a_child_that_ends_before_its_guard_is_reported),
             MPROC_TEST(a_child_that_never_reaches_its_guard_is_killed_and_reported),
+            MPROC_TEST(a_pool_whose_workers_never_reach_their_guard_breaks),
             MPROC_TEST(another_executable_is_refused_in_the_parent),
             MPROC_TEST(static_functions_are_found_in_programs_of_all_kinds),
             MPROC_TEST(a_target_may_lie_in_a_shared_library),
             MPROC_TEST(the_programs_path_may_have_blanks_and_umlauts),
-            MPROC_TEST(the_boot_variable_is_not_handed_on))
+            MPROC_TEST(the_boot_variable_is_not_handed_on),
+            MPROC_TEST(a_setting_that_means_nothing_is_refused_with_a_sentence))

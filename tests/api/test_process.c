@@ -8,6 +8,8 @@
 #include <apr_general.h>
 #include <apr_thread_proc.h>
 
+#include <signal.h>
+
 /* ---- targets ---- */
 
 static int return_argument(void *argument)
@@ -124,6 +126,34 @@ static void a_running_process_has_no_exit_code(void)
     CU_ASSERT_EQUAL(end_child(process), -15);
 }
 
+/* Whatever the tests were started with, an interrupt ends this one. */
+static int await_interrupt(void *argument)
+{
+    signal(SIGINT, SIG_DFL);
+    _Atomic int *ready = mproc_pointer(*(mproc_memory *) argument);
+    atomic_store(ready, 1);
+    return hang_for_ever(NULL);
+}
+
+static void a_process_can_be_interrupted_alone(void)
+{
+    mproc_memory block;
+    _Atomic int *ready = shared_ints(&block, 1);
+    mproc_process *process = start_child(await_interrupt, &block, sizeof block, NULL);
+    CU_ASSERT_TRUE(wait_until(ready, 1));
+    if (system_is_windows()) {
+        CHECK_FAILS(mproc_process_interrupt(process), MPROC_ENOTSUP);
+        CHECK_OK(mproc_process_kill(process));
+        CU_ASSERT_EQUAL(end_child(process), -15);
+    } else {
+        CHECK_OK(mproc_process_interrupt(process));
+        CHECK_OK(mproc_process_join(process, 60000));
+        CHECK_OK(mproc_process_interrupt(process)); /* it has ended */
+        CU_ASSERT_EQUAL(end_child(process), -SIGINT);
+    }
+    CHECK_OK(mproc_free(block));
+}
+
 static void the_end_is_described_in_words(void)
 {
     int three = 3;
@@ -225,6 +255,32 @@ static void the_sentinel_is_ready_once_the_process_has_ended(void)
     CU_ASSERT_EQUAL(mproc_plat_process_watch(&list, 1, mproc_plat_now() + INT64_C(60000000000), &index),
                     MPROC_OK);
     end_child(process);
+}
+
+static void a_sentinel_is_there_until_close_and_costs_the_ended_nothing(void)
+{
+    enum { COUNT = 40 };
+    mproc_process *processes[COUNT];
+    intptr_t native, first;
+    for (int i = 0; i < COUNT; i++) {
+        processes[i] = start_child(return_argument, &i, sizeof i, NULL);
+        if (i == 0)
+            CHECK_OK(mproc_process_sentinel(processes[i], &first));
+        CHECK_OK(mproc_process_join(processes[i], 60000));
+    }
+    struct leftovers before, after;
+    leftovers_count(&before);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_OK(mproc_process_sentinel(processes[i], &native));
+        CU_ASSERT_TRUE(i > 0 || native == first);
+        CU_ASSERT_TRUE(native_ready(native, 0));
+    }
+    leftovers_count(&after);
+    CU_ASSERT_TRUE(after.descriptors <= before.descriptors + 1);
+    for (int i = 0; i < COUNT; i++)
+        CHECK_OK(mproc_process_close(processes[i]));
+    CHECK_FAILS(mproc_process_sentinel(processes[0], &native), MPROC_ECLOSED);
+    keep_what_is_there();
 }
 
 /* ---- names and kinds ---- */
@@ -361,11 +417,13 @@ static void wrong_arguments_are_refused_with_a_sentence(void)
 MPROC_SUITE(process, MPROC_TEST(arguments_of_every_size_arrive_as_a_copy_of_the_childs_own),
             MPROC_TEST(no_argument_is_null), MPROC_TEST(an_unaligned_argument_is_aligned_in_the_child),
             MPROC_TEST(the_return_value_is_the_exit_code),
-            MPROC_TEST(a_running_process_has_no_exit_code), MPROC_TEST(the_end_is_described_in_words),
+            MPROC_TEST(a_running_process_has_no_exit_code), MPROC_TEST(a_process_can_be_interrupted_alone),
+            MPROC_TEST(the_end_is_described_in_words),
             MPROC_TEST(join_with_a_timeout_leaves_the_child_running),
             MPROC_TEST(several_threads_may_join_the_same_process),
             MPROC_TEST(wait_any_gives_the_one_that_ended),
             MPROC_TEST(the_sentinel_is_ready_once_the_process_has_ended),
+            MPROC_TEST(a_sentinel_is_there_until_close_and_costs_the_ended_nothing),
             MPROC_TEST(names_count_up_and_nest), MPROC_TEST(an_object_with_its_own_run_is_a_process),
             MPROC_TEST(a_hundred_run_at_once), MPROC_TEST(every_use_after_close_is_refused),
             MPROC_TEST(wrong_arguments_are_refused_with_a_sentence))

@@ -69,6 +69,24 @@ static void environment_is_added_and_removed_in_the_child_only(void)
     CU_ASSERT_EQUAL(mproc_plat_set_environment("MPROC_TEST_REMOVED", NULL), MPROC_OK);
 }
 
+static void the_last_change_of_a_variable_counts(void)
+{
+    CHECK_OK(mproc_plat_set_environment("MPROC_TEST_REMOVED", "there"));
+    const char *const environment[] = { "MPROC_TEST_ADDED=one", "MPROC_TEST_REMOVED=again", "MPROC_TEST_ADDED",
+                                        "MPROC_TEST_ADDED=one=two", "MPROC_TEST_REMOVED", NULL };
+    mproc_process_options options = { .environment = environment };
+    CU_ASSERT_EQUAL(run_child(check_environment, NULL, 0, &options), 0);
+    CHECK_OK(mproc_plat_set_environment("MPROC_TEST_REMOVED", NULL));
+}
+
+/* It would be taken for the sign that says who a child is, or make a program the child starts believe it. */
+static void mprocs_own_variable_cannot_be_changed(void)
+{
+    const char *const environment[] = { "MPROC_BOOT=1:2:3:4:5", "MPROC_TEST_ADDED=one=two", "MPROC_BOOT", NULL };
+    mproc_process_options options = { .environment = environment };
+    CU_ASSERT_EQUAL(run_child(check_environment, NULL, 0, &options), 0);
+}
+
 static int write_here(void *argument)
 {
     FILE *file = fopen(argument, "wb");
@@ -262,6 +280,7 @@ static void contradictions_are_refused(void)
 
 MPROC_SUITE(process_options, MPROC_TEST(name_and_daemon_are_seen_on_both_sides),
             MPROC_TEST(environment_is_added_and_removed_in_the_child_only),
+            MPROC_TEST(the_last_change_of_a_variable_counts), MPROC_TEST(mprocs_own_variable_cannot_be_changed),
             MPROC_TEST(the_working_directory_is_the_childs_only),
             MPROC_TEST(streams_can_be_files_and_the_null_device),
             MPROC_TEST(a_stream_that_cannot_be_opened_is_refused),

@@ -92,6 +92,42 @@ static void a_hundred_connections_are_waited_for(void)
     CHECK_OK(mproc_listener_close(listener));
 }
 
+static _Atomic(mproc_process *) asked_about;
+static atomic_int asking, failures;
+
+/* Whoever asks first reaps. */
+static void ask_all_the_time(void *context)
+{
+    (void) context;
+    while (atomic_load(&asking)) {
+        mproc_process *process = atomic_load(&asked_about);
+        bool alive;
+        if (process && mproc_process_is_alive(process, &alive) != MPROC_OK)
+            atomic_fetch_add(&failures, 1);
+    }
+}
+
+static void a_process_may_be_reaped_while_another_thread_waits_for_it(void)
+{
+    enum { ROUNDS = 60 };
+    mproc_process *processes[ROUNDS];
+    atomic_store(&asking, 1);
+    struct test_thread *thread = thread_start(ask_all_the_time, NULL);
+    for (int i = 0; i < ROUNDS; i++) {
+        processes[i] = start_child(leave_at_once, NULL, 0, NULL);
+        atomic_store(&asked_about, processes[i]);
+        mproc_wait_item item = mproc_wait_process(processes[i]);
+        CHECK_OK(mproc_wait(&item, 1, NULL, LONG_TIME));
+        CU_ASSERT_TRUE(item.ready);
+    }
+    atomic_store(&asking, 0);
+    thread_join(thread);
+    atomic_store(&asked_about, NULL);
+    CU_ASSERT_EQUAL(failures, 0);
+    for (int i = 0; i < ROUNDS; i++)
+        CU_ASSERT_EQUAL(end_child(processes[i]), 0);
+}
+
 static void native_sockets_and_sentinels_become_ready(void)
 {
     char address[MPROC_ADDRESS_SIZE];
@@ -490,6 +526,7 @@ MPROC_SUITE(wait, MPROC_TEST(queues_and_pipes_become_ready),
             MPROC_TEST(a_queue_is_waited_for_beside_a_process), MPROC_TEST(nothing_ready_is_a_time_out),
             MPROC_TEST(listeners_connections_and_processes_become_ready),
             MPROC_TEST(a_hundred_connections_are_waited_for),
+            MPROC_TEST(a_process_may_be_reaped_while_another_thread_waits_for_it),
             MPROC_TEST(native_sockets_and_sentinels_become_ready),
             MPROC_TEST(a_listener_that_nobody_closed_leaves_no_path),
             MPROC_TEST(every_kind_becomes_ready_beside_all_others),

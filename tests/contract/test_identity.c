@@ -74,15 +74,6 @@ static void a_signal_reaches_only_the_process_with_the_stamp(void)
     CU_ASSERT_EQUAL(reap_child(&process), system_is_windows() ? -15 : -9);
 }
 
-static void the_program_knows_its_path(void)
-{
-    char path[MPROC_PLAT_PATH_SIZE] = "";
-    CHECK_OK(mproc_plat_executable(path, sizeof path));
-    CU_ASSERT_PTR_NOT_NULL(strstr(path, "identity"));
-    CU_ASSERT_TRUE(file_exists(path));
-    CU_ASSERT_NOT_EQUAL(mproc_plat_executable(path, 3), MPROC_OK);
-}
-
 static void there_is_at_least_one_cpu(void)
 {
     CU_ASSERT_TRUE(mproc_plat_cpu_count() >= 1);
@@ -132,5 +123,4 @@ MPROC_CONTRACT_SUITE(identity, child, MPROC_TEST(this_process_has_a_pid_and_a_st
                      MPROC_TEST(a_process_that_has_ended_has_no_stamp_even_before_it_is_reaped),
                      MPROC_TEST(processes_are_told_apart_by_their_stamps),
                      MPROC_TEST(a_signal_reaches_only_the_process_with_the_stamp),
-                     MPROC_TEST(the_program_knows_its_path), MPROC_TEST(there_is_at_least_one_cpu),
-                     MPROC_TEST(threads_are_counted))
+                     MPROC_TEST(there_is_at_least_one_cpu), MPROC_TEST(threads_are_counted))

@@ -41,6 +41,8 @@ static void a_function_is_found_in_the_program_and_by_a_child(void)
     CHECK_OK(mproc_plat_image_of(address_of_function(), &image));
     CHECK_OK(mproc_plat_image_main(&main_image));
     CU_ASSERT_TRUE(image.main && main_image.main);
+    CU_ASSERT_TRUE(strstr(main_image.path, "image") && file_exists(main_image.path));
+    CU_ASSERT_STRING_EQUAL(image.path, main_image.path);
     CU_ASSERT_EQUAL(image.base, main_image.base);
     CU_ASSERT_EQUAL(memcmp(image.identity, main_image.identity, sizeof image.identity), 0);
     char boot[200];
@@ -136,8 +138,46 @@ static void an_address_outside_all_code_is_refused(void)
     free(heap);
 }
 
+static void a_library_is_found_loaded_and_told_by_its_path(void)
+{
+    static struct mproc_plat_image image;
+    char path[1000];
+    uintptr_t base = 0;
+    snprintf(path, sizeof path, "%s/plugin_1%s", TEST_PROGRAMS, system_is_windows() ? ".dll" : ".so");
+    void *library = file_exists(path) ? library_open(path) : NULL;
+    if (!library) {
+        skip("no library can be loaded into this program");
+        return;
+    }
+    const void *target = library_find(library, "plugin_target");
+    CHECK_OK(mproc_plat_image_of(target, &image));
+    CU_ASSERT_FALSE(image.main);
+    CHECK_OK(mproc_plat_image_check_file(image.path, image.identity));
+    CHECK_OK(mproc_plat_image_find(&image, &base));
+    CU_ASSERT_EQUAL(base, image.base);
+    uint64_t unloads = mproc_plat_image_unloads();
+    CU_ASSERT_TRUE(unloads == UINT64_MAX || unloads == mproc_plat_image_unloads());
+    library_close(library);
+    static struct mproc_plat_image other;
+    bool unloaded = mproc_plat_image_of(target, &other) == MPROC_EINVAL; /* not with every C library */
+    CU_ASSERT_TRUE(!unloaded || unloads == UINT64_MAX || mproc_plat_image_unloads() != unloads);
+
+    /* If it is not there any more it is loaded. */
+    base = 0;
+    CHECK_OK(mproc_plat_image_find(&image, &base));
+    CU_ASSERT_NOT_EQUAL(base, 0);
+    image.identity[0] ^= 1;
+    CHECK_FAILS(mproc_plat_image_find(&image, &base), MPROC_EIMAGE);
+    CHECK_FAILS(mproc_plat_image_check_file(image.path, image.identity), MPROC_EIMAGE);
+    strcpy(image.path, "/no/such/library");
+    CHECK_FAILS(mproc_plat_image_find(&image, &base), MPROC_EIMAGE);
+    CHECK_FAILS(mproc_plat_image_check_file(image.path, image.identity), MPROC_ENOTFOUND);
+    keep_what_is_there();
+}
+
 MPROC_CONTRACT_SUITE(image, child, MPROC_TEST(a_function_is_found_in_the_program_and_by_a_child),
                      MPROC_TEST(the_image_is_found_again_in_this_process),
                      MPROC_TEST(another_build_is_refused), MPROC_TEST(a_file_that_is_none_is_refused),
                      MPROC_TEST(a_damaged_copy_is_refused_or_the_same),
+                     MPROC_TEST(a_library_is_found_loaded_and_told_by_its_path),
                      MPROC_TEST(an_address_outside_all_code_is_refused))

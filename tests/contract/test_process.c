@@ -2,6 +2,8 @@
 /* The boundary: starting programs, forking, reaping, ending, limits. */
 #include "contract.h"
 
+#include <signal.h>
+
 static int check_environment(const char *expected)
 {
     const char *value = getenv("MPROC_CONTRACT_ADDED");
@@ -46,6 +48,72 @@ static int confine_itself(int cpu)
     return opened > 0 && opened < FEW ? 0 : 5;
 }
 
+enum { NO_SUCH_LIMIT = 100, NO_EFFECT = 101 };
+
+/* Confines this process, which then finds out whether that has an effect. */
+static bool confine(const mproc_limits *limits)
+{
+    return mproc_plat_confine_check(limits, NULL, 0) == MPROC_OK &&
+           mproc_plat_confine_apply(limits, NULL, 0) == MPROC_OK;
+}
+
+static int exceed_memory(void)
+{
+    if (!confine(&(mproc_limits){ .memory_bytes = UINT64_C(256) << 20 }))
+        return NO_SUCH_LIMIT;
+    void *little = malloc(1 << 20), *much = malloc((size_t) 1 << 30);
+    int code = !little ? 2 : much ? NO_EFFECT : 0;
+    free(little);
+    free(much);
+    return code;
+}
+
+static int exceed_cpu_time(void)
+{
+    if (!confine(&(mproc_limits){ .cpu_seconds = 1 }))
+        return NO_SUCH_LIMIT;
+    for (int64_t end = in_seconds(50); mproc_plat_now() < end;)
+        continue;
+    return NO_EFFECT;
+}
+
+static int exceed_file_size(void)
+{
+    char text[600];
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+#ifdef SIGXFSZ
+    signal(SIGXFSZ, SIG_IGN);
+#endif
+    if (!confine(&(mproc_limits){ .file_bytes = 1000 }))
+        return NO_SUCH_LIMIT;
+    intptr_t file = native_open("limited-file", true);
+    bool first = native_write(file, text), second = native_write(file, text);
+    native_close(file);
+    remove("limited-file");
+    return !first ? 2 : second ? NO_EFFECT : 0;
+}
+
+static int limit_core(void)
+{
+    if (!confine(&(mproc_limits){ .core_bytes = 4096 }))
+        return NO_SUCH_LIMIT;
+    if (own_limit("core") != 4096)
+        return NO_EFFECT;
+    if (!confine(&(mproc_limits){ .core_bytes = MPROC_LIMIT_ZERO }))
+        return 2;
+    return own_limit("core") == 0 ? 0 : NO_EFFECT;
+}
+
+static int exceed_limit(const char *which)
+{
+    if (strcmp(which, "memory") == 0)
+        return exceed_memory();
+    if (strcmp(which, "cpu") == 0)
+        return exceed_cpu_time();
+    return strcmp(which, "file") == 0 ? exceed_file_size() : limit_core();
+}
+
 /* "terminals N": the bits of N are those of 0-2 that are terminals. */
 static int check_terminals(int expected)
 {
@@ -64,6 +132,10 @@ static int child(const char *boot)
         end_hard(boot + 4);
     if (strcmp(boot, "hang") == 0)
         return hang_for_ever(NULL);
+    if (strcmp(boot, "be interrupted") == 0) {
+        signal(SIGINT, SIG_DFL);
+        return hang_for_ever(NULL);
+    }
     if (strncmp(boot, "environment ", 12) == 0)
         return check_environment(boot + 12);
     if (strncmp(boot, "handle ", 7) == 0)
@@ -72,6 +144,8 @@ static int child(const char *boot)
         return file_exists(boot + 7) ? 0 : 8;
     if (strncmp(boot, "confine ", 8) == 0)
         return confine_itself(atoi(boot + 8));
+    if (strncmp(boot, "exceed ", 7) == 0)
+        return exceed_limit(boot + 7);
     if (strncmp(boot, "terminals ", 10) == 0)
         return check_terminals(atoi(boot + 10));
     if (strcmp(boot, "count") == 0) {
@@ -120,6 +194,25 @@ static void reap_never_waits(void)
     CU_ASSERT_TRUE(mproc_plat_now() - begin < 20 * SECONDS);
     CHECK_OK(mproc_plat_process_stop(&process, true));
     CU_ASSERT_EQUAL(reap_child(&process), system_is_windows() ? -15 : -9);
+}
+
+static void one_process_is_interrupted_where_that_can_be(void)
+{
+    struct mproc_plat_process process = spawn_child("be interrupted", MPROC_PLAT_NONE);
+    const struct mproc_plat_process *list = &process;
+    mproc_err err = mproc_plat_process_interrupt(&process);
+    size_t index;
+    if (err == MPROC_ENOTSUP) {
+        CHECK_OK(mproc_plat_process_stop(&process, true));
+        reap_child(&process);
+        skip("this system interrupts no single process");
+        return;
+    }
+    CHECK_OK(err);
+    /* It may not have been ready for the first one. */
+    while (mproc_plat_process_watch(&list, 1, mproc_plat_now() + SECONDS / 100, &index) == MPROC_ETIMEDOUT)
+        CHECK_OK(mproc_plat_process_interrupt(&process));
+    CU_ASSERT_EQUAL(reap_child(&process), -SIGINT);
 }
 
 static void a_request_to_end_is_no_error_once_it_has_ended(void)
@@ -320,8 +413,40 @@ static void a_terminal_is_told_from_what_is_none(void)
     }
 }
 
+static int exceeded(const char *boot)
+{
+    struct mproc_plat_process process = spawn_child(boot, MPROC_PLAT_NONE);
+    int code = reap_child(&process);
+    if (code == NO_SUCH_LIMIT)
+        printf("  SKIP %s: this system has no such limit\n", boot);
+    return code;
+}
+
+static void a_limit_that_was_applied_holds(void)
+{
+    if (system_is_wine()) {
+        skip("Wine takes limits and does not keep them");
+        return;
+    }
+    static const char *const boots[] = { "exceed file", "exceed core", "exceed memory" };
+    size_t count = sizeof boots / sizeof boots[0];
+#ifdef MPROC_SANITIZED
+    bool keeps_memory = false; /* a sanitizer needs more memory than any limit leaves */
+#else
+    bool keeps_memory = !system_is_emulated(); /* an emulator leaves that limit alone */
+#endif
+    count -= !keeps_memory;
+    for (size_t i = 0; i < count; i++) {
+        int code = exceeded(boots[i]);
+        CU_ASSERT_TRUE(code == 0 || code == NO_SUCH_LIMIT);
+    }
+    int code = exceeded("exceed cpu");
+    CU_ASSERT_TRUE(code == NO_SUCH_LIMIT || code < 0 || (system_is_windows() && code != NO_EFFECT));
+}
+
 MPROC_CONTRACT_SUITE(process, child, MPROC_TEST(exit_codes_come_back), MPROC_TEST(hard_ends_come_back),
                      MPROC_TEST(reap_never_waits),
+                     MPROC_TEST(one_process_is_interrupted_where_that_can_be),
                      MPROC_TEST(a_request_to_end_is_no_error_once_it_has_ended),
                      MPROC_TEST(a_forgotten_process_runs_on),
                      MPROC_TEST(environment_additions_and_removals_reach_only_the_child),
@@ -331,4 +456,5 @@ MPROC_CONTRACT_SUITE(process, child, MPROC_TEST(exit_codes_come_back), MPROC_TES
                      MPROC_TEST(a_fork_returns_on_both_sides),
                      MPROC_TEST(limits_that_are_allowed_can_be_applied),
                      MPROC_TEST(applied_limits_are_the_childs_own),
-                     MPROC_TEST(a_terminal_is_told_from_what_is_none))
+                     MPROC_TEST(a_terminal_is_told_from_what_is_none),
+                     MPROC_TEST(a_limit_that_was_applied_holds))

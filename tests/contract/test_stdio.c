@@ -2,10 +2,49 @@
 /* The boundary: standard streams, folders, flushing. */
 #include "contract.h"
 
+static char buffer[1000];
+static _Atomic int sits;
+
+/* As a thread does in getchar(), or in a write to a full pipe: nobody else can lock the stream. */
+static void sit_in(void *stream)
+{
+    lock_stream(stream);
+    atomic_store(&sits, 1);
+    for (;;)
+        mproc_plat_sleep(SECONDS);
+}
+
+static int flush_beside_a_thread_in(FILE *stream)
+{
+    setvbuf(stream, buffer, _IOFBF, sizeof buffer);
+    thread_start(sit_in, stream);
+    while (atomic_load(&sits) == 0)
+        sleep_briefly();
+    for (int i = 0; i < 100; i++)
+        mproc_plat_stdio_flush(false);
+    mproc_plat_exit_now(5);
+}
+
+/* Says something through both, and ends without flushing. */
+static int print(void)
+{
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    printf("first ");
+    mproc_plat_stdio_flush(false);
+    mproc_plat_stdio_error("second ", 7);
+    printf("third");
+    mproc_plat_exit_now(0);
+}
+
 static int child(const char *boot)
 {
-    (void) boot;
-    return 1;
+    if (strcmp(boot, "sit in stdin") == 0)
+        return flush_beside_a_thread_in(stdin);
+    if (strcmp(boot, "sit in stdout") == 0)
+        return flush_beside_a_thread_in(stdout);
+    if (strcmp(boot, "sit in stderr") == 0)
+        return flush_beside_a_thread_in(stderr);
+    return print();
 }
 
 static void the_null_device_is_empty_and_takes_everything(void)
@@ -74,37 +113,40 @@ static void open_handles_are_told_from_others(void)
 
 static void this_process_has_its_own_streams(void)
 {
-    for (int stream = 1; stream < 3; stream++) {
+    for (int stream = 0; stream < 3; stream++) {
         mproc_plat_handle own = mproc_plat_stdio_own(stream);
         if (own != MPROC_PLAT_NONE)
             CHECK_OK(mproc_plat_handle_check(own));
     }
 }
 
-static _Atomic int stage;
-
-/* As a thread in getchar() does: nobody else can lock stdin. */
-static void sit_in_stdin(void *context)
-{
-    (void) context;
-    lock_stream(stdin);
-    atomic_store(&stage, 1);
-    while (atomic_load(&stage) == 1)
-        sleep_briefly();
-    unlock_stream(stdin);
-}
-
 static void flushing_waits_for_no_thread_that_is_inside_a_stream(void)
 {
-    atomic_store(&stage, 0);
-    struct test_thread *thread = thread_start(sit_in_stdin, NULL);
-    while (atomic_load(&stage) == 0)
-        sleep_briefly();
-    for (int i = 0; i < 100; i++)
-        mproc_plat_stdio_flush(); /* the watchdog knows if it waits */
-    CU_ASSERT_EQUAL(stage, 1);
-    atomic_store(&stage, 2);
-    thread_join(thread);
+    static const char *const boots[] = { "sit in stdin", "sit in stdout", "sit in stderr" };
+    for (int i = 0; i < 3; i++) {
+        struct mproc_plat_process process = spawn_child(boots[i], MPROC_PLAT_NONE);
+        CU_ASSERT_EQUAL(reap_child(&process), 5);
+    }
+}
+
+static void flushing_and_errors_reach_the_systems_streams(void)
+{
+    char folder[600], path[700], text[40];
+    mproc_plat_handle output = MPROC_PLAT_NONE;
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("flush", folder, sizeof folder));
+    snprintf(path, sizeof path, "%s/output", folder);
+    CHECK_OK(mproc_plat_stdio_open(1, path, &output));
+    struct mproc_plat_spawn spawn = spawn_of("print");
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    spawn.standard[1] = spawn.standard[2] = output;
+    CHECK_OK(mproc_plat_spawn(&spawn, &process));
+    CU_ASSERT_EQUAL(reap_child(&process), 0);
+    mproc_plat_handle_close(output);
+    intptr_t input = native_open(path, false);
+    native_read(input, text, sizeof text);
+    native_close(input);
+    CU_ASSERT_STRING_EQUAL(text, "first second ");
+    remove_folder(folder);
 }
 
 /* Forked children only: replaces the streams, enters the folder, and says so through them. */
@@ -115,7 +157,7 @@ static void replace_and_print(mproc_plat_handle output, mproc_plat_handle folder
         mproc_plat_exit_now(2);
     mproc_plat_stdio_error("first ", 6);
     printf("second");
-    mproc_plat_stdio_flush();
+    mproc_plat_stdio_flush(false);
     mproc_plat_exit_now(file_exists("output") ? 0 : 3);
 }
 
@@ -155,4 +197,5 @@ MPROC_CONTRACT_SUITE(stdio, child, MPROC_TEST(the_null_device_is_empty_and_takes
                      MPROC_TEST(open_handles_are_told_from_others),
                      MPROC_TEST(this_process_has_its_own_streams),
                      MPROC_TEST(flushing_waits_for_no_thread_that_is_inside_a_stream),
+                     MPROC_TEST(flushing_and_errors_reach_the_systems_streams),
                      MPROC_TEST(a_forked_child_replaces_streams_and_folder))

@@ -45,6 +45,10 @@ int run_program(const char *path, const char *argument, char *output, size_t siz
 bool become_group(void);
 /* What Ctrl-C does to a foreground group: SIGINT to every process of this one's. */
 void interrupt_group(void);
+/* What Ctrl-C does to this process alone, as if at a console of its own; false if that cannot be done here. */
+bool interrupt_myself(void);
+/* Whether a variable of the environment, as the system hands it on, is this UTF-8 text (NULL: not there). */
+bool environment_is(const char *name, const char *value);
 /* Ends this process the hard ways; `how`: "abort", "crash", "_exit7". */
 void end_hard(const char *how);
 /* SIGTERM does nothing in this process from now on. */
@@ -56,6 +60,10 @@ bool suspend(int64_t pid);
 bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
 void remove_folder(const char *path);
+/* dlopen() and LoadLibrary(): NULL if it cannot be loaded, or has no such function. */
+void *library_open(const char *path);
+void *library_find(void *library, const char *name);
+void library_close(void *library);
 /* Its name is UTF-8, which remove() need not know. */
 void remove_file(const char *path);
 /* From now on /dev/shm is one of this process's own, of so many bytes. False where that cannot be had. */
@@ -75,6 +83,8 @@ int64_t system_parent_pid(void);
 bool become_nobody(void);
 /* Soft limits of this process: "descriptors", "processes", "address space". False where there are none. */
 bool set_own_limit(const char *what, uint64_t value);
+/* "core"; UINT64_MAX where there is none. */
+uint64_t own_limit(const char *what);
 /* Raises the soft limit of descriptors to the hard one; how many there may be, -1: any number. */
 int64_t raise_descriptor_limit(void);
 
@@ -96,6 +106,10 @@ void native_close(intptr_t native);
 int64_t file_memory(intptr_t native);
 /* Waits for poll() or WaitForSingleObject(). */
 bool native_ready(intptr_t native, int milliseconds);
+/* Whether mproc knows all streams of the C library (glibc), not only the standard ones. */
+bool system_lists_streams(void);
+/* Whether it tells handlers of exit() the code (glibc's on_exit()). */
+bool system_tells_exit_codes(void);
 /* Excludes other threads from a stream of the C library. */
 void lock_stream(FILE *stream);
 void unlock_stream(FILE *stream);

@@ -3,6 +3,7 @@
 #include "system.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -290,6 +291,21 @@ bool copy_a_file(const char *from, const char *to)
     return got == 0;
 }
 
+void *library_open(const char *path)
+{
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
+void *library_find(void *library, const char *name)
+{
+    return dlsym(library, name);
+}
+
+void library_close(void *library)
+{
+    dlclose(library);
+}
+
 bool create_folder(const char *path)
 {
     return mkdir(path, 0755) == 0 || access(path, W_OK) == 0;
@@ -355,6 +371,14 @@ bool set_own_limit(const char *what, uint64_t value)
         return false;
     limit.rlim_cur = (rlim_t) value < limit.rlim_max ? (rlim_t) value : limit.rlim_max;
     return setrlimit(resource, &limit) == 0;
+}
+
+uint64_t own_limit(const char *what)
+{
+    struct rlimit limit;
+    if (strcmp(what, "core") != 0 || getrlimit(RLIMIT_CORE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return (uint64_t) limit.rlim_cur;
 }
 
 int64_t raise_descriptor_limit(void)
@@ -437,6 +461,23 @@ bool native_ready(intptr_t native, int milliseconds)
     return poll(&entry, 1, milliseconds) == 1;
 }
 
+/* TELLS_BY_PIPE: the generic build, which knows nothing of glibc's. */
+#if defined(__GLIBC__) && !TELLS_BY_PIPE
+enum { KNOWS_GLIBC = true };
+#else
+enum { KNOWS_GLIBC = false };
+#endif
+
+bool system_lists_streams(void)
+{
+    return KNOWS_GLIBC;
+}
+
+bool system_tells_exit_codes(void)
+{
+    return KNOWS_GLIBC;
+}
+
 void lock_stream(FILE *stream)
 {
     flockfile(stream);
@@ -455,6 +496,17 @@ intptr_t native_stream(int stream)
 bool become_group(void)
 {
     return setpgid(0, 0) == 0;
+}
+
+bool interrupt_myself(void)
+{
+    return kill(getpid(), SIGINT) == 0;
+}
+
+bool environment_is(const char *name, const char *value)
+{
+    const char *found = getenv(name);
+    return value ? found && strcmp(found, value) == 0 : !found;
 }
 
 void interrupt_group(void)

@@ -169,6 +169,24 @@ bool copy_a_file(const char *from, const char *to)
     return CopyFileW(wide(from), wide(to), FALSE);
 }
 
+void *library_open(const char *path)
+{
+    return (void *) LoadLibraryW(wide(path));
+}
+
+void *library_find(void *library, const char *name)
+{
+    FARPROC found = GetProcAddress((HMODULE) library, name);
+    void *address;
+    memcpy(&address, &found, sizeof address);
+    return address;
+}
+
+void library_close(void *library)
+{
+    FreeLibrary((HMODULE) library);
+}
+
 bool create_folder(const char *path)
 {
     return CreateDirectoryW(wide(path), NULL) || GetLastError() == ERROR_ALREADY_EXISTS;
@@ -231,6 +249,12 @@ bool set_own_limit(const char *what, uint64_t value)
     (void) what;
     (void) value;
     return false;
+}
+
+uint64_t own_limit(const char *what)
+{
+    (void) what;
+    return UINT64_MAX;
 }
 
 int64_t raise_descriptor_limit(void)
@@ -315,6 +339,16 @@ bool native_ready(intptr_t native, int milliseconds)
     return WaitForSingleObject((HANDLE) native, (DWORD) milliseconds) == WAIT_OBJECT_0;
 }
 
+bool system_lists_streams(void)
+{
+    return false;
+}
+
+bool system_tells_exit_codes(void)
+{
+    return false;
+}
+
 void lock_stream(FILE *stream)
 {
     _lock_file(stream);
@@ -334,6 +368,26 @@ intptr_t native_stream(int stream)
 bool become_group(void)
 {
     return false;
+}
+
+/* The console is new, so nobody else is at it. What is to end this process comes in another thread. */
+bool interrupt_myself(void)
+{
+    FreeConsole();
+    if (!AllocConsole() || !GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
+        return false;
+    Sleep(500);
+    return true;
+}
+
+bool environment_is(const char *name, const char *value)
+{
+    wchar_t found[200];
+    SetLastError(0);
+    DWORD length = GetEnvironmentVariableW(wide(name), found, 200);
+    if (length == 0 && GetLastError() == ERROR_ENVVAR_NOT_FOUND)
+        return !value;
+    return value && wcscmp(found, wide(value)) == 0;
 }
 
 void interrupt_group(void)

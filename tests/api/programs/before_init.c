@@ -51,6 +51,7 @@ static void call_processes(void)
     EXPECT(mproc_process_start_method(process, &method));
     EXPECT(mproc_process_sentinel(process, &native));
     EXPECT(mproc_process_terminate(process));
+    EXPECT(mproc_process_interrupt(process));
     EXPECT(mproc_process_kill(process));
     EXPECT(mproc_process_stop(process, 0));
     EXPECT(mproc_process_stop_tree(process, 0));
