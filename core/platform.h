@@ -74,10 +74,13 @@ bool mproc_plat_fork_finish(bool child);
 int64_t mproc_plat_pid(void);
 /* A number that tells this process from every other that had or will have its pid (its start time),
  * or, where there is no such number, 1 for a process that has asked for its own and 0 for others.
- * MPROC_ENOTFOUND if there is no such process, or it has ended and is only not reaped yet. */
+ * MPROC_ENOTFOUND only if it is certain that there is no such process, or that it has ended and is only not
+ * reaped yet: what the process holds is taken from it then. Whatever keeps this one from seeing it (no
+ * descriptor, no memory, no right, no /proc) is another error, and means that it may well live. */
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp);
 /* Asks (force: ends) a process that need not be a child, if pid still means the process with this
- * stamp; MPROC_OK if it has ended. */
+ * stamp; MPROC_OK if it has ended. MPROC_EPERM if it may not be ended by this one; any other error: whether
+ * pid means it could not be seen, and nothing was done. */
 mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force);
 /* The path of this program. */
 mproc_err mproc_plat_executable(char *path, size_t size);

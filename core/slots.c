@@ -155,10 +155,10 @@ bool mproc__token_alive(process_token token)
     uint64_t stamp;
     if (pid == mproc_plat_pid())
         return true;
-    if (mproc_plat_process_stamp(pid, &stamp) != MPROC_OK)
-        return false;
+    /* In doubt it lives: whoever takes over what a living process holds destroys it. */
+    mproc_err err = mproc_plat_process_stamp(pid, &stamp);
     uint64_t known = atomic_load(&slot->stamp);
-    return known == 0 || known == stamp;
+    return err == MPROC_OK ? known == 0 || known == stamp : err != MPROC_ENOTFOUND;
 }
 
 MPROC_IN_CHILD void mproc__self_set(process_token token)

@@ -29,7 +29,8 @@ void mproc__slot_occupy(process_token token, int64_t pid, uint64_t record);
 void mproc__slot_release(process_token token);
 /* NULL if the token's process was released. */
 struct slot *mproc__slot_of(process_token token);
-/* Whether the token's process lives: a zombie does not, a stopped process does. */
+/* Whether the token's process lives: a zombie does not, a stopped process does, and so does one that cannot be
+ * looked at. */
 bool mproc__token_alive(process_token token);
 
 /* This process's token, ready to stand in shared words: whoever reads it can ask whether we live. */

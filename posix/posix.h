@@ -158,6 +158,8 @@ struct rusage;
 mproc_usage mproc__usage(const struct rusage *usage);
 /* Kills and reaps a child whose start could not be finished. */
 void mproc__abandon(pid_t pid);
+/* Whether it is a child of this process that has ended and is not reaped. Needs no descriptor. */
+bool mproc__is_ended_child(pid_t pid);
 
 /* ---- launch.c, launch_child.c ---- */
 

@@ -50,6 +50,13 @@ void mproc__abandon(pid_t pid)
         continue;
 }
 
+bool mproc__is_ended_child(pid_t pid)
+{
+    siginfo_t info;
+    info.si_pid = 0;
+    return waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
 MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_process *process,
                               bool *in_child)
 {

@@ -68,6 +68,8 @@ int exit_code_after(const char *how);
 int64_t system_parent_pid(void);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
+/* Makes an empty folder this process's root, where there is no /proc; false if it may not or cannot. */
+bool enter_empty_root(void);
 /* Soft limits of this process: "descriptors", "processes", "address space". False where there are none. */
 bool set_own_limit(const char *what, uint64_t value);
 /* Raises the soft limit of descriptors to the hard one; how many there may be, -1: any number. */

@@ -303,6 +303,11 @@ bool become_nobody(void)
     return geteuid() == 0 && setgid(65534) == 0 && setuid(65534) == 0;
 }
 
+bool enter_empty_root(void)
+{
+    return create_folder("empty") && chroot("empty") == 0 && chdir("/") == 0;
+}
+
 bool set_own_limit(const char *what, uint64_t value)
 {
     int resource = strcmp(what, "descriptors") == 0 ? RLIMIT_NOFILE : RLIMIT_AS;

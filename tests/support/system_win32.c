@@ -226,6 +226,11 @@ bool become_nobody(void)
     return false;
 }
 
+bool enter_empty_root(void)
+{
+    return false;
+}
+
 bool set_own_limit(const char *what, uint64_t value)
 {
     (void) what;
