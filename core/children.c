@@ -194,11 +194,8 @@ static void conclude(struct child *child)
                       "nobody can tell how %s (pid %lld) ended: was its status waited for elsewhere?",
                       child->name, (long long) child->process.pid);
     }
-    if (record)
-        mproc__arena_free(BLOCK_RECORD, child->record);
     child->record = 0;
     mproc__shared_memory_child_ended(child->token);
-    mproc__slot_release(child->token);
 }
 
 bool mproc__child_poll(struct child *child)
@@ -219,6 +216,10 @@ bool mproc__child_poll(struct child *child)
 
 void mproc__child_settle(struct child *child)
 {
+    if (child->ended && child->stoppers == 0) {
+        mproc__slot_release(child->token); /* and its record */
+        child->token = 0;
+    }
     if (child->ended && child->waiters == 0 && !child->sentinel_given)
         mproc_plat_process_forget(&child->process);
 }
@@ -230,6 +231,7 @@ void mproc__children_reap_some(void)
         if (places[reap_next].child)
             mproc__child_poll(places[reap_next].child);
     }
+    mproc__slots_reclaim_some();
 }
 
 MPROC_IN_CHILD void mproc__children_forked(void)

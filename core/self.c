@@ -31,12 +31,11 @@ MPROC_IN_CHILD bool mproc__is_own_process(void)
 mproc_err mproc__become_root(void)
 {
     process_token token;
-    mproc_err err = mproc__slot_claim(0, &token);
+    mproc_err err = mproc__slot_claim_own(0, &token);
     if (err != MPROC_OK)
         return err;
     self.kind = PROCESS_ROOT;
     self.pid = mproc_plat_pid();
-    mproc__slot_occupy(token, self.pid, 0);
     mproc__self_set(token);
     return MPROC_OK;
 }
@@ -61,7 +60,7 @@ MPROC_IN_CHILD void mproc__become_child(enum process_kind kind, struct record *r
                          mproc_plat_handle parent_lifeline)
 {
     self.kind = kind;
-    self.pid = mproc_plat_pid();
+    self.pid = mproc__record_pid(record, record->token);
     self.record = record;
     self.daemon = record->daemon != 0;
     self.is_template = record->is_template != 0;

@@ -22,7 +22,7 @@ struct self {
 struct self *mproc__self(void);
 const char *mproc__own_name(void);
 
-/* Becomes the root, or the process of this record. Callers hold mproc__lock() or are alone. */
+/* Becomes the root, or the process of this record, which it has claimed. Callers hold mproc__lock() or are alone. */
 mproc_err mproc__become_root(void);
 void mproc__become_child(enum process_kind kind, struct record *record,
                          mproc_plat_handle parent_lifeline);

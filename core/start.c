@@ -113,6 +113,8 @@ MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
 {
     mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
     /* Written before it is read: where a write maps this one page, a read would map its neighbours. */
+    if (!mproc__record_claim(plan->record, plan->token))
+        mproc_plat_exit_now(255);
     mproc__record_advance(plan->record, PHASE_GUARDED);
     mproc_plat_lifeline_forked();
     mproc__lock_forked();
@@ -239,11 +241,12 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process)
         *process = NULL;
         return MPROC_OK;
     }
+    MPROC_FAULT("start.started");
     mproc__plan_close(plan);
 
     mproc__lock();
     if (err == MPROC_OK) {
-        mproc__slot_occupy(plan->token, started.pid, plan->record_handle);
+        mproc__slot_occupy(plan->token, started.pid);
         child->process = started;
         child->record = plan->record_handle;
         child->kind = CHILD;
