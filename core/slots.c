@@ -18,6 +18,9 @@ enum { CHUNKS = 32, INDEX_BITS = 14, INDEX_MASK = (1 << INDEX_BITS) - 1 };
 _Static_assert(MOST_SLOTS <= INDEX_MASK - 1 && MOST_SLOTS <= CHUNKS * SLOTS_PER_CHUNK,
                "an index + 1 fits and is never all ones, so no token is TOKEN_MASK");
 
+/* When to try again to read this process's stamp. */
+#define RETRY INT64_C(100000000)
+
 static _Atomic process_token self;
 _Atomic process_token mproc__self_ready;
 
@@ -184,6 +187,27 @@ void mproc__slot_note_stamp(struct slot *slot, process_token token)
         atomic_compare_exchange_strong(&slot->stamp, &known, stamp_word(token, stamp));
 }
 
+/* Who only ever tries a lock asks at every try, and a look costs a hundred times the try: whom this process has seen
+ * alive counts as alive for two milliseconds more, unless it is known to have been released. */
+enum { SIGHTINGS = 64, SIGHTING_LASTS = 2 };
+static _Atomic uint64_t sightings[SIGHTINGS]; /* token << 32 | milliseconds, that may overflow */
+
+static uint64_t sighting_now(process_token token)
+{
+    return (uint64_t) token << 32 | (uint32_t) (mproc_plat_now() / 1000000);
+}
+
+static bool was_just_seen(process_token token)
+{
+    uint64_t seen = atomic_load_explicit(&sightings[token % SIGHTINGS], memory_order_relaxed);
+    return seen >> 32 == token && (uint32_t) (sighting_now(token) - seen) < SIGHTING_LASTS;
+}
+
+static void note_sighting(process_token token)
+{
+    atomic_store_explicit(&sightings[token % SIGHTINGS], sighting_now(token), memory_order_relaxed);
+}
+
 /* In doubt it lives: whoever takes over what a living process holds destroys it. */
 static bool process_lives(const struct slot *slot, process_token token, int64_t pid)
 {
@@ -195,7 +219,7 @@ static bool process_lives(const struct slot *slot, process_token token, int64_t 
     return mproc__slot_is_of(slot, token, stamp) && pid != mproc_plat_pid();
 }
 
-bool mproc__token_alive(process_token token)
+bool mproc__token_alive_now(process_token token)
 {
     token &= TOKEN_MASK;
     struct slot *slot = mproc__slot_of(token);
@@ -204,7 +228,16 @@ bool mproc__token_alive(process_token token)
     int64_t pid = mproc__slot_pid(slot, token);
     if (pid == 0) /* it is about to be started, if there is somebody to do it */
         return mproc__token_alive(mproc__slot_parent(atomic_load(&slot->state)));
-    return process_lives(slot, token, pid);
+    bool lives = process_lives(slot, token, pid);
+    if (lives)
+        note_sighting(token);
+    return lives;
+}
+
+bool mproc__token_alive(process_token token)
+{
+    token &= TOKEN_MASK;
+    return was_just_seen(token) ? mproc__slot_of(token) != NULL : mproc__token_alive_now(token);
 }
 
 /* ---- this process ---- */
@@ -223,13 +256,20 @@ process_token mproc__self_peek(void)
 
 process_token mproc__self_token_first(void)
 {
+    static _Atomic int64_t next_look;
     process_token token = mproc__self_peek();
     struct slot *slot = mproc__slot_of(token);
+    int64_t now = mproc_plat_now();
     uint64_t stamp;
+    /* What cannot be read now (no descriptor, no /proc) may be later. Until then others go by the pid alone. */
+    if (now < atomic_load(&next_look))
+        return token;
     if (slot && mproc_plat_process_stamp(mproc_plat_pid(), &stamp) == MPROC_OK) {
         mproc__slot_occupy(token, mproc_plat_pid());
         atomic_store(&slot->stamp, stamp_word(token, stamp));
         atomic_store_explicit(&mproc__self_ready, token, memory_order_release);
+    } else {
+        atomic_store(&next_look, now + RETRY);
     }
     return token;
 }

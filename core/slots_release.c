@@ -33,7 +33,7 @@ static bool is_over(const struct slot *slot, uint64_t state, process_token token
     case SLOT_ORPHAN:
         break;
     }
-    return mproc__slot_pid(slot, token) == 0 ? never_comes(slot, token) : !mproc__token_alive(token);
+    return mproc__slot_pid(slot, token) == 0 ? never_comes(slot, token) : !mproc__token_alive_now(token);
 }
 
 static void hand_over(process_token from, process_token to);

@@ -3,6 +3,8 @@
 #include "suite.h"
 #include "system.h"
 
+#include "platform.h"
+
 enum { HELD, BLIND, SEES_AGAIN, CANNOT = 77, TABLE = 64 };
 
 struct shared {
@@ -125,6 +127,42 @@ static void an_orphans_death_is_seen_as_soon_as_it_can_be_looked_at(void)
     end_shared(&shared, waiter);
 }
 
-MPROC_SUITE(liveness, MPROC_TEST(a_waiter_without_descriptors_leaves_the_living_their_lock),
+/* Trying a held lock again and again does not look at the holder each time. */
+static void who_only_tries_a_lock_looks_at_its_holder_now_and_then(void)
+{
+    struct shared shared = { 0 };
+    _Atomic int *ints = shared_ints(&shared.block, 3);
+    CHECK_OK(mproc_lock_create(&shared.lock));
+    mproc_process *holder = start_child(hold, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[HELD], 1));
+    CU_ASSERT_EQUAL(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    int64_t before = count_reads(), begin = mproc_plat_now();
+    for (int i = 0; i < 10000; i++)
+        CU_ASSERT_EQUAL(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    /* A look every millisecond, and a few for counting. */
+    int64_t most = (mproc_plat_now() - begin) / 1000000 + 20;
+    int64_t reads = count_reads() - before;
+    CU_ASSERT_TRUE(reads < most);
+    if (before < 0)
+        skip("this system does not count reads");
+    else
+        printf("  %lld reads where %lld may be\n", (long long) reads, (long long) most);
+    kill_hard(ints[HELD]);
+    /* Not reaped: only looking tells. */
+    mproc_err err = MPROC_ETIMEDOUT;
+    for (int i = 0; i < 60000 && err == MPROC_ETIMEDOUT; i++) {
+        sleep_briefly();
+        err = mproc_lock_acquire(shared.lock, MPROC_NOWAIT);
+    }
+    CU_ASSERT_EQUAL(err, MPROC_OWNERDEAD);
+    CHECK_OK(mproc_lock_consistent(shared.lock));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    end_child(holder);
+    CHECK_OK(mproc_lock_destroy(shared.lock));
+    CHECK_OK(mproc_free(shared.block));
+}
+
+MPROC_SUITE(liveness, MPROC_TEST(who_only_tries_a_lock_looks_at_its_holder_now_and_then),
+            MPROC_TEST(a_waiter_without_descriptors_leaves_the_living_their_lock),
             MPROC_TEST(a_waiter_without_proc_leaves_the_living_their_lock),
             MPROC_TEST(an_orphans_death_is_seen_as_soon_as_it_can_be_looked_at))

@@ -68,6 +68,8 @@ int exit_code_after(const char *how);
 int64_t system_parent_pid(void);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
+/* How often this process has called read() so far; -1 if the system cannot tell. */
+int64_t count_reads(void);
 /* Makes an empty folder this process's root, where there is no /proc; false if it may not or cannot. */
 bool enter_empty_root(void);
 /* Soft limits of this process: "descriptors", "processes", "address space". False where there are none. */
