@@ -235,8 +235,8 @@ void mproc__children_reap_some(void)
 MPROC_IN_CHILD void mproc__children_forked(void)
 {
     for (uint32_t i = 0; i < place_count; i++)
-        if (places[i] && places[i]->process.watch != MPROC_PLAT_NONE)
-            mproc_plat_handle_close(places[i]->process.watch);
+        if (places[i])
+            mproc_plat_process_forked(&places[i]->process);
     memset(pool_used, 0, sizeof pool_used);
     memset(first_places, 0, sizeof first_places);
     /* Not freed: writing to the parent's pages would only copy them. */

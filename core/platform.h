@@ -228,6 +228,8 @@ bool mproc_plat_process_reap(struct mproc_plat_process *process, struct mproc_pl
 mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool force);
 /* Closes what `process` holds (also of a process that runs: it runs on). */
 void mproc_plat_process_forget(struct mproc_plat_process *process);
+/* In a forked child: closes the copy of what `process`, a child of the parent's, holds, if there is one. */
+void mproc_plat_process_forked(const struct mproc_plat_process *process);
 
 /* Limits and CPUs. check() is asked in the parent: would apply() be allowed? apply() works on the
  * calling process, before its target runs. MPROC_EPERM, MPROC_EINVAL, MPROC_ENOTSUP. */

@@ -138,6 +138,8 @@ void mproc__watch_in_child(struct mproc__watch *watch);
 mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_handle *handle);
 /* How long poll() on watches may be trusted; after that ended() is asked. */
 extern const int64_t mproc__watch_interval;
+/* Whether a forked child has copies of its parent's watches. */
+extern const bool mproc__watch_inherited;
 /* Sleeps until a direct child has ended and reaps nothing; false, at once, where poll() is as quick. */
 bool mproc__watch_sleep(const struct mproc_plat_process *process);
 /* Whether a direct child has ended, given whether poll() says so. */

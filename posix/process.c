@@ -205,6 +205,12 @@ mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool
                               (long long) process->pid);
 }
 
+MPROC_IN_CHILD void mproc_plat_process_forked(const struct mproc_plat_process *process)
+{
+    if (process->watch != MPROC_PLAT_NONE && (process->relayed || mproc__watch_inherited))
+        mproc__direct_close((int) process->watch);
+}
+
 void mproc_plat_process_forget(struct mproc_plat_process *process)
 {
     mproc_plat_handle_close(process->watch);

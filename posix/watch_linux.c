@@ -19,6 +19,7 @@
 #endif
 
 const int64_t mproc__watch_interval = MPROC_PLAT_NEVER;
+const bool mproc__watch_inherited = true;
 
 void mproc__watch_adopt(void)
 {
@@ -105,14 +106,20 @@ mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_h
     return MPROC_OK;
 }
 
-/* poll() costs the ending child an extra wake-up. Errors: the status was taken by the host, or by
- * another thread of ours, or is nobody's as SIGCHLD is ignored; so the child has ended. */
+/* The status was taken by the host, or by another thread of ours, or is nobody's as SIGCHLD is ignored; EBADF: it is
+ * the eventfd of a child that had come and gone. So the child has ended. Any other error tells nothing about it. */
+static bool is_gone(int code)
+{
+    return code == ECHILD || code == EBADF;
+}
+
+/* poll() costs the ending child an extra wake-up. */
 bool mproc__watch_sleep(const struct mproc_plat_process *process)
 {
     siginfo_t info;
     while (waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOWAIT) != 0)
         if (errno != EINTR)
-            break;
+            return is_gone(errno);
     return true;
 }
 
@@ -120,6 +127,24 @@ bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
 {
     (void) process;
     return ready;
+}
+
+/* Where waitid() knows no pidfds (Linux 5.3) or is forbidden. The pid is the child's until it is reaped. */
+static bool reap_by_pid(const struct mproc_plat_process *process, struct mproc_plat_status *status)
+{
+    int wait_status;
+    struct rusage usage;
+    struct pollfd entry = { .fd = (int) process->watch, .events = POLLIN };
+    if (mproc__poll(&entry, 1, 0) <= 0)
+        return false;
+    pid_t got = wait4((pid_t) process->pid, &wait_status, WNOHANG, &usage);
+    /* It has ended, and nobody may ask how. */
+    *status = (struct mproc_plat_status){ .known = false };
+    if (got > 0) {
+        mproc__decode_status(wait_status, status);
+        status->usage = mproc__usage(&usage);
+    }
+    return got != 0;
 }
 
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status)
@@ -132,9 +157,10 @@ bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_pl
     do
         failed = (int) syscall(SYS_waitid, P_PIDFD, (int) process->watch, &info, WEXITED | WNOHANG, &usage);
     while (failed && errno == EINTR);
+    if (failed && !is_gone(errno))
+        return reap_by_pid(process, status);
     if (!failed && info.si_pid == 0)
         return false;
-    /* An error means that the host, or its ignoring SIGCHLD, was quicker. */
     status->known = !failed;
     status->signalled = !failed && info.si_code != CLD_EXITED;
     status->code = failed ? 0 : info.si_status;

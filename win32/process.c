@@ -443,3 +443,8 @@ void mproc_plat_process_forget(struct mproc_plat_process *process)
         CloseHandle((HANDLE) process->watch);
     process->watch = MPROC_PLAT_NONE;
 }
+
+void mproc_plat_process_forked(const struct mproc_plat_process *process)
+{
+    (void) process;
+}

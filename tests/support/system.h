@@ -68,6 +68,8 @@ int exit_code_after(const char *how);
 int64_t system_parent_pid(void);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
+/* From now on the system refuses waitid() to this process, as old ones and filters do; false if it cannot. */
+bool forbid_waitid(void);
 /* How often this process has called read() so far; -1 if the system cannot tell. */
 int64_t count_reads(void);
 /* Makes an empty folder this process's root, where there is no /proc; false if it may not or cannot. */

@@ -226,6 +226,11 @@ bool become_nobody(void)
     return false;
 }
 
+bool forbid_waitid(void)
+{
+    return false;
+}
+
 int64_t count_reads(void)
 {
     return -1;
