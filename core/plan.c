@@ -270,7 +270,7 @@ static mproc_err write_record(struct start_plan *plan)
     free(environment);
     if (err != MPROC_OK)
         return err;
-    err = mproc__slot_claim(mproc__self_peek(), plan->record_handle, &plan->token);
+    err = mproc__slot_claim(mproc__self_place(), plan->record_handle, &plan->token);
     if (err != MPROC_OK) {
         mproc__arena_free(BLOCK_RECORD, plan->record_handle);
         return err;

@@ -217,6 +217,9 @@ void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count);
 /* fork() with all signals blocked around it; their mask is restored on both sides. In the child
  * *in_child is true and *process is untouched. */
 mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child);
+/* From now on `forked` is called in each child that is forked by neither mproc_plat_fork() nor a template: by the
+ * host program. It may only do what a child of a process with threads may. Windows: nothing. */
+mproc_err mproc_plat_at_host_fork(void (*forked)(void));
 /* Waits until one of the processes has ended and stores its index; reaps nothing. No limit on
  * `count`. Entries whose watch is MPROC_PLAT_NONE count as ended. */
 mproc_err mproc_plat_process_watch(const struct mproc_plat_process *const *processes, size_t count,
@@ -422,6 +425,8 @@ mproc_err mproc_plat_lifeline(mproc_plat_handle *child_end);
 /* In a forked child, before anything else uses a lifeline: drops this process's copy of the
  * parent's own end, forgets it, so that mproc_plat_lifeline() makes a new one. */
 void mproc_plat_lifeline_forked(void);
+/* In a child that the host has forked from a bound process: binds it, too, where that takes no thread. */
+void mproc_plat_lifeline_rebind(mproc_plat_handle child_end);
 /* Makes this process end (SIGKILL) when the process on the other side has: for daemons. */
 mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end);
 /* Waits for the end of the process on the other side. */

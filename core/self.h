@@ -26,6 +26,8 @@ const char *mproc__own_name(void);
 mproc_err mproc__become_root(void);
 void mproc__become_child(enum process_kind kind, struct record *record,
                          mproc_plat_handle parent_lifeline);
+/* In a forked child: forgets what is the parent's. Nobody holds mproc's mutexes but the thread that forked. */
+void mproc__forget_parent(void);
 /* In a process that does not have its parent's memory. */
 void mproc__inherit_settings(struct record *record);
 

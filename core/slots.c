@@ -22,6 +22,7 @@ _Static_assert(MOST_SLOTS <= INDEX_MASK - 1 && MOST_SLOTS <= CHUNKS * SLOTS_PER_
 #define RETRY INT64_C(100000000)
 
 static _Atomic process_token self;
+static _Atomic process_token forked_from; /* in a child that the host forked: its parent */
 _Atomic process_token mproc__self_ready;
 
 process_token mproc__slot_token(uint32_t index, uint64_t state)
@@ -135,17 +136,23 @@ static mproc_err claim(const struct wish *wish, process_token *token)
     return MPROC_OK;
 }
 
-mproc_err mproc__slot_claim(process_token parent, uint64_t record, process_token *token)
+/* Before the slot is taken: one too many costs its heir a look. */
+static void note_start(process_token parent)
 {
     struct slot *own = mproc__slot_of(parent);
-    /* Before the slot: one too many costs its heir a look. */
     if (own && !atomic_load(&own->has_started))
         atomic_store(&own->has_started, 1);
+}
+
+mproc_err mproc__slot_claim(process_token parent, uint64_t record, process_token *token)
+{
+    note_start(parent);
     return claim(&(struct wish){ parent, parent, SLOT_CHILD, record, 0 }, token);
 }
 
 mproc_err mproc__slot_claim_own(process_token parent, process_token *token)
 {
+    note_start(parent);
     return claim(&(struct wish){ 0, parent, SLOT_ORPHAN, 0, mproc_plat_pid() }, token);
 }
 
@@ -254,10 +261,32 @@ process_token mproc__self_peek(void)
     return atomic_load_explicit(&self, memory_order_relaxed);
 }
 
+void mproc__self_forget(void)
+{
+    process_token parent = mproc__self_peek();
+    if (parent)
+        atomic_store(&forked_from, parent);
+    mproc__self_set(0);
+}
+
+process_token mproc__self_place(void)
+{
+    process_token token = mproc__self_peek(), parent = atomic_load(&forked_from), nobody = 0;
+    if (token || !parent)
+        return token;
+    /* When all slots are taken it goes under its parent's name, as well as that goes. */
+    if (mproc__slot_claim_own(parent, &token) != MPROC_OK)
+        return parent;
+    if (atomic_compare_exchange_strong(&self, &nobody, token))
+        return token;
+    mproc__slot_release(token); /* another thread was quicker */
+    return mproc__self_peek();
+}
+
 process_token mproc__self_token_first(void)
 {
     static _Atomic int64_t next_look;
-    process_token token = mproc__self_peek();
+    process_token token = mproc__self_place();
     struct slot *slot = mproc__slot_of(token);
     int64_t now = mproc_plat_now();
     uint64_t stamp;

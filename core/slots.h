@@ -31,7 +31,7 @@ struct slot {
 /* Takes a slot for a process that is about to start, whose record is to be given to mproc__record_expect().
  * MPROC_EAGAIN when all are taken. */
 mproc_err mproc__slot_claim(process_token parent, uint64_t record, process_token *token);
-/* Takes one for this process itself, which no process of the family starts: the root. */
+/* Takes one for this process itself, which no process of the family started: the root, or one that its host forked. */
 mproc_err mproc__slot_claim_own(process_token parent, process_token *token);
 /* The process with this token has the pid. */
 void mproc__slot_occupy(process_token token, int64_t pid);
@@ -57,7 +57,12 @@ static inline process_token mproc__self_token(void)
 }
 /* Who this process is from now on. */
 void mproc__self_set(process_token token);
+/* In a child that the host forked: it is not its parent. */
+void mproc__self_forget(void);
+/* This process's token; in a child that the host forked, 0 until it has taken a place of its own. */
 process_token mproc__self_peek(void);
+/* This process's token, for which a child that the host forked takes a place if it has none. */
+process_token mproc__self_place(void);
 
 /* Calls visit for every process of the family. */
 void mproc__slots_visit(void (*visit)(struct slot *slot, process_token token, void *context),

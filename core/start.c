@@ -116,13 +116,7 @@ MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
     if (!mproc__record_claim(plan->record, plan->token))
         mproc_plat_exit_now(255);
     mproc__record_advance(plan->record, PHASE_GUARDED);
-    mproc_plat_lifeline_forked();
-    mproc__lock_forked();
-    mproc__log_forked();
-    mproc__template_forked();
-    mproc__children_forked();
-    mproc__finalizers_forked();
-    mproc__threads_forked();
+    mproc__forget_parent();
     if (grandparent != MPROC_PLAT_NONE)
         mproc_plat_handle_close(grandparent);
     mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline);

@@ -91,6 +91,11 @@ static int start_watcher(mproc_plat_handle reader)
     return failed;
 }
 
+void mproc_plat_lifeline_rebind(mproc_plat_handle child_end)
+{
+    (void) mproc__kill_at_hangup((int) child_end);
+}
+
 mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end)
 {
     if (mproc__kill_at_hangup((int) child_end))

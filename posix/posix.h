@@ -153,6 +153,11 @@ int mproc__child_signal(void);
 /* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
 bool mproc__kill_at_hangup(int reader);
 
+/* ---- host_fork.c ---- */
+
+/* fork() for a child of mproc's: what mproc_plat_at_host_fork() registered is not called. */
+pid_t mproc__fork(void);
+
 /* ---- process.c ---- */
 
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status);

@@ -60,7 +60,7 @@ bool mproc__is_ended_child(pid_t pid)
 MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_process *process,
                               bool *in_child)
 {
-    pid_t pid = fork();
+    pid_t pid = mproc__fork();
     if (pid < 0) {
         mproc__watch_cancel(watch);
         return mproc__fail_system(mproc__from_errno(errno), errno,

@@ -370,7 +370,7 @@ MPROC_IN_CHILD static bool answer(struct server *server, struct children *childr
             server->handles[i - 1] = server->descriptors[i];
         before_fork(context, server->request.request);
         mproc__random_seed(server->random_state, next_seed(server));
-        pid = fork();
+        pid = mproc__fork();
         if (pid == 0) {
             become_child(server, children);
             return true;

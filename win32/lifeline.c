@@ -25,6 +25,11 @@ void mproc_plat_lifeline_forked(void)
 {
 }
 
+void mproc_plat_lifeline_rebind(mproc_plat_handle child_end)
+{
+    (void) child_end;
+}
+
 static void CALLBACK end_too(void *unused, BOOLEAN timed_out)
 {
     (void) unused;

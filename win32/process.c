@@ -444,6 +444,12 @@ void mproc_plat_process_forget(struct mproc_plat_process *process)
     process->watch = MPROC_PLAT_NONE;
 }
 
+mproc_err mproc_plat_at_host_fork(void (*forked)(void))
+{
+    (void) forked;
+    return MPROC_OK;
+}
+
 void mproc_plat_process_forked(const struct mproc_plat_process *process)
 {
     (void) process;

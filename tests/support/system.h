@@ -66,6 +66,10 @@ int exit_code_of(int code);
 int exit_code_after(const char *how);
 /* The process that forked or started this one; 0 if the system cannot tell. */
 int64_t system_parent_pid(void);
+/* fork(), as a host program may call it: 0 in the child, its pid in the parent; -1: this system does not fork. */
+int64_t host_fork(void);
+/* Waits for such a child; its exit code, -N for signal N. */
+int host_wait(int64_t pid);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
 /* From now on the system refuses waitid() to this process, as old ones and filters do; false if it cannot. */

@@ -305,6 +305,20 @@ int64_t system_parent_pid(void)
     return getppid();
 }
 
+int64_t host_fork(void)
+{
+    return fork();
+}
+
+int host_wait(int64_t pid)
+{
+    int status;
+    while (waitpid((pid_t) pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1000;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
 bool become_nobody(void)
 {
     return geteuid() == 0 && setgid(65534) == 0 && setuid(65534) == 0;

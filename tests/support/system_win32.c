@@ -221,6 +221,17 @@ int64_t system_parent_pid(void)
     return 0;
 }
 
+int64_t host_fork(void)
+{
+    return -1;
+}
+
+int host_wait(int64_t pid)
+{
+    (void) pid;
+    return -1000;
+}
+
 bool become_nobody(void)
 {
     return false;
