@@ -222,6 +222,7 @@ static void describe(struct start_plan *plan, struct record *record)
     record->parent = mproc__self_peek();
     record->start_method = (uint32_t) plan->method;
     record->daemon = plan->options.daemon;
+    record->bound = plan->options.daemon || mproc__self()->bound;
     record->default_method = (uint32_t) mproc__settings()->start_method;
     bool to_stderr;
     int level;
@@ -330,6 +331,6 @@ void mproc__plan_spawn(const struct start_plan *plan, char boot[BOOT_SIZE], mpro
         .standard = { plan->standard[0], plan->standard[1], plan->standard[2] },
         .keep = keep,
         .keep_count = count,
-        .daemon = plan->options.daemon || plan->is_template,
+        .daemon = plan->record->bound || plan->is_template,
     };
 }

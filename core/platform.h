@@ -429,6 +429,9 @@ void mproc_plat_lifeline_forked(void);
 void mproc_plat_lifeline_rebind(mproc_plat_handle child_end);
 /* Makes this process end (SIGKILL) when the process on the other side has: for daemons. */
 mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end);
+/* After bind: before it ends this process, calls last_act() in a thread of its own. Where the system itself ends all
+ * descendants with the process on the other side (a job on Windows), it may not come to that. */
+mproc_err mproc_plat_lifeline_take_along(mproc_plat_handle child_end, void (*last_act)(void));
 /* Waits for the end of the process on the other side. */
 mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline);
 

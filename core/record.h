@@ -35,6 +35,7 @@ struct record {
 
     uint32_t start_method;
     uint32_t daemon;
+    uint32_t bound; /* it ends with its parent */
     uint32_t default_method;
     int32_t log_level;
     uint32_t log_to_stderr;

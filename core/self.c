@@ -56,7 +56,8 @@ static void host_forked(void)
     self.numbers = "";
     self.object = self.parent = NULL;
     mproc__log_name(mproc__own_name());
-    if (self.daemon)
+    self.takes_along = false;
+    if (self.bound)
         mproc_plat_lifeline_rebind(self.parent_lifeline);
     mproc__trace_forked();
 }
@@ -98,6 +99,8 @@ MPROC_IN_CHILD void mproc__become_child(enum process_kind kind, struct record *r
     self.pid = mproc__record_pid(record, record->token);
     self.record = record;
     self.daemon = record->daemon != 0;
+    self.bound = record->bound != 0;
+    self.takes_along = false;
     self.is_template = record->is_template != 0;
     self.children = 0;
     self.parent_lifeline = parent_lifeline;

@@ -12,6 +12,8 @@ struct self {
     int64_t pid;
     struct record *record;    /* NULL in the root; outlives this process */
     bool daemon;
+    bool bound;               /* ends with its parent: a daemon, and what a daemon that may have children starts */
+    _Atomic bool takes_along; /* and its programs with it */
     bool is_template;         /* runs the warm-up: may not start processes */
     const char *numbers;      /* "" in the root, "1:2" in its first child's second */
     uint32_t children;        /* how many have been numbered */

@@ -85,7 +85,7 @@ MPROC_IN_CHILD void mproc__child_run(struct record *record, void (*function)(voi
     MPROC_FAULT_FORGET();
     mproc_err err = MPROC_OK;
     /* Before the limits: it takes a descriptor. */
-    if (record->daemon)
+    if (record->bound)
         err = mproc_plat_lifeline_bind(mproc__self()->parent_lifeline);
     if (err == MPROC_OK)
         err = mproc_plat_confine_apply(&record->limits, mproc__record_bytes(record, record->cpus),
@@ -175,6 +175,10 @@ MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc
         mproc__record_refuse(plan->record, err);
     if (plan->function)
         mproc__child_run(plan->record, plan->function);
+    if (plan->record->bound) /* what a worker of a pool has forked */
+        err = mproc_plat_lifeline_bind(mproc__self()->parent_lifeline);
+    if (err != MPROC_OK)
+        mproc__record_refuse(plan->record, err);
     return MPROC_OK;
 }
 

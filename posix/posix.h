@@ -152,6 +152,8 @@ int mproc__watch_signal(const struct mproc_plat_process *process, int signal);
 int mproc__child_signal(void);
 /* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
 bool mproc__kill_at_hangup(int reader);
+/* Takes that back. */
+void mproc__spare_at_hangup(int reader);
 
 /* ---- host_fork.c ---- */
 

@@ -184,6 +184,11 @@ int mproc__child_signal(void)
     return mproc__above_standard(signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+void mproc__spare_at_hangup(int reader)
+{
+    (void) fcntl(reader, F_SETFL, O_NONBLOCK);
+}
+
 bool mproc__kill_at_hangup(int reader)
 {
     /* Owner and signal belong to the open file description, which an inherited descriptor shares
