@@ -95,14 +95,26 @@ mproc_err mproc_plat_executable(char *path, size_t size)
     return mproc__narrow(wide, path, size);
 }
 
+/* If this process may run in several groups of 64 CPUs, as by default it may from Windows 11 on; else 0. The mask of
+ * its affinity is that of one group. */
+static int count_in_groups(void)
+{
+    USHORT groups[64], group_count = sizeof groups / sizeof groups[0];
+    if (!GetProcessGroupAffinity(GetCurrentProcess(), &group_count, groups) || group_count < 2)
+        return 0;
+    int count = 0;
+    for (USHORT i = 0; i < group_count; i++)
+        count += (int) GetActiveProcessorCount(groups[i]);
+    return count;
+}
+
 int mproc_plat_cpu_count(void)
 {
     DWORD_PTR own, all;
-    int count = 0;
-    if (GetProcessAffinityMask(GetCurrentProcess(), &own, &all))
+    int count = count_in_groups();
+    if (count == 0 && GetProcessAffinityMask(GetCurrentProcess(), &own, &all))
         for (; own; own &= own - 1)
             count++;
-    /* Both masks are 0 if its threads are in several groups of 64. */
     if (count == 0)
         count = (int) GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
     return count > 0 ? count : 1;

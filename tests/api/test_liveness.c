@@ -43,8 +43,9 @@ static int wait_blindly(void *argument)
     _Atomic int *ints = ints_of(shared);
     intptr_t natives[TABLE];
     CHILD_CHECK(wait_until(&ints[HELD], 1));
-    int held = 0;
-    if (shared->without_proc ? !enter_empty_root() : (held = fill_table(natives)) == 0) {
+    int held = shared->without_proc ? 0 : fill_table(natives);
+    bool is_blind = shared->without_proc ? enter_empty_root() : held > 0;
+    if (!is_blind && !atomic_load(&ints[SEES_AGAIN])) {
         atomic_store(&ints[BLIND], -1);
         return CANNOT;
     }
@@ -101,6 +102,37 @@ static void a_waiter_without_proc_leaves_the_living_their_lock(void)
 {
     check_blind_waiter(true);
     remove_folder("empty");
+}
+
+static int deny_and_hold(void *argument)
+{
+    if (deny_others())
+        return hold(argument);
+    atomic_store(&ints_of(argument)[HELD], -1);
+    return CANNOT;
+}
+
+static void a_holder_that_may_not_be_looked_at_keeps_its_lock(void)
+{
+    struct shared shared = { 0 };
+    _Atomic int *ints = shared_ints(&shared.block, 3);
+    CHECK_OK(mproc_lock_create(&shared.lock));
+    mproc_process *holder = start_child(deny_and_hold, &shared, sizeof shared, NULL);
+    for (int i = 0; i < 60000 && atomic_load(&ints[HELD]) == 0; i++)
+        sleep_briefly();
+    if (atomic_load(&ints[HELD]) > 0) {
+        CHECK_FAILS(mproc_lock_acquire(shared.lock, 300), MPROC_ETIMEDOUT);
+        CHECK_OK(mproc_process_kill(holder));
+        end_child(holder);
+        CHECK_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+        CHECK_OK(mproc_lock_consistent(shared.lock));
+        CHECK_OK(mproc_lock_release(shared.lock));
+    } else {
+        CU_ASSERT_EQUAL(end_child(holder), CANNOT);
+        skip("no process can deny its own user to look at it here");
+    }
+    CHECK_OK(mproc_lock_destroy(shared.lock));
+    CHECK_OK(mproc_free(shared.block));
 }
 
 static int start_holder_and_die(void *argument)
@@ -165,4 +197,5 @@ static void who_only_tries_a_lock_looks_at_its_holder_now_and_then(void)
 MPROC_SUITE(liveness, MPROC_TEST(who_only_tries_a_lock_looks_at_its_holder_now_and_then),
             MPROC_TEST(a_waiter_without_descriptors_leaves_the_living_their_lock),
             MPROC_TEST(a_waiter_without_proc_leaves_the_living_their_lock),
+            MPROC_TEST(a_holder_that_may_not_be_looked_at_keeps_its_lock),
             MPROC_TEST(an_orphans_death_is_seen_as_soon_as_it_can_be_looked_at))

@@ -201,7 +201,7 @@ static int start_one_and_become_nobody(void *argument)
 {
     start_noted(argument);
     if (!become_nobody())
-        return CANNOT;
+        mproc_plat_exit_now(CANNOT); /* without waiting for that one */
     atomic_store(&ints_of(argument)[STEP], 1);
     return hang_for_ever(NULL);
 }

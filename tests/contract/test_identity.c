@@ -19,6 +19,8 @@ static int child(const char *boot)
 {
     if (strcmp(boot, "hang") == 0)
         return hang_for_ever(NULL);
+    if (strcmp(boot, "deny") == 0)
+        return deny_others() ? hang_for_ever(NULL) : CANNOT;
     if (strncmp(boot, "root ", 5) == 0)
         return look_from_an_empty_root(boot + 5);
     return 3;
@@ -84,6 +86,24 @@ static void a_process_that_cannot_be_seen_is_not_said_to_have_ended(void)
     CHECK_OK(mproc_plat_process_stop(&process, true));
     reap_child(&process);
     CU_ASSERT_EQUAL(reap_child(&ended), 3);
+}
+
+static void a_process_that_may_not_be_looked_at_is_not_said_to_have_ended(void)
+{
+    struct mproc_plat_process process = spawn_child("deny", MPROC_PLAT_NONE);
+    mproc_err err = MPROC_OK;
+    uint64_t stamp = 0;
+    for (int64_t deadline = in_seconds(60); err == MPROC_OK && mproc_plat_now() < deadline; sleep_briefly())
+        err = mproc_plat_process_stamp(process.pid, &stamp);
+    if (err == MPROC_EPERM) {
+        CHECK_FAILS(mproc_plat_process_signal(process.pid, stamp, true), MPROC_EPERM);
+        CHECK_OK(mproc_plat_process_stop(&process, true));
+    }
+    int code = reap_child(&process);
+    if (code == CANNOT)
+        skip("no process can deny its own user to look at it here");
+    else
+        CU_ASSERT_EQUAL(err, MPROC_EPERM);
 }
 
 static void a_process_without_proc_does_not_take_others_for_dead(void)
@@ -198,6 +218,7 @@ static void threads_are_counted(void)
 MPROC_CONTRACT_SUITE(identity, child, MPROC_TEST(this_process_has_a_pid_and_a_stamp),
                      MPROC_TEST(a_process_that_has_ended_has_no_stamp_even_before_it_is_reaped),
                      MPROC_TEST(a_process_that_cannot_be_seen_is_not_said_to_have_ended),
+                     MPROC_TEST(a_process_that_may_not_be_looked_at_is_not_said_to_have_ended),
                      MPROC_TEST(a_process_without_proc_does_not_take_others_for_dead),
                      MPROC_TEST(processes_are_told_apart_by_their_stamps),
                      MPROC_TEST(a_signal_reaches_only_the_process_with_the_stamp),

@@ -72,6 +72,8 @@ int64_t host_fork(void);
 int host_wait(int64_t pid);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
+/* From now on no other process of this user may look at this one or end it; false if that cannot be had. */
+bool deny_others(void);
 /* From now on the system refuses waitid() to this process, as old ones and filters do; false if it cannot. */
 bool forbid_waitid(void);
 /* How often this process has called read() so far; -1 if the system cannot tell. */

@@ -324,6 +324,11 @@ bool become_nobody(void)
     return geteuid() == 0 && setgid(65534) == 0 && setuid(65534) == 0;
 }
 
+bool deny_others(void)
+{
+    return false;
+}
+
 bool forbid_waitid(void)
 {
 #ifdef __linux__

@@ -237,6 +237,16 @@ bool become_nobody(void)
     return false;
 }
 
+bool deny_others(void)
+{
+    SECURITY_DESCRIPTOR descriptor;
+    ACL nobody;
+    return InitializeAcl(&nobody, sizeof nobody, ACL_REVISION) &&
+           InitializeSecurityDescriptor(&descriptor, SECURITY_DESCRIPTOR_REVISION) &&
+           SetSecurityDescriptorDacl(&descriptor, TRUE, &nobody, FALSE) &&
+           SetKernelObjectSecurity(GetCurrentProcess(), DACL_SECURITY_INFORMATION, &descriptor);
+}
+
 bool forbid_waitid(void)
 {
     return false;
