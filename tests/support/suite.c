@@ -312,6 +312,7 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
             CU_cleanup_registry();
             watchdog_start(watchdog_seconds());
         }
+    system_finish();
     printf("\n%s: %d tests, %d failures\n", name, run, failures);
     return failures > 0 || run == 0;
 }

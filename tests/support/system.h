@@ -13,13 +13,16 @@ struct leftovers {
     int descriptors; /* open in this process */
     int children;    /* of this process, zombies included */
     int family;      /* others of this one's group that run: descendants that nobody ended */
-    int names;       /* with "mproc-" in /dev/shm */
+    int names;       /* of shared memory that may be this family's; more are left behind, fewer are not */
+    int files;       /* in the folder for temporary ones, which this program has for itself */
 };
 void leftovers_count(struct leftovers *leftovers);
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size);
 
-/* Before the first test: descendants, and nobody else, are in this process's group. */
+/* Before the first test: descendants, and nobody else, are in this process's group; and TMPDIR is a new folder. */
 void system_prepare(void);
+/* After the last. */
+void system_finish(void);
 
 /* Ends this process, with a message, unless called again within `seconds`. */
 void watchdog_start(unsigned seconds);

@@ -18,13 +18,17 @@ void system_prepare(void)
 {
 }
 
+void system_finish(void)
+{
+}
+
 void leftovers_count(struct leftovers *leftovers)
 {
     DWORD handles = 0;
     GetProcessHandleCount(GetCurrentProcess(), &handles);
     leftovers->descriptors = handles ? (int) handles : -1; /* Wine says 0 */
     leftovers->children = leftovers->family = -1;
-    leftovers->names = 0;
+    leftovers->names = leftovers->files = 0;
 }
 
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size)
