@@ -53,7 +53,7 @@ static void start_programs(void *argument)
 
 /* ---- what a daemon or worker may start ---- */
 
-enum { NOTHING, PROGRAMS, CHILDREN, FORKS, HOST_FORKS };
+enum { NOTHING, PROGRAMS, CHILDREN, FORKS, HOST_FORKS, DAEMONS = 3 };
 
 static int start_some(void *argument)
 {
@@ -86,6 +86,13 @@ static int be_parent_of_a_daemon(void *argument)
     const mproc_process_options options = { .daemon = true };
     mproc_process *process;
     CHILD_OK(mproc_process_start(&process, start_some, argument, sizeof(struct shared), &options));
+    return hang_for_ever(NULL);
+}
+
+static int be_parent_of_daemons(void *argument)
+{
+    for (int i = 0; i < DAEMONS; i++)
+        (void) start_noted(argument, true);
     return hang_for_ever(NULL);
 }
 
@@ -155,9 +162,10 @@ static bool can_fork(void)
 
 /* ---- the tests ---- */
 
-static void a_daemon_ends_within_a_second(void)
+static void daemons_end_within_a_second(void)
 {
     check_end(be_parent_of_a_daemon, NOTHING, 1);
+    check_end(be_parent_of_daemons, NOTHING, DAEMONS);
 }
 
 static void a_daemons_programs_and_their_children_end_with_it(void)
@@ -251,7 +259,7 @@ static void a_daemon_without_descriptors_takes_its_programs_along(void)
     check_end(be_parent_of_a_daemon_without_descriptors, PROGRAMS, 4);
 }
 
-MPROC_SUITE(daemon, MPROC_TEST(a_daemon_ends_within_a_second),
+MPROC_SUITE(daemon, MPROC_TEST(daemons_end_within_a_second),
             MPROC_TEST(a_daemons_programs_and_their_children_end_with_it),
             MPROC_TEST(a_workers_children_end_with_it),
             MPROC_TEST(what_a_worker_or_a_daemons_host_has_forked_ends_with_it),
