@@ -229,12 +229,10 @@ static void a_daemon_that_ends_alone_leaves_its_programs(void)
 /* Without a free descriptor the last look must be possible all the same. */
 static int start_programs_and_fill_the_table(void *argument)
 {
-    enum { TABLE = 64 };
+    intptr_t natives[MOST_HELD];
     note_pid(argument, mproc_pid());
     start_programs(argument);
-    if (set_own_limit("descriptors", TABLE))
-        while (native_open("/dev/null", false) >= 0)
-            continue;
+    (void) hold_all_descriptors(natives);
     return hang_for_ever(NULL);
 }
 

@@ -5,7 +5,7 @@
 
 #include "platform.h"
 
-enum { HELD, BLIND, SEES_AGAIN, CANNOT = 77, TABLE = 64 };
+enum { HELD, BLIND, SEES_AGAIN, CANNOT = 77 };
 
 struct shared {
     mproc_lock lock;
@@ -26,24 +26,14 @@ static int hold(void *argument)
     return hang_for_ever(NULL);
 }
 
-static int fill_table(intptr_t natives[TABLE])
-{
-    int held = 0;
-    if (!set_own_limit("descriptors", TABLE))
-        return 0;
-    while (held < TABLE && (natives[held] = native_open("/dev/null", false)) >= 0)
-        held++;
-    return held;
-}
-
 /* Waits for a lock whose holder it cannot look at, until it is told of the holder's death. */
 static int wait_blindly(void *argument)
 {
     const struct shared *shared = argument;
     _Atomic int *ints = ints_of(shared);
-    intptr_t natives[TABLE];
+    intptr_t natives[MOST_HELD];
     CHILD_CHECK(wait_until(&ints[HELD], 1));
-    int held = shared->without_proc ? 0 : fill_table(natives);
+    int held = shared->without_proc ? 0 : hold_all_descriptors(natives);
     bool is_blind = shared->without_proc ? enter_empty_root() : held > 0;
     if (!is_blind && !atomic_load(&ints[SEES_AGAIN])) {
         atomic_store(&ints[BLIND], -1);
@@ -53,8 +43,7 @@ static int wait_blindly(void *argument)
     CHILD_FAILS(mproc_lock_acquire(shared->lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
     atomic_store(&ints[BLIND], 1);
     if (atomic_load(&ints[SEES_AGAIN]))
-        while (held > 0)
-            native_close(natives[--held]);
+        give_back_descriptors(natives, held);
     CHILD_FAILS(mproc_lock_acquire(shared->lock, 60000), MPROC_OWNERDEAD);
     CHILD_OK(mproc_lock_consistent(shared->lock));
     CHILD_OK(mproc_lock_release(shared->lock));

@@ -241,20 +241,15 @@ static void a_descendant_that_may_not_be_ended_is_an_error_and_no_endless_wait(v
 
 static int stop_a_tree_without_descriptors(void *argument)
 {
-    enum { TABLE = 64 };
-    intptr_t natives[TABLE];
-    int held = 0;
+    intptr_t natives[MOST_HELD];
     mproc_process *process;
     _Atomic int *ints = ints_of(argument);
     CHILD_OK(mproc_process_start(&process, start_one_and_hang, argument, sizeof(struct shared), NULL));
     CHILD_CHECK(wait_until(&ints[STEP], 1));
-    bool limited = set_own_limit("descriptors", TABLE);
-    while (limited && held < TABLE && (natives[held] = native_open("/dev/null", false)) >= 0)
-        held++;
+    int held = hold_all_descriptors(natives);
     mproc_err err = mproc_process_stop_tree(process, 100);
     size_t length = strlen(mproc_last_error());
-    while (held > 0)
-        native_close(natives[--held]);
+    give_back_descriptors(natives, held);
     /* Done, or nothing is. */
     if (err != MPROC_OK) {
         CHILD_CHECK(length > 15 && pid_runs(ints[PID]));
@@ -262,7 +257,7 @@ static int stop_a_tree_without_descriptors(void *argument)
         CHILD_OK(mproc_process_stop_tree(process, 60000));
     }
     CHILD_CHECK(!pid_runs(ints[PID]));
-    return limited ? 0 : CANNOT;
+    return held > 0 ? 0 : CANNOT;
 }
 
 static void without_descriptors_a_tree_is_stopped_or_an_error(void)

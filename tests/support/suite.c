@@ -188,6 +188,21 @@ void sleep_briefly(void)
     mproc_plat_sleep(1000000);
 }
 
+int hold_all_descriptors(intptr_t natives[MOST_HELD])
+{
+    int count = 0;
+    bool limited = set_own_limit("descriptors", MOST_HELD);
+    while (limited && count < MOST_HELD && (natives[count] = native_open("/dev/null", false)) >= 0)
+        count++;
+    return count;
+}
+
+void give_back_descriptors(const intptr_t *natives, int count)
+{
+    for (int i = 0; i < count; i++)
+        native_close(natives[i]);
+}
+
 bool wait_until(_Atomic int *word, int value)
 {
     for (int i = 0; i < 60000 && atomic_load(word) < value; i++)

@@ -47,6 +47,20 @@ bool become_group(void);
 void interrupt_group(void);
 /* Ends this process the hard ways; `how`: "abort", "crash", "_exit7". */
 void end_hard(const char *how);
+/* The signals that end a process that does nothing about them; how many. None on Windows. */
+size_t list_deadly_signals(int *numbers, size_t capacity);
+/* Ends this process by a signal, as if nobody had done anything about it. */
+void end_by_signal(int number);
+/* What happens at each signal from 1 on: d (default), i (ignored), h (a handler); in capitals if it is blocked. "" on
+ * Windows. */
+enum { SIGNALS_SIZE = 130 };
+void describe_signals(char text[SIGNALS_SIZE]);
+/* Catches SIGCHLD, ignores SIGUSR1 and blocks SIGUSR2; or puts back what was. */
+void change_signals(bool change);
+/* How often change_signals()'s handler has been called. */
+int signals_caught(void);
+/* Sends it SIGCHLD. */
+void signal_itself(void);
 /* SIGTERM does nothing in this process from now on. */
 void ignore_terminate(void);
 void ignore_children(bool ignore);
@@ -85,6 +99,8 @@ int64_t count_reads(void);
 bool enter_empty_root(void);
 /* Soft limits of this process: "descriptors", "processes", "address space". False where there are none. */
 bool set_own_limit(const char *what, uint64_t value);
+/* The soft limit of "core", "file" or "cpu"; UINT64_MAX: none. */
+uint64_t soft_limit_of(const char *what);
 /* Raises the soft limit of descriptors to the hard one; how many there may be, -1: any number. */
 int64_t raise_descriptor_limit(void);
 

@@ -2,6 +2,7 @@
 /* Unix. */
 #include "system.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -256,6 +257,84 @@ void end_hard(const char *how)
     _exit(7);
 }
 
+size_t list_deadly_signals(int *numbers, size_t capacity)
+{
+    static const int known[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGUSR1, SIGSEGV,
+                                 SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGSYS };
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0] && count < capacity; i++)
+        numbers[count++] = known[i];
+#ifdef SIGRTMIN
+    if (count + 2 <= capacity) {
+        numbers[count++] = SIGRTMIN;
+        numbers[count++] = SIGRTMAX;
+    }
+#endif
+    return count;
+}
+
+void end_by_signal(int number)
+{
+    sigset_t all;
+    sigfillset(&all);
+    signal(number, SIG_DFL);
+    sigprocmask(SIG_UNBLOCK, &all, NULL);
+    raise(number);
+}
+
+void describe_signals(char text[SIGNALS_SIZE])
+{
+    sigset_t blocked;
+    int number = 1;
+    sigprocmask(SIG_BLOCK, NULL, &blocked);
+    for (; number < SIGNALS_SIZE - 1 && number < NSIG; number++) {
+        struct sigaction action;
+        char letter = '?'; /* the C library keeps some to itself */
+        if (sigaction(number, NULL, &action) == 0)
+            letter = action.sa_handler == SIG_DFL ? 'd' : action.sa_handler == SIG_IGN ? 'i' : 'h';
+        text[number - 1] = (char) (sigismember(&blocked, number) == 1 ? toupper(letter) : letter);
+    }
+    text[number - 1] = '\0';
+}
+
+static volatile sig_atomic_t caught;
+
+static void catch_signal(int number)
+{
+    (void) number;
+    caught++;
+}
+
+void change_signals(bool change)
+{
+    static struct sigaction child, first;
+    static sigset_t mask;
+    if (change) {
+        struct sigaction action = { .sa_handler = catch_signal };
+        sigset_t second;
+        sigemptyset(&second);
+        sigaddset(&second, SIGUSR2);
+        sigaction(SIGCHLD, &action, &child);
+        action.sa_handler = SIG_IGN;
+        sigaction(SIGUSR1, &action, &first);
+        sigprocmask(SIG_BLOCK, &second, &mask);
+    } else {
+        sigaction(SIGCHLD, &child, NULL);
+        sigaction(SIGUSR1, &first, NULL);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+    }
+}
+
+int signals_caught(void)
+{
+    return caught;
+}
+
+void signal_itself(void)
+{
+    raise(SIGCHLD);
+}
+
 void ignore_terminate(void)
 {
     signal(SIGTERM, SIG_IGN);
@@ -408,6 +487,13 @@ bool set_own_limit(const char *what, uint64_t value)
         return false;
     limit.rlim_cur = (rlim_t) value < limit.rlim_max ? (rlim_t) value : limit.rlim_max;
     return setrlimit(resource, &limit) == 0;
+}
+
+uint64_t soft_limit_of(const char *what)
+{
+    int resource = strcmp(what, "core") == 0 ? RLIMIT_CORE : strcmp(what, "file") == 0 ? RLIMIT_FSIZE : RLIMIT_CPU;
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : UINT64_MAX;
 }
 
 int64_t raise_descriptor_limit(void)

@@ -147,6 +147,37 @@ void end_hard(const char *how)
     _exit(7);
 }
 
+size_t list_deadly_signals(int *numbers, size_t capacity)
+{
+    (void) numbers;
+    (void) capacity;
+    return 0;
+}
+
+void end_by_signal(int number)
+{
+    (void) number;
+}
+
+void describe_signals(char text[SIGNALS_SIZE])
+{
+    text[0] = '\0';
+}
+
+void change_signals(bool change)
+{
+    (void) change;
+}
+
+int signals_caught(void)
+{
+    return 0;
+}
+
+void signal_itself(void)
+{
+}
+
 void ignore_terminate(void)
 {
 }
@@ -271,6 +302,12 @@ bool set_own_limit(const char *what, uint64_t value)
     (void) what;
     (void) value;
     return false;
+}
+
+uint64_t soft_limit_of(const char *what)
+{
+    (void) what;
+    return UINT64_MAX;
 }
 
 int64_t raise_descriptor_limit(void)

@@ -95,19 +95,15 @@ static void the_table_ends_before_a_token_would_be_a_mark(void)
 
 static int ask_for_the_token_without_descriptors(void *argument)
 {
-    enum { TABLE = 64 };
-    intptr_t natives[TABLE];
-    int held = 0;
+    intptr_t natives[MOST_HELD];
     (void) argument;
-    if (!set_own_limit("descriptors", TABLE))
+    int held = hold_all_descriptors(natives);
+    if (held == 0)
         return 77;
-    while (held < TABLE && (natives[held] = native_open("/dev/null", false)) >= 0)
-        held++;
     process_token token = mproc__self_token();
     struct slot *slot = mproc__slot_of(token);
     CHILD_CHECK(slot && mproc__token_alive(token) && mproc__self_ready == 0);
-    while (held > 0)
-        native_close(natives[--held]);
+    give_back_descriptors(natives, held);
     for (int i = 0; i < 60000 && mproc__self_ready == 0; i++) {
         CHILD_CHECK(mproc__self_token() == token);
         sleep_briefly();
