@@ -133,8 +133,9 @@ static mproc_err who_refused(const struct tree *tree)
     mproc_err err;
     for (size_t i = 0; i < tree->count; i++)
         if (tree->members[i].refuses && lives(&tree->members[i], &err))
-            return mproc__fail(MPROC_EPERM, "process %lld, a descendant, may not be ended by this one and runs on: does "
-                                            "it run as another user?",
+            return mproc__fail(MPROC_EPERM,
+                               "process %lld, a descendant, may not be ended by this one and runs on: does it run "
+                               "as another user?",
                                (long long) tree->members[i].pid);
     return MPROC_OK;
 }

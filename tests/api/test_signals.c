@@ -80,10 +80,11 @@ static int tell_signals(void *argument)
 /* A forked child has its parent's; one that comes from a fresh program has no handlers. */
 static int compare_with_a_child(void *argument)
 {
-    char own[SIGNALS_SIZE];
+    char first[SIGNALS_SIZE], own[SIGNALS_SIZE];
     const char *childs = mproc_pointer(*(mproc_memory *) argument);
     mproc_process *process;
     int code = -1;
+    describe_signals(first);
     change_signals(true);
     describe_signals(own);
     CHILD_OK(mproc_process_start(&process, tell_signals, argument, sizeof(mproc_memory), NULL));
@@ -91,7 +92,8 @@ static int compare_with_a_child(void *argument)
     CHILD_OK(mproc_process_exit_code(process, &code));
     CHILD_CHECK(code == 0 && strlen(childs) == strlen(own));
     for (size_t i = 0; own[i]; i++) {
-        if (method_under_test() != MPROC_START_FORK && tolower((unsigned char) own[i]) == 'h')
+        /* Those that are there from the first are a sanitizer's. */
+        if (method_under_test() != MPROC_START_FORK && tolower((unsigned char) own[i]) == 'h' && first[i] != 'h')
             own[i] = (char) (own[i] - 'h' + 'd');
         if (childs[i] != own[i])
             fprintf(stderr, "\nsignal %d is %c and not %c\n", (int) i + 1, childs[i], own[i]);
