@@ -17,24 +17,22 @@
 
 enum { INDEX_BITS = 20, ALIGNMENT_BITS = 4 };
 
-struct place {
-    struct child *child;
-    uint32_t generation;
-};
-static struct place first_places[64]; /* beside mproc's other variables, as the pool below */
-static struct place *places;
+static struct child *first_places[64]; /* beside mproc's other variables, as the pool below */
+static struct child **places;
 static _Atomic uint32_t place_count;
 static uint32_t first_free; /* no free place below */
 static uint32_t reap_next;
+/* One for all places, and never set back: a forked child has its parent's pointers, and makes none like them. */
+static uint32_t last_generation;
 
 mproc_err mproc__child_reserve(void)
 {
-    while (first_free < place_count && places[first_free].child)
+    while (first_free < place_count && places[first_free])
         first_free++;
     if (first_free < place_count)
         return MPROC_OK;
     uint32_t count = place_count ? place_count * 2 : sizeof first_places / sizeof first_places[0];
-    struct place *more = first_places;
+    struct child **more = first_places;
     if (place_count)
         more = count < 1u << INDEX_BITS ? calloc(count, sizeof *more) : NULL;
     if (!more)
@@ -105,8 +103,8 @@ mproc_err mproc__child_add(const struct child *values, const char *name, struct 
     if (!made)
         return mproc__fail(MPROC_ENOMEM, "no memory for a process object");
     made->index = first_free;
-    made->generation = ++places[first_free].generation;
-    places[first_free].child = made;
+    made->generation = ++last_generation;
+    places[first_free] = made;
     *child = made;
     return MPROC_OK;
 }
@@ -126,7 +124,7 @@ struct child *mproc__child_find(const mproc_process *pointer, mproc_err *err)
         *err = mproc__fail(MPROC_EINVAL, "%s process pointer: start one first", pointer ? "a wild" : "NULL");
         return NULL;
     }
-    struct child *child = places[index - 1].child;
+    struct child *child = places[index - 1];
     if (!child || mproc__child_pointer(child) != pointer) {
         *err = mproc__fail(MPROC_ECLOSED, "this process object was closed");
         return NULL;
@@ -137,7 +135,7 @@ struct child *mproc__child_find(const mproc_process *pointer, mproc_err *err)
 
 void mproc__child_remove(struct child *child)
 {
-    places[child->index].child = NULL;
+    places[child->index] = NULL;
     if (child->index < first_free)
         first_free = child->index;
     mproc_plat_process_forget(&child->process);
@@ -147,7 +145,7 @@ void mproc__child_remove(struct child *child)
 struct child *mproc__child_next(uint32_t *at)
 {
     while (*at < place_count) {
-        struct child *child = places[(*at)++].child;
+        struct child *child = places[(*at)++];
         if (child)
             return child;
     }
@@ -195,11 +193,8 @@ static void conclude(struct child *child)
                       "nobody can tell how %s (pid %lld) ended: was its status waited for elsewhere?",
                       child->name, (long long) child->process.pid);
     }
-    if (record)
-        mproc__arena_free(BLOCK_RECORD, child->record);
     child->record = 0;
     mproc__shared_memory_child_ended(child->token);
-    mproc__slot_release(child->token);
 }
 
 int64_t mproc__child_guard(struct child *child)
@@ -238,6 +233,10 @@ bool mproc__child_poll(struct child *child)
 
 void mproc__child_settle(struct child *child)
 {
+    if (child->ended && child->stoppers == 0) {
+        mproc__slot_release(child->token); /* and its record */
+        child->token = 0;
+    }
     if (child->ended && child->waiters == 0 && !child->sentinel_given)
         mproc_plat_process_forget(&child->process);
 }
@@ -246,16 +245,17 @@ void mproc__children_reap_some(void)
 {
     for (uint32_t i = 0; i < 4 && i < place_count; i++) {
         reap_next = (reap_next + 1) % place_count;
-        if (places[reap_next].child)
-            mproc__child_poll(places[reap_next].child);
+        if (places[reap_next])
+            mproc__child_poll(places[reap_next]);
     }
+    mproc__slots_reclaim_some();
 }
 
 MPROC_IN_CHILD void mproc__children_forked(void)
 {
     for (uint32_t i = 0; i < place_count; i++)
-        if (places[i].child && places[i].child->process.watch != MPROC_PLAT_NONE)
-            mproc_plat_handle_close(places[i].child->process.watch);
+        if (places[i])
+            mproc_plat_process_forked(&places[i]->process);
     memset(pool_used, 0, sizeof pool_used);
     memset(first_places, 0, sizeof first_places);
     /* Not freed: writing to the parent's pages would only copy them. */

@@ -12,7 +12,7 @@ struct child {
     enum child_kind kind;
     struct mproc_plat_process process;
     uint64_t record;              /* handle; 0 once it has ended */
-    process_token token;
+    process_token token;          /* 0 once its slot has been given back */
     const char *name;             /* short_name or of its own */
     char short_name[40];
     bool daemon;
@@ -27,6 +27,7 @@ struct child {
     bool guard_missed;
     bool sentinel_given;          /* the watch stays open until close */
     unsigned waiters;             /* threads that wait on the watch without the mutex */
+    unsigned stoppers;            /* of those, who stop its tree: its slot is kept for them */
     uint32_t index, generation;   /* its place in the table */
     bool pooled;
 };
@@ -51,9 +52,10 @@ bool mproc__child_poll(struct child *child);
 int64_t mproc__child_guard(struct child *child);
 /* The sentence about child->trouble. */
 const char *mproc__child_trouble(const struct child *child);
-/* A thread is done waiting for it: closes the watch if nobody needs it any more. */
+/* A thread is done waiting for it, or it has ended: lets go of what nobody needs any more. */
 void mproc__child_settle(struct child *child);
-/* Reaps a few children that have ended and that nobody asks about. */
+/* Reaps a few children that have ended and that nobody asks about, and gives back what a few dead orphans of the
+ * family have left. */
 void mproc__children_reap_some(void);
 /* In a forked child: forgets the parent's objects and closes what they held. */
 void mproc__children_forked(void);

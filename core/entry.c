@@ -85,6 +85,8 @@ MPROC_NORETURN static void begin_child(const struct boot *boot)
         give_up();
     MPROC_FAULT("entry.record");
     mproc_err err = mproc__record_check(record, mproc__arena_size(BLOCK_RECORD, boot->record));
+    if (!mproc__record_claim(record, record->token))
+        mproc_plat_exit_now(255);
     if (err != MPROC_OK)
         mproc__record_refuse(record, err);
     mproc_plat_handle keep[MPROC_PLAT_TEMPLATE_HANDLES + 3];

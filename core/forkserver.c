@@ -18,7 +18,6 @@
 static struct mutex mutex;
 static struct mproc_plat_template server;
 static atomic_bool running;
-static uint64_t server_record;
 static process_token server_token;
 static mproc_warmup *warmup;
 static bool exit_hooked; /* in a template, for its children */
@@ -61,8 +60,7 @@ MPROC_IN_CHILD void mproc__template_forked(void)
 static void forget(void)
 {
     mproc_plat_template_stop(&server);
-    mproc__slot_release(server_token);
-    mproc__arena_free(BLOCK_RECORD, server_record);
+    mproc__slot_release(server_token); /* and its record */
     running = false;
 }
 
@@ -135,8 +133,7 @@ static mproc_err start_template(void)
         mproc__plan_undo(&plan);
         return err;
     }
-    mproc__slot_occupy(plan.token, server.process.pid, plan.record_handle);
-    server_record = plan.record_handle;
+    mproc__slot_occupy(plan.token, server.process.pid);
     server_token = plan.token;
     err = await(plan.record);
     if (err != MPROC_OK) {
@@ -211,7 +208,7 @@ mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_proces
         forget();
         /* It may have died between its fork and its answer: then there is a child, and a second one
          * would run the target twice. */
-        if (!mproc__record_abandon(plan->record)) {
+        if (!mproc__record_abandon(plan->record, plan->token)) {
             err = mproc__fail(MPROC_EDIED, "the forkserver's template was killed while it started %s, "
                                            "which may be running; start it again if it may run twice",
                               plan->name);
@@ -278,7 +275,7 @@ MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const struct prepared *pre
                                                       mproc_plat_handle lifeline)
 {
     struct record *record = prepared->record;
-    if (!record || !mproc__record_claim(record))
+    if (!record || !mproc__record_claim(record, record->token))
         mproc_plat_exit_now(255);
     if (prepared->refusal != MPROC_OK)
         mproc__record_refuse(record, prepared->refusal);

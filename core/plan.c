@@ -226,10 +226,10 @@ static uint32_t next_seed(void)
 static void describe(struct start_plan *plan, struct record *record)
 {
     record->is_template = plan->is_template;
-    record->token = plan->token;
     record->parent = mproc__self_peek();
     record->start_method = (uint32_t) plan->method;
     record->daemon = plan->options.daemon;
+    record->bound = plan->options.daemon || mproc__self()->bound;
     record->default_method = (uint32_t) mproc__settings()->start_method;
     bool to_stderr;
     int level;
@@ -278,11 +278,12 @@ static mproc_err write_record(struct start_plan *plan)
     free(environment);
     if (err != MPROC_OK)
         return err;
-    err = mproc__slot_claim(mproc__self_peek(), &plan->token);
+    err = mproc__slot_claim(mproc__self_place(), plan->record_handle, &plan->token);
     if (err != MPROC_OK) {
         mproc__arena_free(BLOCK_RECORD, plan->record_handle);
         return err;
     }
+    mproc__record_expect(plan->record, plan->token);
     describe(plan, plan->record);
     return MPROC_OK;
 }
@@ -315,8 +316,7 @@ mproc_err mproc__plan_make(struct start_plan *plan, const mproc_process_options 
 
 void mproc__plan_undo(struct start_plan *plan)
 {
-    mproc__slot_release(plan->token);
-    mproc__arena_free(BLOCK_RECORD, plan->record_handle);
+    mproc__slot_release(plan->token); /* and its record */
 }
 
 void mproc__plan_spawn(const struct start_plan *plan, char boot[BOOT_SIZE], mproc_plat_handle *keep,
@@ -338,6 +338,6 @@ void mproc__plan_spawn(const struct start_plan *plan, char boot[BOOT_SIZE], mpro
         .standard = { plan->standard[0], plan->standard[1], plan->standard[2] },
         .keep = keep,
         .keep_count = count,
-        .daemon = plan->options.daemon || plan->is_template,
+        .daemon = plan->record->bound || plan->is_template,
     };
 }

@@ -74,10 +74,13 @@ bool mproc_plat_fork_finish(bool child);
 int64_t mproc_plat_pid(void);
 /* A number that tells this process from every other that had or will have its pid (its start time),
  * or, where there is no such number, 1 for a process that has asked for its own and 0 for others.
- * MPROC_ENOTFOUND if there is no such process, or it has ended and is only not reaped yet. */
+ * MPROC_ENOTFOUND only if it is certain that there is no such process, or that it has ended and is only not
+ * reaped yet: what the process holds is taken from it then. Whatever keeps this one from seeing it (no
+ * descriptor, no memory, no right, no /proc) is another error, and means that it may well live. */
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp);
 /* Asks (force: ends) a process that need not be a child, if pid still means the process with this
- * stamp; MPROC_OK if it has ended. */
+ * stamp; MPROC_OK if it has ended. MPROC_EPERM if it may not be ended by this one; any other error: whether
+ * pid means it could not be seen, and nothing was done. */
 mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force);
 /* CPUs this process may use: affinity and, on Linux, the cgroup's quota (v1 and v2), rounded up. */
 int mproc_plat_cpu_count(void);
@@ -220,6 +223,9 @@ void mproc_plat_close_others(const mproc_plat_handle *keep, size_t count);
  * *in_child is true and *process is untouched, and no stream of the C library's holds output that the parent
  * will write. */
 mproc_err mproc_plat_fork(struct mproc_plat_process *process, bool *in_child);
+/* From now on `forked` is called in each child that is forked by neither mproc_plat_fork() nor a template: by the
+ * host program. It may only do what a child of a process with threads may. Windows: nothing. */
+mproc_err mproc_plat_at_host_fork(void (*forked)(void));
 /* Waits until one of the processes has ended and stores its index; reaps nothing. No limit on
  * `count`. Entries whose watch is MPROC_PLAT_NONE count as ended. */
 mproc_err mproc_plat_process_watch(const struct mproc_plat_process *const *processes, size_t count,
@@ -233,6 +239,8 @@ mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool
 mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process);
 /* Closes what `process` holds (also of a process that runs: it runs on). */
 void mproc_plat_process_forget(struct mproc_plat_process *process);
+/* In a forked child: closes the copy of what `process`, a child of the parent's, holds, if there is one. */
+void mproc_plat_process_forked(const struct mproc_plat_process *process);
 
 /* Limits and CPUs. check() is asked in the parent: would apply() be allowed? apply() works on the
  * calling process, before its target runs. MPROC_EPERM, MPROC_EINVAL, MPROC_ENOTSUP. */
@@ -437,8 +445,13 @@ mproc_err mproc_plat_lifeline(mproc_plat_handle *child_end);
 /* In a forked child, before anything else uses a lifeline: drops this process's copy of the
  * parent's own end, forgets it, so that mproc_plat_lifeline() makes a new one. */
 void mproc_plat_lifeline_forked(void);
+/* In a child that the host has forked from a bound process: binds it, too, where that takes no thread. */
+void mproc_plat_lifeline_rebind(mproc_plat_handle child_end);
 /* Makes this process end (SIGKILL) when the process on the other side has: for daemons. */
 mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end);
+/* After bind: before it ends this process, calls last_act() in a thread of its own. Where the system itself ends all
+ * descendants with the process on the other side (a job on Windows), it may not come to that. */
+mproc_err mproc_plat_lifeline_take_along(mproc_plat_handle child_end, void (*last_act)(void));
 /* Waits for the end of the process on the other side. */
 mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline);
 

@@ -2,6 +2,7 @@
 /* Starting programs, and the life of the object that stands for one. */
 #include "popen.h"
 
+#include "descendants.h"
 #include "runtime.h"
 #include "thread.h"
 
@@ -264,6 +265,9 @@ mproc_err mproc_popen_start(mproc_popen **child, const char *const *argv,
     mproc_err err = check_options(options, argv);
     if (err == MPROC_OK)
         err = make_ready();
+    if (err != MPROC_OK)
+        return err;
+    err = mproc__take_along();
     if (err != MPROC_OK)
         return err;
     reap_detached();

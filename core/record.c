@@ -124,22 +124,45 @@ mproc_err mproc__record_copy(uint64_t *handle, struct record **record)
     struct record *made = mproc__arena_at(BLOCK_RECORD, copy);
     memcpy(made, *record, (size_t) size);
     atomic_store(&made->phase, PHASE_CREATED);
+    mproc__record_expect(made, made->token);
+    struct slot *slot = mproc__slot_of(made->token);
+    if (slot)
+        atomic_store(&slot->record, copy);
     mproc__arena_free(BLOCK_RECORD, *handle);
     *handle = copy;
     *record = made;
     return MPROC_OK;
 }
 
-MPROC_IN_CHILD bool mproc__record_claim(struct record *record)
+/* ---- whether the child is there: one word, so that either it comes or it is given up ---- */
+
+static uint64_t arrival_of(process_token token, int64_t pid)
 {
-    uint32_t created = PHASE_CREATED;
-    return atomic_compare_exchange_strong(&record->phase, &created, PHASE_GUARDED);
+    return (uint64_t) token << 32 | (uint32_t) pid;
 }
 
-bool mproc__record_abandon(struct record *record)
+void mproc__record_expect(struct record *record, process_token token)
 {
-    uint32_t created = PHASE_CREATED;
-    return atomic_compare_exchange_strong(&record->phase, &created, PHASE_REFUSED);
+    record->token = token;
+    atomic_store(&record->arrival, arrival_of(token, 0));
+}
+
+MPROC_IN_CHILD bool mproc__record_claim(struct record *record, process_token token)
+{
+    uint64_t expected = arrival_of(token, 0);
+    return atomic_compare_exchange_strong(&record->arrival, &expected, arrival_of(token, mproc_plat_pid()));
+}
+
+bool mproc__record_abandon(struct record *record, process_token token)
+{
+    uint64_t seen = arrival_of(token, 0);
+    return atomic_compare_exchange_strong(&record->arrival, &seen, 0) || seen >> 32 != token;
+}
+
+MPROC_IN_CHILD int64_t mproc__record_pid(const struct record *record, process_token token)
+{
+    uint64_t arrival = atomic_load(&record->arrival);
+    return arrival >> 32 == token ? (int64_t) (arrival & UINT32_MAX) : 0;
 }
 
 MPROC_IN_CHILD void mproc__record_advance(struct record *record, enum record_phase phase)

@@ -27,6 +27,7 @@ enum { CARRIES_STDIN = 1, CARRIES_STDOUT = 2, CARRIES_STDERR = 4, CARRIES_FOLDER
 struct record {
     uint32_t is_template;
     process_token token;
+    _Atomic uint64_t arrival; /* token << 32 | pid of the child, 0 before it is there; 0: nobody is to come */
     process_token parent;
     _Atomic uint32_t phase;
     _Atomic int32_t exit_code;
@@ -35,6 +36,7 @@ struct record {
 
     uint32_t start_method;
     uint32_t daemon;
+    uint32_t bound; /* it ends with its parent */
     uint32_t default_method;
     int32_t log_level;
     uint32_t log_to_stderr;
@@ -86,10 +88,15 @@ mproc_err mproc__record_check(const struct record *record, uint64_t size);
 MPROC_NORETURN void mproc__record_refuse(struct record *record, mproc_err err);
 /* A second record like the first, for a second try to start the child. */
 mproc_err mproc__record_copy(uint64_t *handle, struct record **record);
-/* In a template's child: false if its parent has given it up and tries again. */
-bool mproc__record_claim(struct record *record);
-/* In the parent: true if no child has claimed it, and now none can. */
-bool mproc__record_abandon(struct record *record);
+/* In the parent, before the start: this is the record of the process with the token. */
+void mproc__record_expect(struct record *record, process_token token);
+/* In the child, first thing: says that it is there. False if it has been given up: its parent tries again, or is
+ * dead and somebody else has found nobody there. Then the record may be another's: it is to end at once. */
+bool mproc__record_claim(struct record *record, process_token token);
+/* True if no child has claimed it, and now none can. */
+bool mproc__record_abandon(struct record *record, process_token token);
+/* 0 unless the child with the token has claimed it. */
+int64_t mproc__record_pid(const struct record *record, process_token token);
 void mproc__record_advance(struct record *record, enum record_phase phase);
 
 #endif

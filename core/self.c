@@ -4,8 +4,11 @@
 
 #include "compiler.h"
 #include "children.h"
+#include "finalize.h"
 #include "log.h"
 #include "runtime.h"
+#include "start.h"
+#include "thread.h"
 #include "trace.h"
 
 #include <stdio.h>
@@ -28,15 +31,47 @@ MPROC_IN_CHILD bool mproc__is_own_process(void)
     return mproc__is_initialized() && mproc_plat_pid() == self.pid;
 }
 
+MPROC_IN_CHILD void mproc__forget_parent(void)
+{
+    mproc_plat_lifeline_forked();
+    mproc__lock_forked();
+    mproc__log_forked();
+    mproc__template_forked();
+    mproc__children_forked();
+    mproc__finalizers_forked();
+    mproc__threads_forked();
+}
+
+/* A child of the host's own fork(): nobody's process object. It belongs to the family from its first use of what is
+ * shared on; its parent's locks, children and finalizers are not its own. */
+static void host_forked(void)
+{
+    mproc__forget_parent();
+    mproc__self_forget();
+    self.pid = mproc_plat_pid();
+    if (self.kind == PROCESS_ROOT)
+        self.kind = PROCESS_SPAWNED;
+    /* The record goes when the parent is reaped. */
+    self.record = NULL;
+    self.numbers = "";
+    self.object = self.parent = NULL;
+    mproc__log_name(mproc__own_name());
+    self.takes_along = false;
+    if (self.bound)
+        mproc_plat_lifeline_rebind(self.parent_lifeline);
+    mproc__trace_forked();
+}
+
 mproc_err mproc__become_root(void)
 {
     process_token token;
-    mproc_err err = mproc__slot_claim(0, &token);
+    mproc_err err = mproc__slot_claim_own(0, &token);
+    if (err == MPROC_OK)
+        err = mproc_plat_at_host_fork(host_forked);
     if (err != MPROC_OK)
         return err;
     self.kind = PROCESS_ROOT;
     self.pid = mproc_plat_pid();
-    mproc__slot_occupy(token, self.pid, 0);
     mproc__self_set(token);
     return MPROC_OK;
 }
@@ -61,15 +96,19 @@ MPROC_IN_CHILD void mproc__become_child(enum process_kind kind, struct record *r
                          mproc_plat_handle parent_lifeline)
 {
     self.kind = kind;
-    self.pid = mproc_plat_pid();
+    self.pid = mproc__record_pid(record, record->token);
     self.record = record;
     self.daemon = record->daemon != 0;
+    self.bound = record->bound != 0;
+    self.takes_along = false;
     self.is_template = record->is_template != 0;
     self.children = 0;
     self.parent_lifeline = parent_lifeline;
     self.object = self.parent = NULL;
     self.numbers = record->numbers.size ? mproc__record_bytes(record, record->numbers) : "";
     mproc__self_set(record->token);
+    if (kind == PROCESS_SPAWNED)
+        (void) mproc_plat_at_host_fork(host_forked); /* else its parent has */
     mproc__log_name(mproc__record_bytes(record, record->name));
     if (mproc__tracing)
         mproc__trace_join();

@@ -85,7 +85,7 @@ MPROC_IN_CHILD void mproc__child_run(struct record *record, void (*function)(voi
     MPROC_FAULT_FORGET();
     mproc_err err = MPROC_OK;
     /* Before the limits: it takes a descriptor. */
-    if (record->daemon)
+    if (record->bound)
         err = mproc_plat_lifeline_bind(mproc__self()->parent_lifeline);
     if (err == MPROC_OK)
         err = mproc_plat_confine_apply(&record->limits, mproc__record_bytes(record, record->cpus),
@@ -113,14 +113,10 @@ MPROC_IN_CHILD static void begin_forked_child(struct start_plan *plan)
 {
     mproc_plat_handle grandparent = mproc__self()->parent_lifeline;
     /* Written before it is read: where a write maps this one page, a read would map its neighbours. */
+    if (!mproc__record_claim(plan->record, plan->token))
+        mproc_plat_exit_now(255);
     mproc__record_advance(plan->record, PHASE_GUARDED);
-    mproc_plat_lifeline_forked();
-    mproc__lock_forked();
-    mproc__log_forked();
-    mproc__template_forked();
-    mproc__children_forked();
-    mproc__finalizers_forked();
-    mproc__threads_forked();
+    mproc__forget_parent();
     if (grandparent != MPROC_PLAT_NONE)
         mproc_plat_handle_close(grandparent);
     mproc__become_child(PROCESS_FORKED, plan->record, plan->lifeline);
@@ -177,6 +173,10 @@ MPROC_IN_CHILD static mproc_err start_fork(struct start_plan *plan, struct mproc
         mproc__record_refuse(plan->record, err);
     if (plan->function)
         mproc__child_run(plan->record, plan->function);
+    if (plan->record->bound) /* what a worker of a pool has forked */
+        err = mproc_plat_lifeline_bind(mproc__self()->parent_lifeline);
+    if (err != MPROC_OK)
+        mproc__record_refuse(plan->record, err);
     return MPROC_OK;
 }
 
@@ -237,11 +237,12 @@ mproc_err mproc__start(struct start_plan *plan, mproc_process **process)
         *process = NULL;
         return MPROC_OK;
     }
+    MPROC_FAULT("start.started");
     mproc__plan_close(plan);
 
     mproc__lock();
     if (err == MPROC_OK) {
-        mproc__slot_occupy(plan->token, started.pid, plan->record_handle);
+        mproc__slot_occupy(plan->token, started.pid);
         child->process = started;
         child->record = plan->record_handle;
         child->kind = CHILD;

@@ -59,6 +59,11 @@ void mproc__trace_join(void)
     mproc__trace_add('B', "process", mproc__own_name(), 0);
 }
 
+void mproc__trace_forked(void)
+{
+    current = NULL;
+}
+
 /* A new chunk, in the list. NULL when the limit is reached or there is no memory. */
 static struct trace_chunk *add_chunk(void)
 {

@@ -31,6 +31,8 @@ struct trace_chunk {
 /* In the root: reads MPROC_TRACE. In every process: whether there is a trace. */
 void mproc__trace_start(void);
 void mproc__trace_join(void);
+/* In a child that the host forked: what it does is not its parent's doing. */
+void mproc__trace_forked(void);
 /* The process ends; the root writes the file. */
 void mproc__trace_finish(void);
 

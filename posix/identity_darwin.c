@@ -20,13 +20,17 @@ int64_t mproc_plat_pid(void)
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 {
     struct proc_bsdinfo info;
+    errno = 0;
     int got = proc_pidinfo((int) pid, PROC_PIDTBSDINFO, 0, &info, (int) sizeof info);
-    if (got != (int) sizeof info && errno != ESRCH && errno != 0)
-        return mproc__fail_system(mproc__from_errno(errno), errno,
+    int code = errno;
+    bool seen = got == (int) sizeof info;
+    /* What has ended and is not reaped is ESRCH as well. */
+    if (pid <= 0 || (seen && info.pbi_status == SZOMB) || (!seen && code == ESRCH))
+        return mproc__fail(MPROC_ENOTFOUND, "There is no process %lld (any more)", (long long) pid);
+    if (!seen)
+        return mproc__fail_system(mproc__from_errno(code), code,
                                   "Process %lld cannot be looked up; does it run as another user?",
                                   (long long) pid);
-    if (got != (int) sizeof info || info.pbi_status == SZOMB)
-        return mproc__fail(MPROC_ENOTFOUND, "There is no process %lld (any more)", (long long) pid);
     *stamp = info.pbi_start_tvsec * UINT64_C(1000000) + info.pbi_start_tvusec;
     return MPROC_OK;
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 int64_t mproc_plat_pid(void)
@@ -15,42 +14,46 @@ int64_t mproc_plat_pid(void)
     return getpid();
 }
 
-static bool is_ended_child(int64_t pid)
+/* 0 or an errno; without a region nobody has a lock. */
+static int record_lock(bool own, int64_t pid, bool *held)
 {
-    siginfo_t info;
-    info.si_pid = 0;
-    return waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
-}
-
-static bool record_lock(int command, int64_t pid, struct flock *lock)
-{
-    *lock = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t) pid, .l_len = 1 };
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t) pid, .l_len = 1 };
     mproc_plat_handle region = mproc_plat_region_handle();
-    return region != MPROC_PLAT_NONE && fcntl((int) region, command, lock) == 0;
+    *held = false;
+    if (region == MPROC_PLAT_NONE)
+        return 0;
+    if (fcntl((int) region, own ? F_SETLK : F_GETLK, &lock) != 0)
+        return errno;
+    *held = own || lock.l_type != F_UNLCK;
+    return 0;
 }
 
 /* Stamp 1: it holds its lock. 0: it never asked for one; then a stranger that has ended and is not
  * reaped cannot be told from one that runs. */
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 {
-    struct flock lock;
-    bool own = pid == mproc_plat_pid();
-    if (pid > 0 && record_lock(own ? F_SETLK : F_GETLK, pid, &lock) && (own || lock.l_type != F_UNLCK)) {
-        *stamp = 1;
-        return MPROC_OK;
-    }
-    if (pid <= 0 || (kill((pid_t) pid, 0) != 0 && errno == ESRCH) || is_ended_child(pid))
+    if (pid <= 0 || (kill((pid_t) pid, 0) != 0 && errno == ESRCH) || mproc__is_ended_child((pid_t) pid))
         return mproc__fail(MPROC_ENOTFOUND, "There is no process %lld (any more)", (long long) pid);
-    *stamp = 0;
+    bool held;
+    int code = record_lock(pid == mproc_plat_pid(), pid, &held);
+    if (code)
+        return mproc__fail_system(mproc__from_errno(code), code,
+                                  "Whether process %lld runs cannot be asked; fcntl() must be able to lock the "
+                                  "family's memory",
+                                  (long long) pid);
+    *stamp = held;
     return MPROC_OK;
 }
 
 mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
 {
-    uint64_t found;
+    uint64_t found = 0;
+    mproc_err err = mproc_plat_process_stamp(pid, &found);
     /* It may have asked for its stamp since: 1 where 0 was. */
-    if (mproc_plat_process_stamp(pid, &found) != MPROC_OK || found < stamp)
+    if (err == MPROC_ENOTFOUND || (err == MPROC_OK && found < stamp))
         return MPROC_OK;
+    if (err != MPROC_OK)
+        return err;
     if (kill((pid_t) pid, force ? SIGKILL : SIGTERM) == 0 || errno == ESRCH)
         return MPROC_OK;
     return mproc__fail_system(mproc__from_errno(errno), errno,

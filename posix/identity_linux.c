@@ -30,10 +30,24 @@ static mproc_err not_there(int64_t pid)
     return mproc__fail(MPROC_ENOTFOUND, "There is no process %lld (any more)", (long long) pid);
 }
 
+/* Its file cannot be read. That there is none tells nothing where /proc is not mounted or hides others' processes. */
+static mproc_err not_seen(int64_t pid, int code)
+{
+    if ((kill((pid_t) pid, 0) != 0 && errno == ESRCH) || mproc__is_ended_child((pid_t) pid))
+        return not_there(pid);
+    mproc_err err = mproc__from_errno(code);
+    return mproc__fail_system(err == MPROC_ENOTFOUND ? MPROC_ESYSTEM : err, code,
+                              "Process %lld cannot be looked up; /proc must be mounted, show it, and a descriptor be "
+                              "free",
+                              (long long) pid);
+}
+
 mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
 {
     char path[PROC_PATH_SIZE];
     struct process_stat status;
+    if (pid <= 0)
+        return not_there(pid);
     /* By this detour qemu-user does not know the file of the process itself, which it would make up: others
      * would read another stamp and take it for dead. */
     if (pid == getpid())
@@ -41,14 +55,11 @@ mproc_err mproc_plat_process_stamp(int64_t pid, uint64_t *stamp)
     else
         mproc__proc_path(path, "/proc/", pid, "/stat");
     int found = mproc__read_stat(path, &status);
-    if (found == 0 && errno != ENOENT && errno != ESRCH && errno != 0)
-        return mproc__fail_system(mproc__from_errno(errno), errno,
-                                  "Process %lld cannot be looked up; /proc must be mounted and a "
-                                  "descriptor free",
-                                  (long long) pid);
+    if (found == 0)
+        return not_seen(pid, errno);
     if (found < 0)
         return mproc__fail(MPROC_ESYSTEM, "%s is not as this version of mproc knows it", path);
-    if (found == 0 || mproc__has_ended(&status))
+    if (mproc__has_ended(&status))
         return not_there(pid);
     *stamp = status.start;
     return MPROC_OK;
@@ -59,19 +70,21 @@ mproc_err mproc_plat_process_signal(int64_t pid, uint64_t stamp, bool force)
     int process = (int) syscall(SYS_pidfd_open, (pid_t) pid, 0);
     int code = process < 0 ? errno : 0;
     uint64_t found;
+    mproc_err err = MPROC_OK;
     if (process >= 0) {
         /* The descriptor pins the process: it cannot become another one after the comparison. */
-        bool same = mproc_plat_process_stamp(pid, &found) == MPROC_OK && found == stamp;
-        if (same &&
+        err = mproc_plat_process_stamp(pid, &found);
+        if (err == MPROC_OK && found == stamp &&
             syscall(SYS_pidfd_send_signal, process, force ? SIGKILL : SIGTERM, NULL, 0) != 0)
             code = errno;
         close(process);
     }
+    if (err != MPROC_OK && err != MPROC_ENOTFOUND)
+        return err;
     if (code == 0 || code == ESRCH || code == EINVAL)
         return MPROC_OK;
-    return mproc__fail_system(mproc__from_errno(code), code,
-                              "Process %lld cannot be ended; does it run as another user?",
-                              (long long) pid);
+    return mproc__fail_system(mproc__from_errno(code), code, "Process %lld cannot be ended; %s", (long long) pid,
+                              code == EPERM ? "does it run as another user?" : "is a descriptor free?");
 }
 
 /* ---- this program ---- */

@@ -16,6 +16,10 @@
 /* Both ends in one word: reader in the lower half, writer in the upper. */
 static _Atomic int64_t lifeline = NO_LIFELINE;
 
+/* Whether a thread waits for the parent's end, and what it does then first. */
+static atomic_bool watched;
+static void (*_Atomic last_act)(void);
+
 static int reader_of(int64_t ends)
 {
     return (int) (ends & 0xffffffff);
@@ -51,6 +55,10 @@ MPROC_IN_CHILD void mproc_plat_lifeline_forked(void)
     int64_t known = atomic_exchange(&lifeline, NO_LIFELINE);
     if (known != NO_LIFELINE)
         mproc__direct_close(writer_of(known));
+    if (atomic_load(&watched)) { /* the thread is the parent's */
+        atomic_store(&watched, false);
+        atomic_store(&last_act, NULL);
+    }
 }
 
 mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline)
@@ -68,8 +76,17 @@ mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline
 
 static void *wait_and_end(void *reader)
 {
-    if (mproc_plat_lifeline_wait((mproc_plat_handle) reader, MPROC_PLAT_NEVER) == MPROC_OK)
-        kill(getpid(), SIGKILL);
+    if (mproc_plat_lifeline_wait((mproc_plat_handle) reader, MPROC_PLAT_NEVER) != MPROC_OK)
+        return NULL;
+    void (*act)(void) = atomic_load(&last_act);
+    if (act) {
+        /* It needs descriptors, and this process none any more. */
+        close((int) (mproc_plat_handle) reader);
+        for (int stream = 0; stream < 3; stream++)
+            close(stream);
+        act();
+    }
+    kill(getpid(), SIGKILL);
     return NULL;
 }
 
@@ -88,7 +105,20 @@ static int start_watcher(mproc_plat_handle reader)
     failed = pthread_create(&thread, &attributes, wait_and_end, (void *) reader);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
+    atomic_store(&watched, failed == 0);
     return failed;
+}
+
+static mproc_err no_watcher(int failed)
+{
+    return mproc__fail_system(mproc__from_errno(failed), failed,
+                              "The thread that ends this process with its parent cannot be started; raise "
+                              "RLIMIT_NPROC");
+}
+
+void mproc_plat_lifeline_rebind(mproc_plat_handle child_end)
+{
+    (void) mproc__kill_at_hangup((int) child_end);
 }
 
 mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end)
@@ -96,9 +126,16 @@ mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end)
     if (mproc__kill_at_hangup((int) child_end))
         return MPROC_OK;
     int failed = start_watcher(child_end);
+    return failed ? no_watcher(failed) : MPROC_OK;
+}
+
+mproc_err mproc_plat_lifeline_take_along(mproc_plat_handle child_end, void (*act)(void))
+{
+    atomic_store(&last_act, act);
+    int failed = atomic_load(&watched) ? 0 : start_watcher(child_end);
     if (failed)
-        return mproc__fail_system(mproc__from_errno(failed), failed,
-                                  "The thread that ends this daemon with its parent cannot be "
-                                  "started; raise RLIMIT_NPROC");
+        return no_watcher(failed);
+    /* The kernel's signal would be quicker than the thread. */
+    mproc__spare_at_hangup((int) child_end);
     return MPROC_OK;
 }

@@ -142,6 +142,8 @@ void mproc__watch_in_child(struct mproc__watch *watch);
 mproc_err mproc__watch_begin(struct mproc__watch *watch, pid_t pid, mproc_plat_handle *handle);
 /* How long poll() on watches may be trusted; after that ended() is asked. */
 extern const int64_t mproc__watch_interval;
+/* Whether a forked child has copies of its parent's watches. */
+extern const bool mproc__watch_inherited;
 /* Sleeps until a direct child has ended and reaps nothing; false, at once, where poll() is as quick. */
 bool mproc__watch_sleep(const struct mproc_plat_process *process);
 /* Whether a direct child has ended, given whether poll() says so. */
@@ -158,6 +160,13 @@ int mproc__watch_open(pid_t pid);
 int mproc__child_signal(void);
 /* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
 bool mproc__kill_at_hangup(int reader);
+/* Takes that back. */
+void mproc__spare_at_hangup(int reader);
+
+/* ---- host_fork.c ---- */
+
+/* fork() for a child of mproc's: what mproc_plat_at_host_fork() registered is not called. */
+pid_t mproc__fork(void);
 
 /* ---- process.c ---- */
 
@@ -170,6 +179,8 @@ struct rusage;
 mproc_usage mproc__usage(const struct rusage *usage);
 /* Kills and reaps a child whose start could not be finished. */
 void mproc__abandon(pid_t pid);
+/* Whether it is a child of this process that has ended and is not reaped. Needs no descriptor. */
+bool mproc__is_ended_child(pid_t pid);
 
 /* ---- launch.c, launch_child.c ---- */
 

@@ -61,10 +61,17 @@ void mproc__abandon(pid_t pid)
         continue;
 }
 
+bool mproc__is_ended_child(pid_t pid)
+{
+    siginfo_t info;
+    info.si_pid = 0;
+    return waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
 MPROC_IN_CHILD static mproc_err fork_watched(struct mproc__watch *watch, struct mproc_plat_process *process,
                               bool *in_child)
 {
-    pid_t pid = fork();
+    pid_t pid = mproc__fork();
     if (pid < 0) {
         int code = errno;
         const char *remedy = mproc__remedy(code);
@@ -218,6 +225,12 @@ mproc_err mproc_plat_process_stop(const struct mproc_plat_process *process, bool
 mproc_err mproc_plat_process_interrupt(const struct mproc_plat_process *process)
 {
     return send_signal(process, SIGINT);
+}
+
+MPROC_IN_CHILD void mproc_plat_process_forked(const struct mproc_plat_process *process)
+{
+    if (process->watch != MPROC_PLAT_NONE && (process->relayed || mproc__watch_inherited))
+        mproc__direct_close((int) process->watch);
 }
 
 void mproc_plat_process_forget(struct mproc_plat_process *process)

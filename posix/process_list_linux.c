@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* False, with errno, if it cannot be looked at; 0: it has ended. */
 static bool read_entry(int64_t pid, struct mproc_plat_process_entry *entry)
 {
     char path[PROC_PATH_SIZE];
     struct process_stat status;
-    if (mproc__read_stat(mproc__proc_path(path, "/proc/./", pid, "/stat"), &status) != 1 ||
-        mproc__has_ended(&status))
+    int found = mproc__read_stat(mproc__proc_path(path, "/proc/./", pid, "/stat"), &status);
+    if (found != 1 || mproc__has_ended(&status)) {
+        errno = found == 0 ? errno : 0;
         return false;
+    }
     *entry = (struct mproc_plat_process_entry){ .pid = pid, .parent = status.parent, .group = status.group,
                                                 .session = status.session, .stamp = status.start };
     return true;
@@ -40,7 +43,15 @@ mproc_err mproc_plat_process_list(struct mproc_plat_process_entry **list, size_t
             }
             entries = more;
         }
-        used += read_entry(atoll(name->d_name), &entries[used]);
+        bool seen = read_entry(atoll(name->d_name), &entries[used]);
+        used += seen;
+        if (!seen && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+            int code = errno;
+            free(entries);
+            closedir(folder);
+            return mproc__fail_system(mproc__from_errno(code), code,
+                                      "Not all processes can be listed; close descriptors or free memory");
+        }
     }
     closedir(folder);
     *list = entries;

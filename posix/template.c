@@ -213,5 +213,6 @@ void mproc_plat_template_forked(struct mproc_plat_template *server)
 {
     mproc_plat_handle_close(server->control);
     server->control = MPROC_PLAT_NONE;
-    mproc_plat_process_forget(&server->process);
+    mproc_plat_process_forked(&server->process);
+    server->process.watch = MPROC_PLAT_NONE;
 }

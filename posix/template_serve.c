@@ -206,7 +206,7 @@ static unsigned next_seed(struct server *server)
 MPROC_IN_CHILD static int64_t fork_with_descriptor(struct server *server, struct children *children)
 {
     set_action(SIG_DFL);
-    pid_t pid = fork();
+    pid_t pid = mproc__fork();
     if (pid == 0) {
         become_child(server, children, NULL);
         return 0;
@@ -231,7 +231,7 @@ MPROC_IN_CHILD static int64_t fork_with_pipe(struct server *server, struct child
     int status[2];
     int64_t pid = make_room(children);
     if (pid == 0)
-        pid = mproc__pipe(status) == 0 ? fork() : -errno;
+        pid = mproc__pipe(status) == 0 ? mproc__fork() : -errno;
     else
         status[0] = status[1] = -1;
     if (pid == 0) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 const int64_t mproc__watch_interval = INT64_C(500000000);
+const bool mproc__watch_inherited = false; /* kqueues are not */
 
 void mproc__watch_adopt(void)
 {
@@ -28,7 +29,6 @@ void mproc__watch_cancel(struct mproc__watch *watch)
     close(watch->parent_end);
 }
 
-/* A forked child does not inherit kqueues. */
 void mproc__watch_in_child(struct mproc__watch *watch)
 {
     (void) watch;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 const int64_t mproc__watch_interval = INT64_C(50000000);
+const bool mproc__watch_inherited = true;
 
 void mproc__watch_adopt(void)
 {

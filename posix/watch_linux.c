@@ -22,6 +22,7 @@
 #endif
 
 const int64_t mproc__watch_interval = MPROC_PLAT_NEVER;
+const bool mproc__watch_inherited = true;
 
 void mproc__watch_adopt(void)
 {
@@ -139,7 +140,7 @@ bool mproc__watch_tells(void)
     const char *allowed = getenv("MPROC_PIDFD");
     if (allowed && strcmp(allowed, "0") == 0)
         return false;
-    pid_t pid = fork();
+    pid_t pid = mproc__fork();
     if (pid == 0)
         _exit(CODE);
     if (pid < 0)
@@ -189,8 +190,14 @@ static bool reap_foreign(const struct mproc_plat_process *process, struct mproc_
 
 /* ---- children ---- */
 
-/* poll() costs the ending child an extra wake-up. Errors: the status was taken by the host, or by
- * another thread of ours, or is nobody's as SIGCHLD is ignored; so the child has ended. */
+/* The status was taken by the host, or by another thread of ours, or is nobody's as SIGCHLD is ignored; EBADF: it is
+ * the eventfd of a child that had come and gone. So the child has ended. Any other error tells nothing about it. */
+static bool is_gone(int code)
+{
+    return code == ECHILD || code == EBADF;
+}
+
+/* poll() costs the ending child an extra wake-up. */
 bool mproc__watch_sleep(const struct mproc_plat_process *process)
 {
     if (process->foreign)
@@ -198,7 +205,7 @@ bool mproc__watch_sleep(const struct mproc_plat_process *process)
     siginfo_t info;
     while (waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOWAIT) != 0)
         if (errno != EINTR)
-            break;
+            return is_gone(errno);
     return true;
 }
 
@@ -206,6 +213,24 @@ bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
 {
     (void) process;
     return ready;
+}
+
+/* Where waitid() knows no pidfds (Linux 5.3) or is forbidden. The pid is the child's until it is reaped. */
+static bool reap_by_pid(const struct mproc_plat_process *process, struct mproc_plat_status *status)
+{
+    int wait_status;
+    struct rusage usage;
+    struct pollfd entry = { .fd = (int) process->watch, .events = POLLIN };
+    if (mproc__poll(&entry, 1, 0) <= 0)
+        return false;
+    pid_t got = wait4((pid_t) process->pid, &wait_status, WNOHANG, &usage);
+    /* It has ended, and nobody may ask how. */
+    *status = (struct mproc_plat_status){ .known = false };
+    if (got > 0) {
+        mproc__decode_status(wait_status, status);
+        status->usage = mproc__usage(&usage);
+    }
+    return got != 0;
 }
 
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status)
@@ -220,9 +245,10 @@ bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_pl
     do
         failed = (int) syscall(SYS_waitid, P_PIDFD, (int) process->watch, &info, WEXITED | WNOHANG, &usage);
     while (failed && errno == EINTR);
+    if (failed && !is_gone(errno))
+        return reap_by_pid(process, status);
     if (!failed && info.si_pid == 0)
         return false;
-    /* An error means that the host, or its ignoring SIGCHLD, was quicker. */
     status->known = !failed;
     status->signalled = !failed && info.si_code != CLD_EXITED;
     status->code = failed ? 0 : info.si_status;
@@ -244,6 +270,11 @@ int mproc__child_signal(void)
     sigemptyset(&ended);
     sigaddset(&ended, SIGCHLD);
     return mproc__above_standard(signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+void mproc__spare_at_hangup(int reader)
+{
+    (void) fcntl(reader, F_SETFL, O_NONBLOCK);
 }
 
 bool mproc__kill_at_hangup(int reader)

@@ -66,6 +66,11 @@ int mproc__child_signal(void)
     return -1;
 }
 
+void mproc__spare_at_hangup(int reader)
+{
+    (void) reader;
+}
+
 bool mproc__kill_at_hangup(int reader)
 {
     (void) reader;

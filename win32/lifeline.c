@@ -25,10 +25,20 @@ void mproc_plat_lifeline_forked(void)
 {
 }
 
+void mproc_plat_lifeline_rebind(mproc_plat_handle child_end)
+{
+    (void) child_end;
+}
+
+static void (*_Atomic last_act)(void);
+
 static void CALLBACK end_too(void *unused, BOOLEAN timed_out)
 {
     (void) unused;
     (void) timed_out;
+    void (*act)(void) = atomic_load(&last_act);
+    if (act)
+        act();
     TerminateProcess(GetCurrentProcess(), MPROC__TERMINATED);
 }
 
@@ -41,6 +51,13 @@ mproc_err mproc_plat_lifeline_bind(mproc_plat_handle child_end)
         return MPROC_OK;
     return mproc__fail_system(MPROC_EAGAIN, (int) GetLastError(),
                               "cannot watch the parent of a daemon");
+}
+
+mproc_err mproc_plat_lifeline_take_along(mproc_plat_handle child_end, void (*act)(void))
+{
+    (void) child_end;
+    atomic_store(&last_act, act);
+    return MPROC_OK;
 }
 
 mproc_err mproc_plat_lifeline_wait(mproc_plat_handle child_end, int64_t deadline)

@@ -221,6 +221,15 @@ static HANDLE daemons_job(void)
     return job;
 }
 
+static void free_attributes(struct mproc__launch *launch)
+{
+    if (launch->attributes) {
+        DeleteProcThreadAttributeList(launch->attributes);
+        free(launch->attributes);
+    }
+    launch->attributes = NULL;
+}
+
 static mproc_err set_attributes(struct mproc__launch *launch)
 {
     SIZE_T size = 0;
@@ -280,6 +289,17 @@ static mproc_err describe(const struct mproc__launch *launch, DWORD code)
     return mproc__fail_system(err, (int) code, "cannot start '%s'", launch->name);
 }
 
+/* A job may refuse a process (this one's own job forbids others inside it): without it a daemon still ends itself, by
+ * its lifeline. */
+static mproc_err do_without_job(struct mproc__launch *launch, STARTUPINFOEXW *startup)
+{
+    free_attributes(launch);
+    launch->job = NULL;
+    mproc_err err = set_attributes(launch);
+    startup->lpAttributeList = launch->attributes;
+    return err;
+}
+
 /* Under Wine one start in some thousands ends in ERROR_INTERNAL_ERROR: the new process was gone before its first
  * instruction. Nothing of the program has run then, so it is started once more. */
 static DWORD create_process(struct mproc__launch *launch, STARTUPINFOEXW *startup, PROCESS_INFORMATION *created)
@@ -313,6 +333,8 @@ static mproc_err create(struct mproc__launch *launch, struct mproc_plat_process 
         startup.lpAttributeList = launch->attributes;
         raise_inheritance(launch);
         DWORD code = create_process(launch, &startup, &created);
+        if (code != ERROR_SUCCESS && launch->job && launch->job_is_wish)
+            code = do_without_job(launch, &startup) == MPROC_OK ? create_process(launch, &startup, &created) : code;
         if (code != ERROR_SUCCESS)
             err = describe(launch, code);
         lower_inheritance(launch);
@@ -340,10 +362,7 @@ mproc_err mproc__launch(struct mproc__launch *launch, struct mproc_plat_process 
     for (int stream = 0; stream < 3; stream++)
         if (launch->streams[stream])
             CloseHandle(launch->streams[stream]);
-    if (launch->attributes) {
-        DeleteProcThreadAttributeList(launch->attributes);
-        free(launch->attributes);
-    }
+    free_attributes(launch);
     free(launch->list);
     free(launch->raised);
     return err;
@@ -368,8 +387,8 @@ mproc_err mproc_plat_spawn(const struct mproc_plat_spawn *spawn, struct mproc_pl
     mproc_err err = prepare_texts(&launch, spawn);
     if (err == MPROC_OK) {
         AcquireSRWLockExclusive(&starting);
-        /* Without a job the daemon still ends itself, by its lifeline. */
         launch.job = spawn->daemon ? daemons_job() : NULL;
+        launch.job_is_wish = true;
         ReleaseSRWLockExclusive(&starting);
         err = mproc__launch(&launch, process);
     }
@@ -449,4 +468,15 @@ void mproc_plat_process_forget(struct mproc_plat_process *process)
     if (process->watch != MPROC_PLAT_NONE)
         CloseHandle((HANDLE) process->watch);
     process->watch = MPROC_PLAT_NONE;
+}
+
+mproc_err mproc_plat_at_host_fork(void (*forked)(void))
+{
+    (void) forked;
+    return MPROC_OK;
+}
+
+void mproc_plat_process_forked(const struct mproc_plat_process *process)
+{
+    (void) process;
 }

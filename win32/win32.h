@@ -44,6 +44,7 @@ struct mproc__launch {
     bool keep_all; /* all inheritable handles */
     const char *name; /* for errors */
     HANDLE job; /* to be put into; NULL */
+    bool job_is_wish; /* without it the start is still a start */
     DWORD flags;
     bool hide;
     wchar_t *executable, *command, *folder, *block; /* freed by mproc__launch_free() */

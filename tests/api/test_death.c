@@ -150,43 +150,6 @@ static int note_pid_and_hang(void *argument)
     return hang_for_ever(NULL);
 }
 
-enum { DAEMONS = 3 };
-
-static int start_daemons_and_hang(void *argument)
-{
-    const mproc_process_options options = { .daemon = true };
-    for (int i = 0; i < DAEMONS; i++) {
-        mproc_process *process;
-        CHILD_CHECK(mproc_process_start(&process, note_pid_and_hang, argument, sizeof(struct shared),
-                                        &options) == MPROC_OK);
-    }
-    return hang_for_ever(NULL);
-}
-
-static void daemons_die_with_a_parent_that_is_killed(void)
-{
-    struct shared shared;
-    _Atomic int *ints = shared_ints(&shared.block, 1 + DAEMONS);
-    mproc_process *process = start_child(start_daemons_and_hang, &shared, sizeof shared, NULL);
-    for (int i = 0; i < DAEMONS; i++)
-        CU_ASSERT_TRUE_FATAL(wait_until(&ints[FIRST_PID + i], 1));
-    int64_t pid, begin = mproc_plat_now();
-    CU_ASSERT_EQUAL(mproc_process_pid(process, &pid), MPROC_OK);
-    kill_hard(pid);
-    bool gone = false;
-    while (!gone && mproc_plat_now() - begin < INT64_C(10000000000)) {
-        gone = true;
-        for (int i = 0; i < DAEMONS; i++)
-            gone = gone && !pid_runs(ints[FIRST_PID + i]);
-        if (!gone)
-            sleep_briefly();
-    }
-    CU_ASSERT_TRUE(gone);
-    printf("  daemons gone after %.1f ms\n", (double) (mproc_plat_now() - begin) / 1e6);
-    end_child(process);
-    CU_ASSERT_EQUAL(mproc_free(shared.block), MPROC_OK);
-}
-
 static int start_daemons_and_return(void *argument)
 {
     _Atomic int *ints = ints_of(argument);
@@ -367,7 +330,6 @@ MPROC_SUITE(death, MPROC_TEST(the_family_goes_on_when_one_is_killed_starting_or_
             MPROC_TEST(a_kill_by_somebody_else_is_reported_too),
             MPROC_TEST(stop_kills_who_ignores_the_request), MPROC_TEST(stop_tree_ends_all_descendants),
             MPROC_TEST(a_daemon_may_not_have_children),
-            MPROC_TEST(daemons_die_with_a_parent_that_is_killed),
             MPROC_TEST(daemons_are_ended_by_a_parent_that_returns),
             MPROC_TEST(others_are_joined_by_a_parent_that_returns),
             MPROC_TEST(a_child_can_wait_for_its_parents_death),

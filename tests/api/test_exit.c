@@ -213,17 +213,23 @@ static void a_program_ends_in_order(void)
     }
 }
 
+/* Within a second, in the best of three tries: others may keep this machine busy. */
 static void a_program_that_dies_takes_its_daemons_along(void)
 {
-    CU_ASSERT_EQUAL(run_root("_exit"), 7);
-    long long daemon = 0, child = 0;
-    const char *told = strstr(output, "daemon ");
-    CU_ASSERT_TRUE_FATAL(told && sscanf(told, "daemon %lld child %lld", &daemon, &child) == 2);
-    int64_t begin = mproc_plat_now();
-    CU_ASSERT_TRUE(pid_ends_within(daemon, 10000));
-    printf("  daemon gone after %.1f ms\n", (double) (mproc_plat_now() - begin) / 1e6);
-    CU_ASSERT_EQUAL(count_of("finalizer"), 0);
-    CU_ASSERT_TRUE(pid_ends_within(child, 60000)); /* it ends by itself */
+    bool in_time = false;
+    for (int i = 0; i < 3 && !in_time; i++) {
+        CU_ASSERT_EQUAL(run_root("_exit"), 7);
+        long long daemon = 0, child = 0;
+        const char *told = strstr(output, "daemon ");
+        CU_ASSERT_TRUE_FATAL(told && sscanf(told, "daemon %lld child %lld", &daemon, &child) == 2);
+        int64_t begin = mproc_plat_now();
+        in_time = pid_ends_within(daemon, 1000);
+        printf("  daemon gone after %.1f ms\n", (double) (mproc_plat_now() - begin) / 1e6);
+        CU_ASSERT_EQUAL(count_of("finalizer"), 0);
+        CU_ASSERT_TRUE(pid_ends_within(daemon, 60000));
+        CU_ASSERT_TRUE(pid_ends_within(child, 60000)); /* it ends by itself */
+    }
+    CU_ASSERT_TRUE(in_time);
 }
 
 static void mproc_must_ends_a_program_with_code_1(void)

@@ -47,6 +47,35 @@ static int return_five(void *argument)
     return 5;
 }
 
+/* The parent's pointer is nobody's in the child: none of those that it starts itself either. */
+static void a_parents_process_object_means_nothing_in_a_forked_child(void)
+{
+    mproc_process *parents, *process = NULL;
+    if (!can_fork())
+        return;
+    parents = start_child(hang_for_ever, NULL, 0, NULL);
+    CU_ASSERT_EQUAL_FATAL(mproc_fork(&process), MPROC_OK);
+    if (!process) {
+        int64_t pid;
+        mproc_process *own;
+        CHILD_CHECK(mproc_process_pid(parents, &pid) != MPROC_OK);
+        for (int i = 0; i < 20; i++) {
+            CHILD_OK(mproc_process_start(&own, return_five, NULL, 0, NULL));
+            CHILD_FAILS(mproc_process_pid(parents, &pid), MPROC_ECLOSED);
+            CHILD_FAILS(mproc_process_kill(parents), MPROC_ECLOSED);
+            CHILD_OK(mproc_process_join(own, 60000));
+            CHILD_OK(mproc_process_close(own));
+        }
+        mproc_exit(7);
+    }
+    CU_ASSERT_EQUAL(end_child(process), 7);
+    bool alive = false;
+    CHECK_OK(mproc_process_is_alive(parents, &alive));
+    CU_ASSERT_TRUE(alive);
+    CHECK_OK(mproc_process_kill(parents));
+    end_child(parents);
+}
+
 static void a_forked_child_starts_processes_of_its_own(void)
 {
     mproc_process *process = NULL;
@@ -358,6 +387,7 @@ static void a_killed_template_is_started_again(void)
 }
 
 MPROC_SUITE(fork, MPROC_TEST(fork_returns_on_both_sides),
+            MPROC_TEST(a_parents_process_object_means_nothing_in_a_forked_child),
             MPROC_TEST(a_forked_child_starts_processes_of_its_own),
             MPROC_TEST(finalizers_run_last_first_and_the_parents_handlers_do_not),
             MPROC_TEST(buffered_output_is_printed_once),

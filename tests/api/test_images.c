@@ -53,7 +53,7 @@ static void a_library_in_the_place_of_another_is_told_from_it(void)
         struct plugin plugin = load(plugin_path(number));
         first = i == 0 ? plugin.target : first;
         if (plugin.target != first)
-            printf("  SKIP: this system loads it somewhere else\n");
+            skip_part("this system loads it somewhere else");
         CU_ASSERT_EQUAL(run_child(plugin.target, NULL, 0, NULL), number);
         CU_ASSERT_EQUAL(run_child(plugin.target, NULL, 0, NULL), number);
         library_close(plugin.library);

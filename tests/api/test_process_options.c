@@ -251,7 +251,7 @@ static void a_childs_memory_can_be_limited(void)
     return;
 #endif
     int code = run_child(fill_memory, NULL, 0, &options);
-    if (system_is_windows() && code == 4)
+    if (system_is_wine() && code == 4)
         skip("Wine has no memory limits");
     else
         CU_ASSERT_EQUAL(code, 3);

@@ -138,7 +138,7 @@ static void check_parents_file(bool beside_thread, bool child_writes)
     parents_file = NULL;
     bool childs_too = child_writes && method_under_test() == MPROC_START_FORK;
     if (childs_too && !system_lists_streams()) {
-        printf("  SKIP what the child writes: this C library does not tell which streams there are\n");
+        skip_part("what the child writes: this C library does not tell which streams there are");
         remove("parents-file.txt");
         return;
     }

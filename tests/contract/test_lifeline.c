@@ -34,14 +34,22 @@ static int be_parent(const char *grandchild_task)
     return hang_for_ever(NULL);
 }
 
-static int be_grandchild(const char *boot, bool bind)
+static void note_last_act(void)
+{
+    atomic_store(&table()->step, 2);
+}
+
+static int be_grandchild(const char *boot, const char *task)
 {
     long long lifeline;
     if (sscanf(boot, "%*s %*s %*s %lld", &lifeline) != 1)
         return 4;
-    if (bind) {
+    bool last = strcmp(task, "last") == 0;
+    if (last || strcmp(task, "bind") == 0) {
         if (mproc_plat_lifeline_bind((mproc_plat_handle) lifeline) != MPROC_OK)
             return 5;
+        if (last && mproc_plat_lifeline_take_along((mproc_plat_handle) lifeline, note_last_act) != MPROC_OK)
+            return 8;
         atomic_store(&table()->step, 1);
         return hang_for_ever(NULL);
     }
@@ -62,9 +70,10 @@ static int child(const char *boot)
     char task[40];
     if (!attach_region(boot, task))
         return 1;
-    if (strcmp(task, "parent_of_bind") == 0 || strcmp(task, "parent_of_wait") == 0)
+    if (strcmp(task, "parent_of_bind") == 0 || strcmp(task, "parent_of_wait") == 0 ||
+        strcmp(task, "parent_of_last") == 0)
         return be_parent(task + 10);
-    return be_grandchild(boot, strcmp(task, "bind") == 0);
+    return be_grandchild(boot, task);
 }
 
 static bool step_reached(int step)
@@ -110,15 +119,21 @@ static void a_waiting_child_learns_of_its_parents_death(void)
     CU_ASSERT_TRUE(pid_ends_within(table()->pid, 60000));
 }
 
+/* Within a second of the parent's end, in the best of three tries: others may keep this machine busy. */
 static void a_bound_process_ends_with_its_parent(void)
 {
-    struct mproc_plat_process parent = start_parent("parent_of_bind");
-    CU_ASSERT_TRUE(pid_runs(table()->pid));
-    int64_t begin = mproc_plat_now();
-    CHECK_OK(mproc_plat_process_stop(&parent, true));
-    CU_ASSERT_TRUE(pid_ends_within(table()->pid, 10000));
-    printf("  gone after %.1f ms\n", (double) (mproc_plat_now() - begin) / 1e6);
-    reap_child(&parent);
+    bool in_time = false;
+    for (int i = 0; i < 3 && !in_time; i++) {
+        struct mproc_plat_process parent = start_parent("parent_of_bind");
+        CU_ASSERT_TRUE(pid_runs(table()->pid));
+        CHECK_OK(mproc_plat_process_stop(&parent, true));
+        reap_child(&parent);
+        int64_t begin = mproc_plat_now();
+        in_time = pid_ends_within(table()->pid, 1000);
+        printf("  gone after %.1f ms\n", (double) (mproc_plat_now() - begin) / 1e6);
+        CU_ASSERT_TRUE(pid_ends_within(table()->pid, 60000));
+    }
+    CU_ASSERT_TRUE(in_time);
 }
 
 /* Forks a child that binds itself when told, and ends. */
@@ -157,11 +172,54 @@ static void a_child_that_binds_too_late_ends_as_well(void)
         be_forked_parent();
     CU_ASSERT_EQUAL(reap_child(&middle), 0); /* gone before its child binds itself */
     atomic_store(&table()->step, 1);
-    CU_ASSERT_TRUE(pid_ends_within(table()->pid, 10000));
+    CU_ASSERT_TRUE(pid_ends_within(table()->pid, 15000)); /* less than it would live on */
     CU_ASSERT_EQUAL(table()->step, 1);
+}
+
+static void what_is_to_be_done_before_the_end_is_done(void)
+{
+    struct mproc_plat_process parent = start_parent("parent_of_last");
+    CHECK_OK(mproc_plat_process_stop(&parent, true));
+    reap_child(&parent);
+    CU_ASSERT_TRUE(pid_ends_within(table()->pid, 60000));
+    CU_ASSERT_EQUAL(table()->step, 2);
+}
+
+static int host_forks;
+
+static void note_host_fork(void)
+{
+    host_forks++;
+}
+
+static void only_the_hosts_own_forks_are_reported(void)
+{
+    if (!can_fork()) {
+        skip("this system does not fork");
+        return;
+    }
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    bool in_child = false;
+    CHECK_OK(mproc_plat_at_host_fork(note_host_fork));
+    CHECK_OK(mproc_plat_at_host_fork(note_host_fork)); /* is called once all the same */
+    CHECK_OK(mproc_plat_fork(&process, &in_child));
+    if (in_child) {
+        int64_t pid = host_forks == 0 ? host_fork() : -1;
+        if (pid == 0)
+            mproc_plat_exit_now(host_forks == 1 ? 4 : 5);
+        mproc_plat_exit_now(host_forks == 0 ? host_wait(pid) : 6);
+    }
+    CU_ASSERT_EQUAL(reap_child(&process), 4);
+    int64_t pid = host_fork();
+    if (pid == 0)
+        mproc_plat_exit_now(host_forks);
+    CU_ASSERT_EQUAL(host_wait(pid), 1);
+    CU_ASSERT_EQUAL(host_forks, 0);
 }
 
 MPROC_CONTRACT_SUITE(lifeline, child, MPROC_TEST(the_lifeline_is_made_once),
                      MPROC_TEST(a_waiting_child_learns_of_its_parents_death),
                      MPROC_TEST(a_bound_process_ends_with_its_parent),
-                     MPROC_TEST(a_child_that_binds_too_late_ends_as_well))
+                     MPROC_TEST(a_child_that_binds_too_late_ends_as_well),
+                     MPROC_TEST(what_is_to_be_done_before_the_end_is_done),
+                     MPROC_TEST(only_the_hosts_own_forks_are_reported))

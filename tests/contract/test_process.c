@@ -98,11 +98,11 @@ static int limit_core(void)
 {
     if (!confine(&(mproc_limits){ .core_bytes = 4096 }))
         return NO_SUCH_LIMIT;
-    if (own_limit("core") != 4096)
+    if (soft_limit_of("core") != 4096)
         return NO_EFFECT;
     if (!confine(&(mproc_limits){ .core_bytes = MPROC_LIMIT_ZERO }))
         return 2;
-    return own_limit("core") == 0 ? 0 : NO_EFFECT;
+    return soft_limit_of("core") == 0 ? 0 : NO_EFFECT;
 }
 
 static int exceed_limit(const char *which)

@@ -2,8 +2,40 @@
 /* The boundary: waiting for the end of one of many processes. */
 #include "contract.h"
 
+enum { CANNOT = 77 };
+
+/* Starts a child and may not ask the system about it in the usual way: it runs until it has ended. */
+static int watch_without_waitid(void)
+{
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    const struct mproc_plat_process *list = &process;
+    struct mproc_plat_status status = { .known = false };
+    struct mproc_plat_spawn spawn = spawn_of("hang");
+    size_t index;
+    if (mproc_plat_spawn(&spawn, &process) != MPROC_OK)
+        return 1;
+    if (!forbid_waitid()) {
+        (void) mproc_plat_process_stop(&process, true);
+        return CANNOT;
+    }
+    for (int i = 0; i < 3; i++)
+        if (mproc_plat_process_reap(&process, &status))
+            return 2;
+    if (mproc_plat_process_watch(&list, 1, mproc_plat_now() + SECONDS / 50, &index) != MPROC_ETIMEDOUT)
+        return 3;
+    if (mproc_plat_process_stop(&process, true) != MPROC_OK)
+        return 4;
+    if (mproc_plat_process_watch(&list, 1, MPROC_PLAT_NEVER, &index) != MPROC_OK)
+        return 5;
+    if (!mproc_plat_process_reap(&process, &status))
+        return 6;
+    return status.known && status.signalled && status.code == 9 ? 0 : 7;
+}
+
 static int child(const char *boot)
 {
+    if (strcmp(boot, "without waitid") == 0)
+        return watch_without_waitid();
     return strcmp(boot, "hang") == 0 ? hang_for_ever(NULL) : atoi(boot);
 }
 
@@ -118,7 +150,48 @@ static void the_watch_of_a_process_is_ready_for_the_systems_own_calls(void)
     reap_child(&process);
 }
 
-MPROC_CONTRACT_SUITE(watch, child, MPROC_TEST(a_running_process_times_out_and_not_early),
+static void a_child_that_may_not_be_asked_about_is_not_taken_for_dead(void)
+{
+    struct mproc_plat_process process = spawn_child("without waitid", MPROC_PLAT_NONE);
+    int code = reap_child(&process);
+    if (code == CANNOT)
+        skip("nothing can be forbidden here");
+    else
+        CU_ASSERT_EQUAL(code, 0);
+}
+
+/* In the forked child: its copy is closed, and where it has none, nothing that has the number by now. */
+static bool drops_its_copy(const struct mproc_plat_process *process)
+{
+    intptr_t others[200];
+    int count = 0;
+    bool has_copy = mproc_plat_handle_check(process->watch) == MPROC_OK;
+    while (!has_copy && count < 200 && (others[count] = native_open("/dev/null", false)) != process->watch)
+        count++;
+    mproc_plat_process_forked(process);
+    return (mproc_plat_handle_check(process->watch) == MPROC_OK) != has_copy;
+}
+
+static void a_forked_child_drops_its_copy_of_a_watch_and_nothing_else(void)
+{
+    if (!can_fork()) {
+        skip("this system does not fork");
+        return;
+    }
+    struct mproc_plat_process process = spawn_child("hang", MPROC_PLAT_NONE);
+    struct mproc_plat_process forked = { .watch = MPROC_PLAT_NONE };
+    bool in_child = false;
+    CHECK_OK(mproc_plat_fork(&forked, &in_child));
+    if (in_child)
+        mproc_plat_exit_now(drops_its_copy(&process) ? 0 : 1);
+    CU_ASSERT_EQUAL(reap_child(&forked), 0);
+    CU_ASSERT_FALSE(native_ready(process.watch, 0));
+    end_and_reap(&process);
+}
+
+MPROC_CONTRACT_SUITE(watch, child, MPROC_TEST(a_child_that_may_not_be_asked_about_is_not_taken_for_dead),
+                     MPROC_TEST(a_forked_child_drops_its_copy_of_a_watch_and_nothing_else),
+                     MPROC_TEST(a_running_process_times_out_and_not_early),
                      MPROC_TEST(the_one_that_ended_is_named_and_not_reaped),
                      MPROC_TEST(several_threads_can_watch_the_same_process),
                      MPROC_TEST(many_processes_can_be_watched_at_once),

@@ -2,7 +2,8 @@
 /* Running suites, and looking for what a test left behind. */
 #include "suite.h"
 
-#include "platform.h"
+#include "runtime.h"
+#include "slots.h"
 #include "system.h"
 
 #include <apr_general.h>
@@ -196,6 +197,21 @@ void sleep_briefly(void)
     mproc_plat_sleep(1000000);
 }
 
+int hold_all_descriptors(intptr_t natives[MOST_HELD])
+{
+    int count = 0;
+    bool limited = set_own_limit("descriptors", MOST_HELD);
+    while (limited && count < MOST_HELD && (natives[count] = native_open("/dev/null", false)) >= 0)
+        count++;
+    return count;
+}
+
+void give_back_descriptors(const intptr_t *natives, int count)
+{
+    for (int i = 0; i < count; i++)
+        native_close(natives[i]);
+}
+
 bool wait_until(_Atomic int *word, int value)
 {
     for (int i = 0; i < 60000 && atomic_load(word) < value; i++)
@@ -278,6 +294,9 @@ static void run_current(void)
         printf("\n  left behind: %s\n", text);
         CU_FAIL("the test left something behind");
     }
+    /* What those left that it has killed is given back now, and not in the middle of the next test. */
+    if (mproc__is_initialized())
+        mproc__slots_reclaim_all();
     before = after;
 }
 
@@ -324,6 +343,7 @@ static int run_all(const char *name, const struct suite_test *tests, size_t coun
             failures += run_one(name, &tests[i]);
             watchdog_start(watchdog_seconds());
         }
+    system_finish();
     printf("\n%s: %d tests, %d failures, %d skipped, %d parts skipped\n", name, run, failures, skipped,
            skipped_in_part);
     return failures > 0 || run == 0 ? 1 : skipped == run ? SUITE_SKIPPED : 0;

@@ -105,6 +105,10 @@ bool wait_until_waiting(int count);
 /* `count` shared ints, zero. */
 _Atomic int *shared_ints(mproc_memory *block, size_t count);
 void sleep_briefly(void);
+/* Leaves this process no descriptor; how many it holds in `natives`. 0: this system has no such limit. */
+enum { MOST_HELD = 64 };
+int hold_all_descriptors(intptr_t natives[MOST_HELD]);
+void give_back_descriptors(const intptr_t *natives, int count);
 /* Whether the process with this pid has ended within `milliseconds`. */
 bool pid_ends_within(int64_t pid, int milliseconds);
 /* A target that ends only when it is ended. */

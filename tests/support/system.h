@@ -13,13 +13,16 @@ struct leftovers {
     int descriptors; /* open in this process */
     int children;    /* of this process, zombies included */
     int family;      /* others of this one's group that run: descendants that nobody ended */
-    int names;       /* with "mproc-" in /dev/shm */
+    int names;       /* of shared memory that may be this family's; more are left behind, fewer are not */
+    int files;       /* in the folder for temporary ones, which this program has for itself */
 };
 void leftovers_count(struct leftovers *leftovers);
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size);
 
-/* Before the first test: descendants, and nobody else, are in this process's group. */
+/* Before the first test: descendants, and nobody else, are in this process's group; and TMPDIR is a new folder. */
 void system_prepare(void);
+/* After the last. */
+void system_finish(void);
 
 /* Ends this process, with a message, unless called again within `seconds`. */
 void watchdog_start(unsigned seconds);
@@ -51,6 +54,20 @@ bool interrupt_myself(void);
 bool environment_is(const char *name, const char *value);
 /* Ends this process the hard ways; `how`: "abort", "crash", "_exit7". */
 void end_hard(const char *how);
+/* The signals that end a process that does nothing about them; how many. None on Windows. */
+size_t list_deadly_signals(int *numbers, size_t capacity);
+/* Ends this process by a signal, as if nobody had done anything about it. */
+void end_by_signal(int number);
+/* What happens at each signal from 1 on: d (default), i (ignored), h (a handler); in capitals if it is blocked. "" on
+ * Windows. */
+enum { SIGNALS_SIZE = 130 };
+void describe_signals(char text[SIGNALS_SIZE]);
+/* Catches SIGCHLD, ignores SIGUSR1 and blocks SIGUSR2; or puts back what was. */
+void change_signals(bool change);
+/* How often change_signals()'s handler has been called. */
+int signals_caught(void);
+/* Sends it SIGCHLD. */
+void signal_itself(void);
 /* SIGTERM does nothing in this process from now on. */
 void ignore_terminate(void);
 void ignore_children(bool ignore);
@@ -79,12 +96,24 @@ int exit_code_of(int code);
 int exit_code_after(const char *how);
 /* The process that forked or started this one; 0 if the system cannot tell. */
 int64_t system_parent_pid(void);
+/* fork(), as a host program may call it: 0 in the child, its pid in the parent; -1: this system does not fork. */
+int64_t host_fork(void);
+/* Waits for such a child; its exit code, -N for signal N. */
+int host_wait(int64_t pid);
 /* Gives up root's rights for good; false if it has none or cannot. */
 bool become_nobody(void);
+/* From now on no other process of this user may look at this one or end it; false if that cannot be had. */
+bool deny_others(void);
+/* From now on the system refuses waitid() to this process, as old ones and filters do; false if it cannot. */
+bool forbid_waitid(void);
+/* How often this process has called read() so far; -1 if the system cannot tell. */
+int64_t count_reads(void);
+/* Makes an empty folder this process's root, where there is no /proc; false if it may not or cannot. */
+bool enter_empty_root(void);
 /* Soft limits of this process: "descriptors", "processes", "address space". False where there are none. */
 bool set_own_limit(const char *what, uint64_t value);
-/* "core"; UINT64_MAX where there is none. */
-uint64_t own_limit(const char *what);
+/* The soft limit of "core", "file" or "cpu"; UINT64_MAX: none. */
+uint64_t soft_limit_of(const char *what);
 /* Raises the soft limit of descriptors to the hard one; how many there may be, -1: any number. */
 int64_t raise_descriptor_limit(void);
 

@@ -18,13 +18,17 @@ void system_prepare(void)
 {
 }
 
+void system_finish(void)
+{
+}
+
 void leftovers_count(struct leftovers *leftovers)
 {
     DWORD handles = 0;
     GetProcessHandleCount(GetCurrentProcess(), &handles);
     leftovers->descriptors = handles ? (int) handles : -1; /* Wine says 0 */
     leftovers->children = leftovers->family = -1;
-    leftovers->names = 0;
+    leftovers->names = leftovers->files = 0;
 }
 
 bool leftovers_same(const struct leftovers *before, const struct leftovers *after, char *text, size_t size)
@@ -143,6 +147,37 @@ void end_hard(const char *how)
     _exit(7);
 }
 
+size_t list_deadly_signals(int *numbers, size_t capacity)
+{
+    (void) numbers;
+    (void) capacity;
+    return 0;
+}
+
+void end_by_signal(int number)
+{
+    (void) number;
+}
+
+void describe_signals(char text[SIGNALS_SIZE])
+{
+    text[0] = '\0';
+}
+
+void change_signals(bool change)
+{
+    (void) change;
+}
+
+int signals_caught(void)
+{
+    return 0;
+}
+
+void signal_itself(void)
+{
+}
+
 void ignore_terminate(void)
 {
 }
@@ -239,7 +274,43 @@ int64_t system_parent_pid(void)
     return 0;
 }
 
+int64_t host_fork(void)
+{
+    return -1;
+}
+
+int host_wait(int64_t pid)
+{
+    (void) pid;
+    return -1000;
+}
+
 bool become_nobody(void)
+{
+    return false;
+}
+
+bool deny_others(void)
+{
+    SECURITY_DESCRIPTOR descriptor;
+    ACL nobody;
+    return InitializeAcl(&nobody, sizeof nobody, ACL_REVISION) &&
+           InitializeSecurityDescriptor(&descriptor, SECURITY_DESCRIPTOR_REVISION) &&
+           SetSecurityDescriptorDacl(&descriptor, TRUE, &nobody, FALSE) &&
+           SetKernelObjectSecurity(GetCurrentProcess(), DACL_SECURITY_INFORMATION, &descriptor);
+}
+
+bool forbid_waitid(void)
+{
+    return false;
+}
+
+int64_t count_reads(void)
+{
+    return -1;
+}
+
+bool enter_empty_root(void)
 {
     return false;
 }
@@ -251,7 +322,7 @@ bool set_own_limit(const char *what, uint64_t value)
     return false;
 }
 
-uint64_t own_limit(const char *what)
+uint64_t soft_limit_of(const char *what)
 {
     (void) what;
     return UINT64_MAX;

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of processes: tokens, generations, and who is alive. */
-#include "arena.h"
-#include "mproc.h"
-#include "slots.h"
-#include "suite.h"
 #include "system.h"
-
-#include <string.h>
+#include "table.h"
 
 static void a_released_token_is_nobody(void)
 {
-    process_token token;
-    CU_ASSERT_EQUAL_FATAL(mproc__slot_claim(mproc__self_peek(), &token), MPROC_OK);
+    process_token token = claim(mproc__self_peek(), 0);
     CU_ASSERT_PTR_NOT_NULL(mproc__slot_of(token));
     CU_ASSERT(mproc__token_alive(token));
     mproc__slot_release(token);
@@ -22,16 +16,13 @@ static void a_released_token_is_nobody(void)
 
 static void a_slot_taken_again_has_another_token(void)
 {
-    process_token first, again;
-    CU_ASSERT_EQUAL_FATAL(mproc__slot_claim(mproc__self_peek(), &first), MPROC_OK);
-    mproc__slot_release(first);
+    process_token first = claim_dead(), again;
     int rounds = 0;
     do {
-        CU_ASSERT_EQUAL_FATAL(mproc__slot_claim(mproc__self_peek(), &again), MPROC_OK);
-        mproc__slot_release(again);
+        again = claim_dead();
         rounds++;
-    } while ((again & 0x3fff) != (first & 0x3fff) && rounds < 100000);
-    CU_ASSERT_EQUAL(again & 0x3fff, first & 0x3fff);
+    } while (index_of(again) != index_of(first) && rounds < 100000);
+    CU_ASSERT_EQUAL(index_of(again), index_of(first));
     CU_ASSERT_NOT_EQUAL(again, first);
     CU_ASSERT_FALSE(mproc__token_alive(first));
 }
@@ -46,45 +37,94 @@ static void this_process_is_alive_and_nobody_is_not(void)
 /* A pid that another process got: the same number, another stamp. */
 static void a_reused_pid_is_not_taken_for_the_dead_process(void)
 {
-    process_token token;
-    CU_ASSERT_EQUAL_FATAL(mproc__slot_claim(mproc__self_peek(), &token), MPROC_OK);
-    mproc_process *process;
-    int nothing = 0;
-    CU_ASSERT_EQUAL_FATAL(mproc_process_start(&process, hang_for_ever, &nothing, sizeof nothing, NULL),
-                          MPROC_OK);
+    process_token token = claim(mproc__self_peek(), 0);
     int64_t pid;
-    CU_ASSERT_EQUAL(mproc_process_pid(process, &pid), MPROC_OK);
-    mproc__slot_occupy(token, pid, 0);
-    CU_ASSERT(mproc__token_alive(token));
-    uint64_t stamp = 0;
-    CU_ASSERT_EQUAL(mproc_plat_process_stamp(pid, &stamp), MPROC_OK);
-    if (stamp == 0)
-        skip_part("the other stamp: this system tells no start times");
-    else {
-        atomic_store(&mproc__slot_of(token)->stamp, stamp + 1);
-        CU_ASSERT_FALSE(mproc__token_alive(token));
-    }
+    mproc_process *process = start_hanging(&pid);
+    mproc__slot_occupy(token, pid);
+    CU_ASSERT(mproc__token_alive_now(token));
+    uint64_t stamp = 0, generation = token >> 14;
+    CHECK_OK(mproc_plat_process_stamp(pid, &stamp));
+    _Atomic uint64_t *known = &mproc__slot_of(token)->stamp;
+    atomic_store(known, stamp << 16 | generation);
+    CU_ASSERT(mproc__token_alive_now(token));
+    atomic_store(known, (stamp + 1) << 16 | generation);
+    CU_ASSERT_FALSE(mproc__token_alive_now(token));
+    /* What was said of the one before, who had the slot, tells nothing. */
+    atomic_store(known, (stamp + 1) << 16 | ((generation - 1) & 0xffff));
+    CU_ASSERT(mproc__token_alive_now(token));
     mproc__slot_release(token);
-    CU_ASSERT_EQUAL(mproc_process_kill(process), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_process_join(process, MPROC_FOREVER), MPROC_OK);
-    CU_ASSERT_EQUAL(mproc_process_close(process), MPROC_OK);
+    kill_child(process);
 }
 
-static void thousands_of_slots_can_be_claimed(void)
+/* This process has the pid that a dead one had, and another token. */
+static void a_dead_process_does_not_live_in_who_has_its_pid_now(void)
 {
-    enum { COUNT = 5000 };
-    static process_token tokens[COUNT];
-    for (int i = 0; i < COUNT; i++)
-        CU_ASSERT_EQUAL_FATAL(mproc__slot_claim(mproc__self_peek(), &tokens[i]), MPROC_OK);
-    for (int i = 1; i < COUNT; i++)
-        CU_ASSERT_NOT_EQUAL(tokens[i], tokens[i - 1]);
-    for (int i = 0; i < COUNT; i++)
+    uint64_t own;
+    process_token token = claim(mproc__self_peek(), 0);
+    CHECK_OK(mproc_plat_process_stamp(mproc_plat_pid(), &own));
+    mproc__slot_occupy(token, mproc_plat_pid());
+    CU_ASSERT_FALSE(mproc__token_alive_now(token));
+    atomic_store(&mproc__slot_of(token)->stamp, (own + 1) << 16 | token >> 14);
+    CU_ASSERT_FALSE(mproc__token_alive_now(token));
+    CU_ASSERT(mproc__token_alive(mproc__self_token()));
+    mproc__slot_release(token);
+}
+
+/* All there can be: no token is nobody's or the mark that other words use, and one more is refused. */
+static void the_table_ends_before_a_token_would_be_a_mark(void)
+{
+    static process_token tokens[1 << 14];
+    static bool seen[1 << 14];
+    int count = 0, before = count_taken();
+    mproc_err err;
+    memset(seen, 0, sizeof seen);
+    while (count < 1 << 14 && (err = mproc__slot_claim(mproc__self_peek(), 0, &tokens[count])) == MPROC_OK)
+        count++;
+    CU_ASSERT_EQUAL(err, MPROC_EAGAIN);
+    CU_ASSERT_EQUAL(before + count, MOST_SLOTS);
+    for (int i = 0; i < count; i++) {
+        uint32_t low = tokens[i] & 0x3fff;
+        CU_ASSERT_TRUE(low > 0 && low < 0x3fff && !seen[low]);
+        seen[low] = true;
+    }
+    for (int i = 0; i < count; i++)
         mproc__slot_release(tokens[i]);
     CU_ASSERT_PTR_NULL(mproc__slot_of(tokens[17]));
+    CU_ASSERT_EQUAL(count_taken(), before);
+}
+
+static int ask_for_the_token_without_descriptors(void *argument)
+{
+    intptr_t natives[MOST_HELD];
+    (void) argument;
+    int held = hold_all_descriptors(natives);
+    if (held == 0)
+        return 77;
+    process_token token = mproc__self_token();
+    struct slot *slot = mproc__slot_of(token);
+    CHILD_CHECK(slot && mproc__token_alive(token) && mproc__self_ready == 0);
+    give_back_descriptors(natives, held);
+    for (int i = 0; i < 60000 && mproc__self_ready == 0; i++) {
+        CHILD_CHECK(mproc__self_token() == token);
+        sleep_briefly();
+    }
+    CHILD_CHECK(mproc__self_ready == token && atomic_load(&slot->stamp) != 0);
+    return 0;
+}
+
+static void a_stamp_that_could_not_be_read_is_read_later(void)
+{
+    int code = run_child(ask_for_the_token_without_descriptors, NULL, 0, NULL);
+    if (code == 77)
+        skip("this system has no limit of descriptors");
+    else
+        CU_ASSERT_EQUAL(code, 0);
 }
 
 MPROC_SUITE(slots, MPROC_TEST(a_released_token_is_nobody),
             MPROC_TEST(a_slot_taken_again_has_another_token),
             MPROC_TEST(this_process_is_alive_and_nobody_is_not),
             MPROC_TEST(a_reused_pid_is_not_taken_for_the_dead_process),
-            MPROC_TEST(thousands_of_slots_can_be_claimed))
+            MPROC_TEST(a_dead_process_does_not_live_in_who_has_its_pid_now),
+            MPROC_TEST(the_table_ends_before_a_token_would_be_a_mark),
+            MPROC_TEST(a_stamp_that_could_not_be_read_is_read_later))
