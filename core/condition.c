@@ -4,8 +4,10 @@
  *
  * Killed as a waiter before it is notified: its place is taken again when places run short; a
  * notification may still choose it, and then the next line holds.
- * Killed notified, before it has left its place: a waiter whose slice ends finds the dead name and
- * passes the notification on.
+ * Killed notified, before it has the lock again and leaves its place: a waiter whose slice ends takes the
+ * place over, passes the notification on, and leaves the place.
+ * Killed passing it on: the place is notified and its owner dead, as before. If another had been notified
+ * already, one more is: that is a spurious wake-up, the only one there is.
  * Killed as the notifier: those it had marked find it at the end of a slice; the lock tells the next. */
 #include "mproc/condition.h"
 
@@ -237,6 +239,7 @@ static void leave(struct place *place)
     atomic_store_explicit(&place->owner, 0, memory_order_release);
 }
 
+/* Makes the place the caller's. A dead one that was told something keeps it: sweep() comes to that. */
 static bool claim(struct place *place, bool from_dead)
 {
     uint32_t owner = atomic_load(&place->owner);
@@ -279,23 +282,36 @@ static bool notify_one(struct condition *condition, bool is_held)
     }
 }
 
+/* Begins a new use of the caller's place. What a dead one was told in the use before goes to another first, so
+ * that it is not lost if this process is killed here. */
+static void begin_use(struct condition *condition, struct place *place, enum place_state first)
+{
+    uint32_t seen = atomic_load(&place->state);
+    do {
+        if (seen % STATES == NOTIFIED) {
+            notify_one(condition, false);
+            MPROC_FAULT("condition.passed_on");
+        }
+    } while (!atomic_compare_exchange_strong(&place->state, &seen, seen / STATES * STATES + STATES + first));
+}
+
 /* Passes on what the dead were told. */
 static void sweep(struct condition *condition)
 {
     uint32_t used = atomic_load(&condition->used);
     for (uint32_t i = 0; i < used; i++) {
         struct place *place = place_at(condition, i);
-        /* The use of the place that ends is the one that was seen before its owner: that one may have left
-         * it to a living one, and have died then. */
         uint32_t state = atomic_load(&place->state);
         uint32_t owner = atomic_load(&place->owner);
         MPROC_FAULT("condition.owner_read");
+        /* The exchange fails if that one left the place to a living one, and died then. */
         if (state % STATES != NOTIFIED || owner == 0 || mproc__token_alive(owner) ||
-            !atomic_compare_exchange_strong(&place->state, &state, state - NOTIFIED + STATES + IDLE))
+            !atomic_compare_exchange_strong(&place->owner, &owner, mproc__self_token()))
             continue;
         MPROC_FAULT("condition.swept");
-        atomic_compare_exchange_strong(&place->owner, &owner, 0);
-        notify_one(condition, false);
+        begin_use(condition, place, IDLE);
+        MPROC_FAULT("condition.idle");
+        atomic_store_explicit(&place->owner, 0, memory_order_release);
     }
 }
 
@@ -320,10 +336,7 @@ static mproc_err take_place(struct condition *condition, struct place **place)
     }
     MPROC_FAULT("condition.claimed");
     atomic_store_explicit(&(*place)->ticket, condition->tickets++, memory_order_relaxed);
-    /* What a dead one's place was told meanwhile goes to another. */
-    uint32_t before = atomic_load(&(*place)->state);
-    if (atomic_exchange(&(*place)->state, before / STATES * STATES + STATES + WAITING) % STATES == NOTIFIED)
-        notify_one(condition, false);
+    begin_use(condition, *place, WAITING);
     return MPROC_OK;
 }
 
@@ -375,8 +388,9 @@ static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_
     MPROC_FAULT("condition.lock_free");
     bool notified = wait_at(condition, handle, place, deadline);
     MPROC_FAULT("condition.awake");
-    leave(place);
     err = take_lock_again(condition, handle, again);
+    MPROC_FAULT("condition.lock_taken");
+    leave(place);
     return err == MPROC_OK && !notified ? MPROC_ETIMEDOUT : err;
 }
 

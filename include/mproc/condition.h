@@ -31,7 +31,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_condition_consistent(mproc_condition co
 /* Releases the lock (a recursive one wholly), waits for a notification, and takes it again: it
  * is held afterwards, also after MPROC_ETIMEDOUT, unless the error is MPROC_EBROKEN or worse.
  * MPROC_OWNERDEAD: held, and a holder died meanwhile. MPROC_EPERM: the lock is not held by this thread
- * (a plain Lock: by this process). There are no spurious wake-ups. */
+ * (a plain Lock: by this process). No wake-up is spurious, but one that a killed process was passing on
+ * from another killed one may come twice. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_condition_wait(mproc_condition condition, mproc_ms timeout);
 
 /* Waits until predicate(context) is true; it is asked with the lock held. MPROC_ETIMEDOUT: it was
@@ -42,7 +43,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_condition_wait_for(mproc_condition cond
 
 /* Wakes up to `count` of those that wait, the longest waiting first; the lock must be held.
  * MPROC_EPERM. No system call when nobody waits. It does not wait for anybody: if a process dies
- * that was notified and had not returned yet, another one that waits is woken in its place. */
+ * that was notified and had not the lock again yet, another one that waits is woken in its place, half a second
+ * later at most. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_condition_notify(mproc_condition condition, int count);
 MPROC_API MPROC_MUST_USE mproc_err mproc_condition_notify_all(mproc_condition condition);
 

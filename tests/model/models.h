@@ -15,6 +15,8 @@ enum mistake {
     MISTAKE_NO_RECHECK,         /* gate: does not look again after announcing */
     MISTAKE_KEEPS_NOTIFICATION, /* condition: what a dead waiter was told is not passed on */
     MISTAKE_MARKS_AFTER_WAKING, /* condition: wakes before it marks the place */
+    MISTAKE_LEAVES_EARLY,       /* condition: leaves its place before it has the lock again */
+    MISTAKE_FREES_FIRST,        /* condition: frees a dead one's place before it passes on what that was told */
     MISTAKE_ASKS_ONCE           /* sweep: does not read the owner again once that is known to be dead */
 };
 

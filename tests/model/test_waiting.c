@@ -69,6 +69,8 @@ static void mistakes_in_the_condition_are_found(void)
 {
     must_fail(model_condition, MISTAKE_KEEPS_NOTIFICATION, 1, false);
     must_fail(model_condition, MISTAKE_MARKS_AFTER_WAKING, 0, true);
+    must_fail(model_condition, MISTAKE_LEAVES_EARLY, 1, false);
+    must_fail(model_condition, MISTAKE_FREES_FIRST, 2, false);
 }
 
 static void the_sweep_takes_from_the_dead_alone(void)
