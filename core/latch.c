@@ -93,7 +93,9 @@ static mproc_err take_late(struct latch *latch, process_token me, int64_t deadli
 {
     struct watch watch = mproc__sentry_begin(&latch->sentry);
     mproc_err err = wait_for(latch, &watch, me, deadline);
-    if (mproc__sentry_end(&watch) && atomic_load(&latch->word) & LATCH_SLEEPERS)
+    /* Whoever gave it back to this one took the mark away, and counted on this one to set it again for the others. */
+    bool owes = err == MPROC_ETIMEDOUT && watch.woken;
+    if (mproc__sentry_end(&watch) || owes)
         mproc__latch_wake(latch);
     return err;
 }

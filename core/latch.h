@@ -47,8 +47,8 @@ static inline mproc_err mproc__latch_acquire(struct latch *latch, int64_t deadli
     return mproc__latch_try(latch) ? MPROC_OK : mproc__latch_acquire_slowly(latch, deadline);
 }
 
-/* Gives it back, whole: what the last dead holder left was repaired. The caller holds it. It is a full
- * fence, as a check for sleepers at a gate needs it. */
+/* Gives it back, whole: what the last dead holder left was repaired. The caller holds it. A sequentially consistent
+ * exchange, as mproc__gate_wake_fenced() needs it. */
 static inline void mproc__latch_release(struct latch *latch)
 {
     MPROC_FAULT("latch.before_release");

@@ -25,8 +25,9 @@ MPROC_API mproc_err mproc_lock_destroy(mproc_lock lock);
 /* Takes the lock; not recursive: a second acquire by the same thread waits. No system call when it
  * is free. MPROC_ETIMEDOUT: not taken.
  * MPROC_OWNERDEAD: taken, but its last holder died holding it, so what it guards may be half
- * changed: repair it, and say so with mproc_lock_consistent(). Reported once per dead holder, a few
- * milliseconds after its death. A stopped process (SIGSTOP) is not dead.
+ * changed: repair it, and say so with mproc_lock_consistent(). Reported once per dead holder, to one that
+ * waits a few milliseconds after its death (a fifth of a second if many died at once). A stopped process (SIGSTOP) is
+ * not dead.
  * MPROC_EBROKEN: not taken, now and for ever: whoever was told so released it without repair.
  * (POSIX: pthread_mutex_lock, EOWNERDEAD, ENOTRECOVERABLE.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_lock_acquire(mproc_lock lock, mproc_ms timeout);

@@ -38,17 +38,20 @@ static void mistakes_in_the_latch_are_found(void)
     must_fail(model_latch, MISTAKE_FORGETS_SLEEPERS, 0, true);
     must_fail(model_latch, MISTAKE_STORES_BLINDLY, 1, false);
     must_fail(model_latch, MISTAKE_SENTRY_STAYS, 1, false);
+    must_fail(model_latch, MISTAKE_GIVES_UP_SILENTLY, 0, true);
 }
 
 static void the_gate_loses_no_wake_up(void)
 {
     must_hold(model_gate, 0, true);
+    must_hold(model_gate_all, 0, true);
 }
 
 static void the_gate_survives_deaths_at_any_step(void)
 {
     must_hold(model_gate, 1, false);
     must_hold(model_gate, 2, false);
+    must_hold(model_gate_all, 2, false);
 }
 
 static void mistakes_at_the_gate_are_found(void)
@@ -56,6 +59,9 @@ static void mistakes_at_the_gate_are_found(void)
     must_fail(model_gate, MISTAKE_ANNOUNCES_FIRST, 0, true);
     must_fail(model_gate, MISTAKE_NO_CHAIN, 0, true);
     must_fail(model_gate, MISTAKE_NO_RECHECK, 0, true);
+    must_fail(model_gate_all, MISTAKE_ANNOUNCES_FIRST, 0, true);
+    must_fail(model_gate_all, MISTAKE_NO_RECHECK, 0, true);
+    must_fail(model_gate_all, MISTAKE_EMPTIES_LATE, 0, true);
 }
 
 static void the_condition_notifies_one_and_the_dead_pass_it_on(void)
