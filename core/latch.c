@@ -144,6 +144,16 @@ void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word)
     postponed.words[postponed.count++] = word;
 }
 
+/* What stays of a word when it is given back. That of a dead holder, which another process gives back, goes to the
+ * next one as if that had found the death. */
+static uint32_t word_after(uint32_t seen)
+{
+    process_token holder = seen & TOKEN_MASK;
+    if (holder != mproc__self_token() && !mproc__token_alive(holder))
+        return LATCH_DEAD;
+    return seen & LATCH_DEAD ? LATCH_BROKEN : 0;
+}
+
 bool mproc__latch_give_back_slowly(struct latch *latch)
 {
     uint32_t seen = atomic_load_explicit(&latch->word, memory_order_relaxed);
@@ -151,11 +161,11 @@ bool mproc__latch_give_back_slowly(struct latch *latch)
     do {
         if (is_free(seen) || is_broken(seen))
             return false;
-        next = seen & LATCH_DEAD ? LATCH_BROKEN : 0;
+        next = word_after(seen);
     } while (!atomic_compare_exchange_weak(&latch->word, &seen, next));
     MPROC_FAULT("latch.before_wake");
     if (seen & LATCH_SLEEPERS)
-        mproc_plat_unpark(&latch->word, next == 0 ? 1 : UINT32_MAX >> 1);
+        mproc_plat_unpark(&latch->word, next == LATCH_BROKEN ? UINT32_MAX >> 1 : 1);
     if (mproc__latch_postponed == latch)
         wake_postponed();
     return true;
@@ -202,11 +212,15 @@ mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *wh
 
 void mproc__latch_describe(const struct latch *latch, struct text *text)
 {
-    process_token holder = mproc__latch_holder(latch);
-    if (holder) {
-        mproc__text_add(text, "held by ");
-        mproc__text_add_process(text, holder);
+    uint32_t word = atomic_load(&latch->word);
+    if (is_broken(word)) {
+        mproc__text_add(text, "broken");
+    } else if (is_free(word)) {
+        mproc__text_add(text, word & LATCH_DEAD ? "free, its last holder died" : "free");
     } else {
-        mproc__text_add(text, is_broken(atomic_load(&latch->word)) ? "broken" : "free");
+        mproc__text_add(text, "held by ");
+        mproc__text_add_process(text, word & TOKEN_MASK);
+        if (word & LATCH_DEAD)
+            mproc__text_add(text, " after one that died");
     }
 }

@@ -61,8 +61,8 @@ static inline void mproc__latch_release(struct latch *latch)
 /* The latch for whose release this thread postpones wake-ups, or NULL. */
 extern MPROC_THREAD_LOCAL_NEAR struct latch *mproc__latch_postponed;
 
-/* For locks of users, who may be wrong. Gives it back as it is: broken if it was never called consistent.
- * False if it was not held. */
+/* For locks of users, who may be wrong, and of whom another than the holder may give it back. Gives it back as it is:
+ * broken if it was never called consistent, a dead holder's if it was that. False if it was not held. */
 bool mproc__latch_give_back_slowly(struct latch *latch);
 static inline bool mproc__latch_give_back(struct latch *latch)
 {
@@ -88,7 +88,7 @@ static inline process_token mproc__latch_holder(const struct latch *latch)
     return (word & ~LATCH_SLEEPERS) == LATCH_BROKEN ? 0 : word & TOKEN_MASK;
 }
 
-/* "held by Process-1 (pid 4711)", "free", "broken". */
+/* "held by Process-1 (pid 4711)", "free", "free, its last holder died", "broken". */
 struct text;
 void mproc__latch_describe(const struct latch *latch, struct text *text);
 

@@ -33,7 +33,8 @@ MPROC_API mproc_err mproc_lock_destroy(mproc_lock lock);
 MPROC_API MPROC_MUST_USE mproc_err mproc_lock_acquire(mproc_lock lock, mproc_ms timeout);
 
 /* Gives it back. As in Python, any process and thread may; MPROC_ESTATE if it is not locked
- * (Python: ValueError "semaphore or lock released too many times"). */
+ * (Python: ValueError "semaphore or lock released too many times"). If the process that took it has died, the next
+ * acquire is told so all the same. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_lock_release(mproc_lock lock);
 
 /* After MPROC_OWNERDEAD: what the lock guards is in order again, and the lock is as any other.
