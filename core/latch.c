@@ -171,6 +171,11 @@ bool mproc__latch_give_back_slowly(struct latch *latch)
     return true;
 }
 
+bool mproc__latch_is_broken(const struct latch *latch)
+{
+    return is_broken(atomic_load(&latch->word));
+}
+
 bool mproc__latch_consistent(struct latch *latch)
 {
     uint32_t seen = atomic_load(&latch->word);

@@ -110,9 +110,9 @@ uint32_t mproc__rlock_free_wholly(struct rlock *rlock)
     return again;
 }
 
-mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t again)
+mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t again, mproc_ms timeout)
 {
-    mproc_err err = take_free(rlock) ? MPROC_OK : acquire_slowly(rlock, handle, MPROC_FOREVER);
+    mproc_err err = take_free(rlock) ? MPROC_OK : acquire_slowly(rlock, handle, timeout);
     if (err == MPROC_OK || err == MPROC_OWNERDEAD)
         rlock->again = again;
     return err;

@@ -30,9 +30,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_condition_consistent(mproc_condition co
 
 /* Releases the lock (a recursive one wholly), waits for a notification, and takes it again: it
  * is held afterwards, also after MPROC_ETIMEDOUT, unless the error is MPROC_EBROKEN or worse.
- * MPROC_OWNERDEAD: held, and a holder died meanwhile. MPROC_EPERM: the lock is not held by this thread
- * (a plain Lock: by this process). No wake-up is spurious, but one that a killed process was passing on
- * from another killed one may come twice. */
+ * MPROC_OWNERDEAD: held, and a holder died meanwhile, be it that nobody notified and all others wait here.
+ * MPROC_EPERM: the lock is not held by this thread (a plain Lock: by this process). No wake-up is spurious, but one
+ * that a killed process was passing on from another killed one may come twice. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_condition_wait(mproc_condition condition, mproc_ms timeout);
 
 /* Waits until predicate(context) is true; it is asked with the lock held. MPROC_ETIMEDOUT: it was

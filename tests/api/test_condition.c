@@ -306,6 +306,7 @@ static int wait_and_repair(void *argument)
     CHILD_CHECK(err == MPROC_OK || err == MPROC_OWNERDEAD);
     if (err == MPROC_OWNERDEAD)
         CHILD_OK(mproc_condition_consistent(shared->condition));
+    atomic_fetch_add(&ints_of(shared)[VALUE], err == MPROC_OWNERDEAD);
     atomic_fetch_add(&ints_of(shared)[RETURNED], 1);
     CHILD_OK(mproc_condition_release(shared->condition));
     return 0;
@@ -467,6 +468,56 @@ static void who_sweeps_after_the_dead_takes_no_notification_from_the_living(void
     destroy(&shared);
 }
 
+/* ---- the lock ---- */
+
+static int end_holding_it(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
+    return 0;
+}
+
+static void one_that_waits_learns_of_a_dead_holder_if_nobody_else_comes(void)
+{
+    struct shared shared;
+    mproc_process *waiters[2];
+    _Atomic int *ints = create(&shared);
+    for (int i = 0; i < 2; i++)
+        waiters[i] = start_child(wait_and_repair, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(2));
+    CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+    CU_ASSERT_TRUE(wait_until(&ints[RETURNED], 1));
+    CU_ASSERT_TRUE(wait_until_waiting(1)); /* the other waits on: nobody has notified */
+    notify_one(shared.condition);
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(end_child(waiters[i]), 0);
+    CU_ASSERT_EQUAL(ints[VALUE], 1);
+    destroy(&shared);
+}
+
+static int wait_until_broken(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
+    CHILD_FAILS(mproc_condition_wait(shared->condition, 90000), MPROC_EBROKEN);
+    CHILD_FAILS(mproc_condition_release(shared->condition), MPROC_EPERM);
+    return 0;
+}
+
+static void who_waits_learns_that_the_lock_is_broken(void)
+{
+    struct shared shared;
+    create(&shared);
+    mproc_process *waiter = start_delayed_child(wait_until_broken, &shared, sizeof shared, "condition.before_sleep", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(waiter)); /* so that it is not the one that is told */
+    CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+    CHECK_FAILS(mproc_condition_acquire(shared.condition, 60000), MPROC_OWNERDEAD);
+    CHECK_OK(mproc_condition_release(shared.condition));
+    end_delay(waiter);
+    CU_ASSERT_EQUAL(end_child(waiter), 0);
+    destroy(&shared);
+}
+
 static void wrong_handles_are_refused(void)
 {
     mproc_condition condition = { 0 };
@@ -500,4 +551,5 @@ MPROC_SUITE(condition, MPROC_TEST(waiting_and_notifying_need_the_lock),
             MPROC_TEST(a_waiter_killed_at_any_step_disturbs_nobody),
             MPROC_TEST(a_notifier_killed_after_marking_has_notified),
             MPROC_TEST(who_sweeps_after_the_dead_takes_no_notification_from_the_living),
-            MPROC_TEST(wrong_handles_are_refused))
+            MPROC_TEST(one_that_waits_learns_of_a_dead_holder_if_nobody_else_comes),
+            MPROC_TEST(who_waits_learns_that_the_lock_is_broken), MPROC_TEST(wrong_handles_are_refused))
