@@ -186,6 +186,14 @@ bool mproc__latch_consistent(struct latch *latch)
     return true;
 }
 
+void mproc__latch_decline(struct latch *latch)
+{
+    uint32_t seen = atomic_exchange(&latch->word, LATCH_DEAD);
+    MPROC_FAULT("latch.before_wake");
+    if (seen & LATCH_SLEEPERS)
+        mproc__latch_wake(latch);
+}
+
 static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout)
 {
     if (err == MPROC_ETIMEDOUT)

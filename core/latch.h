@@ -77,6 +77,8 @@ static inline bool mproc__latch_give_back(struct latch *latch)
 /* Wakes one sleeper on `word` when this thread gives the latch back, which it holds. If it never does (it dies, or
  * another gives it back) the sleeper wakes at the end of its slice. */
 void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word);
+/* The caller was told of a death and has done nothing about it: gives it back, and the next one is told. */
+void mproc__latch_decline(struct latch *latch);
 /* False unless a holder died before this one and it has not been called consistent yet. */
 bool mproc__latch_consistent(struct latch *latch);
 bool mproc__latch_is_broken(const struct latch *latch);

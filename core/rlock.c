@@ -118,6 +118,12 @@ mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t
     return err;
 }
 
+void mproc__rlock_decline(struct rlock *rlock)
+{
+    atomic_store_explicit(&rlock->owner, 0, memory_order_relaxed);
+    mproc__latch_decline(&rlock->latch);
+}
+
 mproc_err mproc__rlock_consistent(struct rlock *rlock)
 {
     if (!is_mine(rlock))

@@ -39,13 +39,15 @@ MPROC_API void *mproc_value_pointer(mproc_value value);
 MPROC_API mproc_rlock mproc_value_lock(mproc_value value);
 
 /* Copies the item out or in, under its lock if it has one. If the lock answers other than MPROC_OK, so
- * does this: with MPROC_OWNERDEAD it is done, and the lock is held, to be called consistent and released. */
+ * does this: with MPROC_OWNERDEAD it is done, and the lock is held, to be called consistent and released. MPROC_EINVAL:
+ * item is NULL. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_get(mproc_value value, void *item);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_set(mproc_value value, const void *item);
 
-/* Adds to a number, in one step (Python's `value.value += n` is two), and gives what it is then (may be NULL).
- * MPROC_EINVAL: it would overflow, and is unchanged. MPROC_ETYPE: it is no integer, no float;
- * MPROC_ESTATE: a raw value has no lock that makes it one step. */
+/* Adds to a number, in one step (Python's `value.value += n` is two), and gives what is stored then (`result` may be
+ * NULL). MPROC_EINVAL: it would overflow, and is unchanged. MPROC_ETYPE: it is no integer, no float;
+ * MPROC_ESTATE: a raw value has no lock that makes it one step. MPROC_OWNERDEAD as above; if nothing was done, its
+ * error comes first, and the next one to use the lock is told of the death. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_add_int(mproc_value value, int64_t number, int64_t *result);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_add_float(mproc_value value, double number, double *result);
 
@@ -56,7 +58,7 @@ typedef struct mproc_array {
     uint64_t id;
 } mproc_array;
 
-/* As mproc_value_create and its kin, with `length` items, 1 to what the arena holds. MPROC_ENOMEM. */
+/* As mproc_value_create and its kin, with `length` items, 0 to what the arena holds. MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_create(mproc_array *array, int type, size_t length);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_create_raw(mproc_array *array, int type, size_t length);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_create_lock(mproc_array *array, int type, size_t length,
@@ -77,8 +79,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_array_get(mproc_array array, size_t fir
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_set(mproc_array array, size_t first, size_t count,
                                                    const void *items);
 
-/* One number of whatever type the items have. MPROC_EINVAL: no such item, or the number does not fit into the
- * type; MPROC_ETYPE: the items are no integers, no numbers. */
+/* One number of whatever type the items have, under the lock, as mproc_value_add_int. MPROC_EINVAL: no such item, or
+ * the number does not fit into the type (of a float: beyond FLT_MAX); MPROC_ETYPE: the items are no integers, no
+ * numbers. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_get_int(mproc_array array, size_t index, int64_t *number);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_set_int(mproc_array array, size_t index, int64_t number);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_get_float(mproc_array array, size_t index, double *number);
