@@ -31,6 +31,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_acquire_write(mproc_rwlock lock,
 MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_release(mproc_rwlock lock);
 /* After MPROC_OWNERDEAD: what it guards is in order again. MPROC_ESTATE if there is nothing to say. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_consistent(mproc_rwlock lock);
+/* Whether anybody read or wrote just now; false for a stale handle. */
+MPROC_API bool mproc_rwlock_locked(mproc_rwlock lock);
 
 #ifdef __cplusplus
 }
