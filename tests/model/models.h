@@ -19,6 +19,9 @@ enum mistake {
     MISTAKE_MARKS_AFTER_WAKING, /* condition: wakes before it marks the place */
     MISTAKE_LEAVES_EARLY,       /* condition: leaves its place before it has the lock again */
     MISTAKE_FREES_FIRST,        /* condition: frees a dead one's place before it passes on what that was told */
+    MISTAKE_NO_SECOND_LOOK,     /* rwlock: a reader does not look for a writer after it has said that it reads */
+    MISTAKE_FORGETS_DAMAGE,     /* rwlock: who follows a dead writer goes on as if that had not written */
+    MISTAKE_CLEARS_DAMAGE,      /* rwlock: who follows a dead writer and gives up lets readers in */
     MISTAKE_ASKS_ONCE           /* sweep: does not read the owner again once that is known to be dead */
 };
 
@@ -27,6 +30,7 @@ const char *model_latch(enum mistake mistake, int crashes, bool patient, bool ve
 const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_gate_all(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_condition(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+const char *model_rwlock(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 /* `patient`: one round of the sweep only. */
 const char *model_sweep(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 

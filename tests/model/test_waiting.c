@@ -79,6 +79,21 @@ static void mistakes_in_the_condition_are_found(void)
     must_fail(model_condition, MISTAKE_FREES_FIRST, 2, false);
 }
 
+static void a_writer_is_alone_and_its_death_is_told(void)
+{
+    must_hold(model_rwlock, 0, false);
+    must_hold(model_rwlock, 1, false);
+    must_hold(model_rwlock, 2, false);
+    must_hold(model_rwlock, 3, false);
+}
+
+static void mistakes_in_the_rwlock_are_found(void)
+{
+    must_fail(model_rwlock, MISTAKE_NO_SECOND_LOOK, 0, false);
+    must_fail(model_rwlock, MISTAKE_FORGETS_DAMAGE, 1, false);
+    must_fail(model_rwlock, MISTAKE_CLEARS_DAMAGE, 1, false);
+}
+
 static void the_sweep_takes_from_the_dead_alone(void)
 {
     must_hold(model_sweep, 0, false);
@@ -92,4 +107,5 @@ MPROC_SUITE(waiting, MPROC_TEST(the_latch_excludes_and_loses_no_wake_up),
             MPROC_TEST(the_gate_loses_no_wake_up), MPROC_TEST(the_gate_survives_deaths_at_any_step),
             MPROC_TEST(mistakes_at_the_gate_are_found),
             MPROC_TEST(the_condition_notifies_one_and_the_dead_pass_it_on),
-            MPROC_TEST(mistakes_in_the_condition_are_found), MPROC_TEST(the_sweep_takes_from_the_dead_alone))
+            MPROC_TEST(mistakes_in_the_condition_are_found), MPROC_TEST(a_writer_is_alone_and_its_death_is_told),
+            MPROC_TEST(mistakes_in_the_rwlock_are_found), MPROC_TEST(the_sweep_takes_from_the_dead_alone))
