@@ -34,8 +34,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_barrier_wait(mproc_barrier barrier, int
  * If action returns other than 0, the barrier breaks, and that call returns MPROC_EBROKEN. All
  * parties should give the same action. (Python gives it to the constructor; a function of C belongs to
  * one process.) While it runs the others' time may be over, or it dies: that breaks the barrier, and the call returns
- * MPROC_EBROKEN if it still can. Who comes meanwhile waits for the next round. The action may abort or reset the barrier,
- * but not wait at it. */
+ * MPROC_EBROKEN if it still can. Who comes meanwhile waits for the next round. The action may abort or reset the barrier
+ * but must not wait at it. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_barrier_wait_action(mproc_barrier barrier, int *index,
                                                              int (*action)(void *context), void *context,
                                                              mproc_ms timeout);
