@@ -195,9 +195,43 @@ static void a_killed_sleeper_takes_no_wake_up_with_it(void)
     CU_ASSERT_TRUE(mproc_plat_now() - begin < 30 * SECONDS);
 }
 
+/* How often park returns though nobody has changed the word, until the deadline. */
+static int count_needless_wake_ups(int64_t deadline)
+{
+    int count = 0;
+    while (mproc_plat_park(&table()->gate, 0, deadline) == MPROC_OK)
+        count++;
+    return count;
+}
+
+static void many_killed_sleepers_do_not_keep_others_awake(void)
+{
+    enum { SLEEPERS = 40 };
+    static struct mproc_plat_process victims[SLEEPERS];
+    clear_table();
+    for (int i = 0; i < SLEEPERS; i++)
+        victims[i] = spawn_child(boot_with_region("sleep"), mproc_plat_region_handle());
+    for (int64_t deadline = in_seconds(60);
+         atomic_load(&table()->arrived) < SLEEPERS && mproc_plat_now() < deadline;)
+        sleep_briefly();
+    CU_ASSERT_EQUAL(table()->arrived, SLEEPERS);
+    for (int i = 0; i < 20; i++)
+        sleep_briefly();
+    for (int i = 0; i < SLEEPERS; i++) {
+        CHECK_OK(mproc_plat_process_stop(&victims[i], true));
+        reap_child(&victims[i]);
+    }
+    count_needless_wake_ups(in_seconds(2)); /* time to find that they are gone */
+    for (int round = 0; round < 3; round++) {
+        mproc_plat_unpark(&table()->gate, UINT32_MAX);
+        CU_ASSERT_TRUE(count_needless_wake_ups(mproc_plat_now() + SECONDS / 10) < 5);
+    }
+}
+
 MPROC_CONTRACT_SUITE(park, child, MPROC_TEST(another_value_returns_at_once),
                      MPROC_TEST(one_of_several_words_wakes), MPROC_TEST(a_timeout_is_never_early),
                      MPROC_TEST(an_unpark_without_sleepers_does_nothing),
                      MPROC_TEST(two_threads_lose_no_wake_up), MPROC_TEST(two_processes_lose_no_wake_up),
                      MPROC_TEST(all_sleepers_are_woken_by_one_call),
-                     MPROC_TEST(a_killed_sleeper_takes_no_wake_up_with_it))
+                     MPROC_TEST(a_killed_sleeper_takes_no_wake_up_with_it),
+                     MPROC_TEST(many_killed_sleepers_do_not_keep_others_awake))
