@@ -10,7 +10,7 @@
 typedef uint32_t process_token;
 #define TOKEN_MASK 0x3fffffffu
 
-enum { SLOT_WAITS = 4 };
+enum { SLOT_WAITS = 12 };
 struct slot {
     _Atomic uint32_t state;   /* generation << 8 | enum slot_state */
     process_token parent;
