@@ -171,7 +171,8 @@ static void many_waiting_threads_of_a_process_are_seen(void)
     CU_ASSERT_TRUE(wait_until_waiting(THREADS));
     threads[THREADS] = thread_start(wait_for_lock, &shared);
     CU_ASSERT_TRUE(wait_until_waiting(THREADS + 1));
-    CU_ASSERT_PTR_NOT_NULL(strstr(line_of("lock", shared.lock.id), with_pid("; waiting: MainProcess", mproc_pid(), ")")));
+    const char *waiting = with_pid("; waiting: MainProcess", mproc_pid(), ")");
+    CU_ASSERT_PTR_NOT_NULL(strstr(line_of("lock", shared.lock.id), waiting));
     CHECK_OK(mproc_event_set(shared.event));
     CHECK_OK(mproc_lock_release(shared.lock));
     for (int i = 0; i <= THREADS; i++)
