@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* RLock: a latch, and which thread of which process has it how often. Both are written only by the
- * holder; who is killed before it has written them leaves what the next holder overwrites. No two threads,
- * nor a dead and a living one, have the same name: whoever reads its own there has the latch. */
+ * holder; who is killed before it has written them leaves what the next holder overwrites. No two
+ * living threads have the same name (thread_number.h): whoever reads its own there has the latch. */
 #include "rlock.h"
 
 #include "describe.h"

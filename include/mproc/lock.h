@@ -16,10 +16,15 @@ typedef struct mproc_lock {
     uint64_t id;
 } mproc_lock;
 
-/* Creates an unlocked lock. It lives until mproc_lock_destroy or the end of the family. */
+/* Of every call below: MPROC_EBADHANDLE: the lock was destroyed, or is {0} or of another kind; MPROC_ENOINIT: before
+ * mproc_init(). */
+
+/* Creates an unlocked lock. It lives until mproc_lock_destroy or the end of the family, whoever dies.
+ * MPROC_EINVAL: lock is NULL; MPROC_ENOMEM. (Python: Lock(); POSIX: pthread_mutex_init, robust and shared; Win32:
+ * CreateMutex.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_lock_create(mproc_lock *lock);
 
-/* Destroys it. Nobody may hold it or wait for it. {0} is ignored. */
+/* Destroys it. Nobody may hold it or wait for it. {0} is ignored: MPROC_OK. */
 MPROC_API mproc_err mproc_lock_destroy(mproc_lock lock);
 
 /* Takes the lock; not recursive: a second acquire by the same thread waits. No system call when it
@@ -29,7 +34,7 @@ MPROC_API mproc_err mproc_lock_destroy(mproc_lock lock);
  * waits a few milliseconds after its death (a fifth of a second if many died at once). A stopped process (SIGSTOP) is
  * not dead.
  * MPROC_EBROKEN: not taken, now and for ever: whoever was told so released it without repair.
- * (POSIX: pthread_mutex_lock, EOWNERDEAD, ENOTRECOVERABLE.) */
+ * (Python: Lock.acquire; POSIX: pthread_mutex_lock, EOWNERDEAD, ENOTRECOVERABLE; Win32: WAIT_ABANDONED.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_lock_acquire(mproc_lock lock, mproc_ms timeout);
 
 /* Gives it back. As in Python, any process and thread may; MPROC_ESTATE if it is not locked
@@ -52,13 +57,13 @@ typedef struct mproc_rlock {
     uint64_t id;
 } mproc_rlock;
 
-/* As mproc_lock_create. */
+/* As mproc_lock_create. (Python: RLock().) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_rlock_create(mproc_rlock *lock);
 /* As mproc_lock_destroy. */
 MPROC_API mproc_err mproc_rlock_destroy(mproc_rlock lock);
 
 /* As mproc_lock_acquire; at once if this thread holds it already. A forked child does not hold
- * what its parent held. MPROC_ESTATE: taken 2^32 - 1 times already. */
+ * what its parent held. MPROC_ESTATE: taken 2^32 times already. (Python: RLock.acquire.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_rlock_acquire(mproc_rlock lock, mproc_ms timeout);
 
 /* Undoes one acquire. MPROC_EPERM if this thread does not hold it (Python: AssertionError "attempt

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A list of simple values in named shared memory, byte for byte that of Python's
- * multiprocessing.shared_memory.ShareableList; but for a str that is not ASCII. Python counts its characters where it
- * means bytes: such a text may get too little room in a list of Python's, and loses its end there, be it in the middle
- * of a character. A list of mproc's has room for it; each reads the other's lists. */
+ * multiprocessing.shared_memory.ShareableList; but for a str that is not ASCII. Python counts its characters where
+ * it means bytes: such a text may get too little room in a list of Python's, and loses its end there, be it in the
+ * middle of a character. A list of mproc's has room for it; each reads the other's lists. */
 #ifndef MPROC_SHAREABLE_LIST_H
 #define MPROC_SHAREABLE_LIST_H
 

@@ -24,8 +24,12 @@ typedef struct mproc_value {
     uint64_t id;
 } mproc_value;
 
-/* Creates a zeroed one with a recursive lock of its own (Python: Value(type)), without a lock (RawValue), or
- * with a lock of yours (Value(type, lock=lock)), which must live as long. MPROC_EINVAL: no such type. */
+/* Of every call below: MPROC_EBADHANDLE: the value, array or lock was destroyed, or is {0} or of another kind;
+ * MPROC_ENOINIT: before mproc_init(). */
+
+/* Creates a zeroed one with a recursive lock of its own (Python: Value(type)), without a lock (RawValue), or with
+ * a lock of yours (Value(type, lock=lock)), which must live as long. MPROC_EINVAL: no such type, or value is NULL;
+ * MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_create(mproc_value *value, int type);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_create_raw(mproc_value *value, int type);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_create_lock(mproc_value *value, int type, mproc_rlock lock);
@@ -38,9 +42,9 @@ MPROC_API void *mproc_value_pointer(mproc_value value);
 /* Its lock; {0} if it has none. (Python: get_lock.) */
 MPROC_API mproc_rlock mproc_value_lock(mproc_value value);
 
-/* Copies the item out or in, under its lock if it has one. If the lock answers other than MPROC_OK, so
- * does this: with MPROC_OWNERDEAD it is done, and the lock is held, to be called consistent and released. MPROC_EINVAL:
- * item is NULL. */
+/* Copies the item out or in, under its lock if it has one. If the lock answers other than MPROC_OK, so does this:
+ * with MPROC_OWNERDEAD it is done, and the lock is held, to be called consistent and released. MPROC_EINVAL: item
+ * is NULL. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_get(mproc_value value, void *item);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_set(mproc_value value, const void *item);
 
@@ -68,6 +72,7 @@ MPROC_API mproc_err mproc_array_destroy(mproc_array array);
 
 /* Where item 0 lies in this process, as mproc_value_pointer; the others follow as in any C array. */
 MPROC_API void *mproc_array_pointer(mproc_array array);
+/* Its lock; {0} if it has none. (Python: get_lock.) */
 MPROC_API mproc_rlock mproc_array_lock(mproc_array array);
 /* How many items, and of how many bytes each; 0 for a stale handle. (Python: len.) */
 MPROC_API size_t mproc_array_length(mproc_array array);
