@@ -25,7 +25,6 @@ struct place {
     _Atomic uint32_t owner;  /* token; 0: nobody's */
     _Atomic uint32_t state;  /* counts uses in its upper 30 bits */
     _Atomic uint32_t ticket;
-    uint32_t reserved;
 };
 enum place_state { IDLE, WAITING, ASLEEP, NOTIFIED, STATES };
 enum kind { OWN, LOCK, RLOCK };

@@ -6,6 +6,10 @@
 #include "registry.h"
 
 enum { LOOKS = 20, PAUSES = 4 }; /* some 50 ns apart: to look more often is to disturb the holder */
+/* Who is woken is late, and may find the latch taken each time by one that just gave it back. After LONG nanoseconds it
+ * says so, and then that one stays away for once, COURTESY at most. Always to do so would cost nine tenths of the speed. */
+#define LONG INT64_C(100000000)
+#define COURTESY INT64_C(200000)
 
 static bool is_broken(uint32_t word)
 {
@@ -46,6 +50,10 @@ static bool sleep_a_slice(struct latch *latch, struct watch *watch, uint32_t see
             return true;
         seen |= LATCH_SLEEPERS;
     }
+    if (watch->begin == 0)
+        watch->begin = now;
+    else if (now - watch->begin > LONG)
+        atomic_store_explicit(&latch->impatient, 1, memory_order_relaxed);
     MPROC_FAULT("latch.before_sleep");
     if (mproc_plat_park(&latch->word, seen, mproc__sentry_until(watch, now, deadline)) == MPROC_ETIMEDOUT) {
         mproc__sentry_again(watch);
@@ -96,7 +104,7 @@ static mproc_err take_late(struct latch *latch, process_token me, int64_t deadli
     /* Whoever gave it back to this one took the mark away, and counted on this one to set it again for the others. */
     bool owes = err == MPROC_ETIMEDOUT && watch.woken;
     if (mproc__sentry_end(&watch) || owes)
-        mproc__latch_wake(latch);
+        mproc_plat_unpark(&latch->word, 1);
     return err;
 }
 
@@ -109,9 +117,20 @@ mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline)
     return take_late(latch, me, deadline);
 }
 
+static void let_in(struct latch *latch)
+{
+    if (atomic_load_explicit(&latch->impatient, memory_order_relaxed) == 0)
+        return;
+    atomic_store_explicit(&latch->impatient, 0, memory_order_relaxed);
+    int64_t until = mproc_plat_now() + COURTESY;
+    while (is_free(atomic_load_explicit(&latch->word, memory_order_relaxed)) && mproc_plat_now() < until)
+        mproc_plat_yield();
+}
+
 void mproc__latch_wake(struct latch *latch)
 {
     mproc_plat_unpark(&latch->word, 1);
+    let_in(latch);
 }
 
 /* ---- wake-ups that wait for a release: who is woken needs the lock that the waker still holds ---- */
@@ -168,6 +187,8 @@ bool mproc__latch_give_back_slowly(struct latch *latch)
         mproc_plat_unpark(&latch->word, next == LATCH_BROKEN ? UINT32_MAX >> 1 : 1);
     if (mproc__latch_postponed == latch)
         wake_postponed();
+    if (seen & LATCH_SLEEPERS)
+        let_in(latch);
     return true;
 }
 

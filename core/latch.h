@@ -5,7 +5,8 @@
  * nobody has called it consistent since (free: the next one to take it is told; held: by that one).
  * LATCH_BROKEN: the one that was told gave it back as it was.
  *
- * Waiters sleep in slices (sentry.h); who has slept one asks whether the holder lives.
+ * Waiters sleep in slices (sentry.h); who has slept one asks whether the holder lives. It is not fair: who comes just
+ * when it is free has it, and the one that is woken sleeps on; but not for long (`impatient`).
  *
  * Who is killed where:
  *   before the exchange that takes it: nothing has happened.
@@ -29,9 +30,11 @@
 struct latch {
     _Atomic uint32_t word;
     struct sentry sentry;
+    _Atomic uint32_t impatient; /* somebody has waited for long: whoever gives it back next does not take it at once */
 };
 
 mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline);
+/* After giving it back: wakes a sleeper, and lets it in if that is due. */
 void mproc__latch_wake(struct latch *latch);
 
 static inline bool mproc__latch_try(struct latch *latch)

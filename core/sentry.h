@@ -21,6 +21,7 @@ struct watch {
     int64_t slice; /* nanoseconds */
     int post;      /* which of the sentries the caller is; NO_POST */
     bool woken;    /* its last sleep was ended by somebody */
+    int64_t begin; /* of its first sleep, for the object's own use; 0: none yet */
 };
 enum { NO_POST = -1 };
 

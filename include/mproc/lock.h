@@ -28,7 +28,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_lock_create(mproc_lock *lock);
 MPROC_API mproc_err mproc_lock_destroy(mproc_lock lock);
 
 /* Takes the lock; not recursive: a second acquire by the same thread waits. No system call when it
- * is free. MPROC_ETIMEDOUT: not taken.
+ * is free. Not first come, first served; but who has waited for 100 ms has it soon. MPROC_ETIMEDOUT: not taken.
  * MPROC_OWNERDEAD: taken, but its last holder died holding it, so what it guards may be half
  * changed: repair it, and say so with mproc_lock_consistent(). Reported once per dead holder, to one that
  * waits a few milliseconds after its death (a fifth of a second if many died at once). A stopped process (SIGSTOP) is
