@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Barrier: rounds ("generations") counted under a latch, and a gate to wait for the next one.
+/* Barrier: rounds ("generations") counted under a latch, and a gate to wait for the next one. The action runs without
+ * the latch, so that it may call the barrier, and others' time may be over: all have arrived then, and the round
+ * goes on until it has returned.
  *
- * Killed holding the latch, in the action included: the next one to take it breaks the barrier.
- * Killed while waiting: the sentry finds its token and breaks the barrier.
+ * Killed holding the latch: the next one to take it breaks the barrier.
+ * Killed while waiting, or in the action: a sentry finds its token and breaks the barrier.
  * Killed between the new generation and the wake-up: the gate's slices wake who waits. */
 #include "mproc/barrier.h"
 
@@ -17,12 +19,14 @@ struct barrier {
     struct sentry sentry;
     struct gate gate;
     _Atomic uint32_t generation;
-    _Atomic uint32_t arrived;
+    _Atomic uint32_t arrived;       /* as many as there are parties: the action runs */
     _Atomic uint32_t broken;
-    _Atomic uint64_t broken_rounds; /* one bit per generation, modulo 64 */
+    _Atomic uint32_t given_up;      /* by one that could not have the latch in time: the next to have it breaks it */
+    _Atomic uint64_t broken_rounds; /* one bit per generation, modulo ROUNDS_KNOWN */
     _Atomic uint32_t tokens[];      /* of those that have arrived */
 };
-enum { MOST_PARTIES = 65536 };
+enum { MOST_PARTIES = 65536, ROUNDS_KNOWN = 64 };
+#define PATIENCE INT64_C(100000000)
 
 mproc_err mproc_barrier_create(mproc_barrier *barrier, int parties)
 {
@@ -48,7 +52,7 @@ mproc_err mproc_barrier_destroy(mproc_barrier barrier)
 
 static uint64_t bit_of(uint32_t generation)
 {
-    return UINT64_C(1) << generation % 64;
+    return UINT64_C(1) << generation % ROUNDS_KNOWN;
 }
 
 /* Ends the round, whole or broken, and lets its parties go; under the latch. Each store is seen after those before
@@ -75,10 +79,27 @@ static void break_it(struct barrier *barrier)
 static mproc_err enter(struct barrier *barrier, int64_t deadline)
 {
     mproc_err err = mproc__latch_acquire(&barrier->latch, deadline);
-    if (err != MPROC_OWNERDEAD)
+    if (err == MPROC_ETIMEDOUT)
         return err;
-    break_it(barrier);
+    if (err == MPROC_OWNERDEAD || atomic_load_explicit(&barrier->given_up, memory_order_relaxed)) {
+        atomic_store(&barrier->given_up, 0);
+        break_it(barrier);
+    }
     return MPROC_OK;
+}
+
+/* Whoever is inside leaves at once, unless it is stopped there: a party whose time is over waits a moment for that, and
+ * then leaves it to the next one to break the barrier. */
+static mproc_err enter_in_time(struct barrier *barrier, int64_t deadline)
+{
+    if (deadline != MPROC_PLAT_NEVER) {
+        int64_t soon = mproc_plat_now() + PATIENCE;
+        deadline = deadline > soon ? deadline : soon;
+    }
+    mproc_err err = enter(barrier, deadline);
+    if (err != MPROC_OK)
+        atomic_store(&barrier->given_up, 1);
+    return err;
 }
 
 static void leave(struct barrier *barrier)
@@ -90,6 +111,7 @@ static void leave(struct barrier *barrier)
 struct party {
     struct barrier *barrier;
     uint32_t generation;
+    uint32_t number;
 };
 
 static bool round_is_over(void *context)
@@ -126,66 +148,107 @@ static mproc_err broken(void)
                                       "mproc_barrier_reset() makes it whole");
 }
 
-/* Not in time: the others cannot be complete any more. */
+static mproc_err too_late(mproc_ms timeout)
+{
+    return mproc__fail(MPROC_ETIMEDOUT, "not all parties came to the barrier within %lld ms", (long long) timeout);
+}
+
+/* Not in time: the others cannot be complete any more. MPROC_OK if they were. */
 static mproc_err give_up(struct party *party, mproc_ms timeout)
 {
-    mproc_err err = enter(party->barrier, MPROC_PLAT_NEVER);
-    if (err != MPROC_OK)
-        return err;
+    if (enter_in_time(party->barrier, 0) != MPROC_OK)
+        return too_late(timeout);
     bool over = round_is_over(party);
     if (!over)
         break_it(party->barrier);
     leave(party->barrier);
-    if (over)
-        return MPROC_OK;
-    return mproc__fail(MPROC_ETIMEDOUT, "not all parties came to the barrier within %lld ms",
-                       (long long) timeout);
+    return over ? MPROC_OK : too_late(timeout);
 }
 
-static mproc_err wait_for_others(struct party *party, mproc_ms timeout, int64_t deadline)
+/* Waits for the end of the round; MPROC_OK however it ended. */
+static mproc_err wait_for_end(struct party *party, mproc_ms timeout, int64_t deadline)
 {
     struct barrier *barrier = party->barrier;
     mproc_err err = mproc__gate_watch(&barrier->gate, &barrier->sentry, round_is_over, sweep, party, deadline);
-    if (err == MPROC_ETIMEDOUT)
-        err = give_up(party, timeout);
-    if (err == MPROC_OK && atomic_load(&barrier->broken_rounds) & bit_of(party->generation))
-        err = broken();
+    return err == MPROC_ETIMEDOUT ? give_up(party, timeout) : err;
+}
+
+/* How a round ended is known until ROUNDS_KNOWN - 1 later ones have. Who has slept longer than that was replaced by
+ * another, and goes on with nobody. */
+static bool was_broken(struct party *party)
+{
+    uint64_t rounds = atomic_load(&party->barrier->broken_rounds);
+    uint32_t later = atomic_load(&party->barrier->generation) - party->generation;
+    return later >= ROUNDS_KNOWN - 1 || rounds & bit_of(party->generation);
+}
+
+/* Comes to the first round that is not in its action, and has the latch then. */
+static mproc_err come(struct party *party, mproc_ms timeout, int64_t deadline)
+{
+    struct barrier *barrier = party->barrier;
+    mproc_err err = MPROC_OK;
+    while (err == MPROC_OK) {
+        if (enter_in_time(barrier, deadline) != MPROC_OK)
+            return too_late(timeout);
+        if (atomic_load(&barrier->broken)) {
+            leave(barrier);
+            return broken();
+        }
+        party->generation = atomic_load(&barrier->generation);
+        party->number = atomic_load(&barrier->arrived);
+        if (party->number < barrier->parties)
+            break;
+        mproc__latch_release(&barrier->latch);
+        err = wait_for_end(party, timeout, deadline);
+    }
     return err;
+}
+
+/* All have come. */
+static mproc_err end_whole(struct party *party, int (*action)(void *context), void *context)
+{
+    struct barrier *barrier = party->barrier;
+    bool failed = false;
+    if (action) {
+        mproc__latch_release(&barrier->latch);
+        MPROC_FAULT("barrier.acting");
+        failed = action(context) != 0;
+        MPROC_FAULT("barrier.acted");
+        (void) enter(barrier, MPROC_PLAT_NEVER);
+        if (round_is_over(party)) {
+            leave(barrier);
+            return broken();
+        }
+    }
+    if (failed)
+        break_it(barrier);
+    else
+        end_round(barrier, true);
+    leave(barrier);
+    return failed ? mproc__fail(MPROC_EBROKEN, "the barrier's action returned other than 0") : MPROC_OK;
 }
 
 mproc_err mproc_barrier_wait_action(mproc_barrier barrier, int *index, int (*action)(void *context),
                                     void *context, mproc_ms timeout)
 {
-    struct barrier *found = mproc__object(BLOCK_BARRIER, barrier.id);
-    if (!found)
+    struct party party = { .barrier = mproc__object(BLOCK_BARRIER, barrier.id) };
+    if (!party.barrier)
         return mproc__object_error(barrier.id);
     int64_t deadline = mproc__deadline(timeout);
-    mproc_err err = enter(found, deadline);
+    mproc_err err = come(&party, timeout, deadline);
     if (err != MPROC_OK)
-        return mproc__fail(err, "the barrier's action took longer than %lld ms", (long long) timeout);
-    if (atomic_load(&found->broken)) {
-        leave(found);
-        return broken();
-    }
-    struct party party = { found, atomic_load(&found->generation) };
-    uint32_t number = atomic_load(&found->arrived);
-    atomic_store_explicit(&found->tokens[number], mproc__self_token(), memory_order_release);
+        return err;
+    atomic_store_explicit(&party.barrier->tokens[party.number], mproc__self_token(), memory_order_release);
     MPROC_FAULT("barrier.named");
-    atomic_store_explicit(&found->arrived, number + 1, memory_order_release);
+    atomic_store_explicit(&party.barrier->arrived, party.number + 1, memory_order_release);
     MPROC_FAULT("barrier.arrived");
     if (index)
-        *index = (int) number;
-    if (number + 1 < found->parties) {
-        mproc__latch_release(&found->latch);
-        return wait_for_others(&party, timeout, deadline);
-    }
-    bool failed = action && action(context) != 0;
-    if (failed)
-        break_it(found);
-    else
-        end_round(found, true);
-    leave(found);
-    return failed ? mproc__fail(MPROC_EBROKEN, "the barrier's action returned other than 0") : MPROC_OK;
+        *index = (int) party.number;
+    if (party.number + 1 == party.barrier->parties)
+        return end_whole(&party, action, context);
+    mproc__latch_release(&party.barrier->latch);
+    err = wait_for_end(&party, timeout, deadline);
+    return err == MPROC_OK && was_broken(&party) ? broken() : err;
 }
 
 mproc_err mproc_barrier_wait(mproc_barrier barrier, int *index, mproc_ms timeout)
@@ -239,6 +302,8 @@ bool mproc_barrier_broken(mproc_barrier barrier)
 void mproc__barrier_describe(const void *object, struct text *text)
 {
     const struct barrier *barrier = object;
-    mproc__text_add(text, "%s%lu of %lu have come", atomic_load(&barrier->broken) ? "broken, " : "",
-                    (unsigned long) atomic_load(&barrier->arrived), (unsigned long) barrier->parties);
+    uint32_t arrived = atomic_load(&barrier->arrived);
+    mproc__text_add(text, "%s%lu of %lu have come%s", atomic_load(&barrier->broken) ? "broken, " : "",
+                    (unsigned long) arrived, (unsigned long) barrier->parties,
+                    arrived == barrier->parties ? ", the last one is in its action" : "");
 }

@@ -4,9 +4,12 @@
  *
  * Killed as a waiter before it is notified: its place is taken again when places run short; a
  * notification may still choose it, and then the next line holds.
- * Killed notified, before it has left its place: a waiter whose slice ends finds the dead name and
- * passes the notification on.
- * Killed as the notifier: those it had marked find it at the end of a slice; the lock tells the next. */
+ * Killed notified, before it has the lock again and leaves its place: a waiter whose slice ends takes the
+ * place over, passes the notification on, and leaves the place.
+ * Killed passing it on: the place is notified and its owner dead, as before. If another had been notified
+ * already, one more is: that is a spurious wake-up, the only one there is.
+ * Killed as the notifier: those it had marked find it at the end of a slice; the lock tells the next.
+ * Killed holding the lock, while all others wait: one whose slice ends takes the lock, and is told. */
 #include "mproc/condition.h"
 
 #include "describe.h"
@@ -22,7 +25,6 @@ struct place {
     _Atomic uint32_t owner;  /* token; 0: nobody's */
     _Atomic uint32_t state;  /* counts uses in its upper 30 bits */
     _Atomic uint32_t ticket;
-    uint32_t reserved;
 };
 enum place_state { IDLE, WAITING, ASLEEP, NOTIFIED, STATES };
 enum kind { OWN, LOCK, RLOCK };
@@ -174,14 +176,6 @@ static uint32_t free_lock(struct condition *condition)
     return 0;
 }
 
-static mproc_err take_lock_again(struct condition *condition, uint64_t handle, uint32_t again)
-{
-    if (condition->kind == LOCK)
-        return mproc_lock_acquire((mproc_lock){ condition->lock }, MPROC_FOREVER);
-    struct rlock *rlock = rlock_of(condition);
-    return rlock ? mproc__rlock_take_again(rlock, handle, again) : mproc__object_error(condition->lock);
-}
-
 /* ---- places ---- */
 
 static struct place *place_at(struct condition *condition, uint32_t index)
@@ -237,6 +231,7 @@ static void leave(struct place *place)
     atomic_store_explicit(&place->owner, 0, memory_order_release);
 }
 
+/* Makes the place the caller's. A dead one that was told something keeps it: sweep() comes to that. */
 static bool claim(struct place *place, bool from_dead)
 {
     uint32_t owner = atomic_load(&place->owner);
@@ -279,23 +274,36 @@ static bool notify_one(struct condition *condition, bool is_held)
     }
 }
 
+/* Begins a new use of the caller's place. What a dead one was told in the use before goes to another first, so
+ * that it is not lost if this process is killed here. */
+static void begin_use(struct condition *condition, struct place *place, enum place_state first)
+{
+    uint32_t seen = atomic_load(&place->state);
+    do {
+        if (seen % STATES == NOTIFIED) {
+            notify_one(condition, false);
+            MPROC_FAULT("condition.passed_on");
+        }
+    } while (!atomic_compare_exchange_strong(&place->state, &seen, seen / STATES * STATES + STATES + first));
+}
+
 /* Passes on what the dead were told. */
 static void sweep(struct condition *condition)
 {
     uint32_t used = atomic_load(&condition->used);
     for (uint32_t i = 0; i < used; i++) {
         struct place *place = place_at(condition, i);
-        /* The use of the place that ends is the one that was seen before its owner: that one may have left
-         * it to a living one, and have died then. */
         uint32_t state = atomic_load(&place->state);
         uint32_t owner = atomic_load(&place->owner);
         MPROC_FAULT("condition.owner_read");
+        /* The exchange fails if that one left the place to a living one, and died then. */
         if (state % STATES != NOTIFIED || owner == 0 || mproc__token_alive(owner) ||
-            !atomic_compare_exchange_strong(&place->state, &state, state - NOTIFIED + STATES + IDLE))
+            !atomic_compare_exchange_strong(&place->owner, &owner, mproc__self_token()))
             continue;
         MPROC_FAULT("condition.swept");
-        atomic_compare_exchange_strong(&place->owner, &owner, 0);
-        notify_one(condition, false);
+        begin_use(condition, place, IDLE);
+        MPROC_FAULT("condition.idle");
+        atomic_store_explicit(&place->owner, 0, memory_order_release);
     }
 }
 
@@ -320,64 +328,100 @@ static mproc_err take_place(struct condition *condition, struct place **place)
     }
     MPROC_FAULT("condition.claimed");
     atomic_store_explicit(&(*place)->ticket, condition->tickets++, memory_order_relaxed);
-    /* What a dead one's place was told meanwhile goes to another. */
-    uint32_t before = atomic_load(&(*place)->state);
-    if (atomic_exchange(&(*place)->state, before / STATES * STATES + STATES + WAITING) % STATES == NOTIFIED)
-        notify_one(condition, false);
+    begin_use(condition, *place, WAITING);
     return MPROC_OK;
 }
 
 /* ---- waiting ---- */
 
-/* True if notified; false at the deadline. */
-static bool sleep_at(struct condition *condition, struct place *place, int64_t deadline)
+struct waiter {
+    struct condition *condition;
+    uint64_t handle;
+    uint32_t again; /* how often more than once it held the lock */
+    struct place *place;
+    int64_t deadline;
+};
+
+static mproc_err take_lock_again(const struct waiter *waiter, mproc_ms timeout)
 {
+    struct condition *condition = waiter->condition;
+    if (condition->kind == LOCK)
+        return mproc_lock_acquire((mproc_lock){ condition->lock }, timeout);
+    struct rlock *rlock = rlock_of(condition);
+    return rlock ? mproc__rlock_take_again(rlock, waiter->handle, waiter->again, timeout)
+                 : mproc__object_error(condition->lock);
+}
+
+/* If the lock's holder is dead or the lock is broken, perhaps nobody comes to notify, or to learn of it. True if
+ * there is nothing more to wait for; `err` as of taking the lock. */
+static bool take_lost_lock(const struct waiter *waiter, mproc_err *err)
+{
+    const struct latch *latch = latch_of(waiter->condition);
+    process_token holder = latch ? mproc__latch_holder(latch) : 0;
+    if (latch && !mproc__latch_is_broken(latch) && (holder == 0 || mproc__token_alive(holder)))
+        return false;
+    *err = take_lock_again(waiter, MPROC_NOWAIT);
+    if (*err == MPROC_OK) /* another was told, and has repaired it */
+        free_lock(waiter->condition);
+    return *err != MPROC_OK && *err != MPROC_ETIMEDOUT;
+}
+
+enum outcome { WAS_NOTIFIED, TOO_LATE, LOCK_WAS_LOST /* `err` is that of taking the lock */ };
+
+static enum outcome sleep_at(const struct waiter *waiter, mproc_err *err)
+{
+    struct place *place = waiter->place;
     move(place, WAITING, ASLEEP);
     for (int64_t slice = FIRST_SLICE; state_of(place) != NOTIFIED;) {
-        int64_t now = mproc_plat_now();
-        if (deadline <= now && move(place, ASLEEP, IDLE))
-            return false;
+        int64_t now = mproc_plat_now(), left = waiter->deadline - now;
+        if (left <= 0 && move(place, ASLEEP, IDLE))
+            return TOO_LATE;
         uint32_t state = atomic_load(&place->state);
         MPROC_FAULT("condition.before_sleep");
         if (state % STATES != ASLEEP ||
-            mproc_plat_park(&place->state, state, deadline - now > slice ? now + slice : deadline) !=
-                MPROC_ETIMEDOUT)
+            mproc_plat_park(&place->state, state, left > slice ? now + slice : waiter->deadline) != MPROC_ETIMEDOUT)
             continue;
-        sweep(condition);
+        sweep(waiter->condition);
+        if (take_lost_lock(waiter, err)) {
+            move(place, ASLEEP, IDLE); /* unless it was notified just now: then that is used up */
+            return LOCK_WAS_LOST;
+        }
         if (slice < LONGEST_SLICE)
             slice *= 2;
     }
-    return true;
+    return WAS_NOTIFIED;
 }
 
-static bool wait_at(struct condition *condition, uint64_t handle, struct place *place, int64_t deadline)
+static enum outcome wait_at(const struct waiter *waiter, mproc_err *err)
 {
-    struct look look = mproc__look_begin(&condition->spin);
-    while (deadline != 0 && mproc__look_again(&look)) {
-        if (state_of(place) == NOTIFIED) {
+    struct look look = mproc__look_begin(&waiter->condition->spin);
+    while (waiter->deadline != 0 && mproc__look_again(&look)) {
+        if (state_of(waiter->place) == NOTIFIED) {
             mproc__look_helped(&look);
-            return true;
+            return WAS_NOTIFIED;
         }
     }
-    _Atomic uint64_t *waits = mproc__waits_begin(handle);
-    bool notified = sleep_at(condition, place, deadline);
+    _Atomic uint64_t *waits = mproc__waits_begin(waiter->handle);
+    enum outcome outcome = sleep_at(waiter, err);
     mproc__waits_end(waits);
-    return notified;
+    return outcome;
 }
 
 static mproc_err wait_until(struct condition *condition, uint64_t handle, int64_t deadline)
 {
-    struct place *place;
-    mproc_err err = take_place(condition, &place);
+    struct waiter waiter = { .condition = condition, .handle = handle, .deadline = deadline };
+    mproc_err err = take_place(condition, &waiter.place);
     if (err != MPROC_OK)
         return err;
-    uint32_t again = free_lock(condition);
+    waiter.again = free_lock(condition);
     MPROC_FAULT("condition.lock_free");
-    bool notified = wait_at(condition, handle, place, deadline);
+    enum outcome outcome = wait_at(&waiter, &err);
     MPROC_FAULT("condition.awake");
-    leave(place);
-    err = take_lock_again(condition, handle, again);
-    return err == MPROC_OK && !notified ? MPROC_ETIMEDOUT : err;
+    if (outcome != LOCK_WAS_LOST)
+        err = take_lock_again(&waiter, MPROC_FOREVER);
+    MPROC_FAULT("condition.lock_taken");
+    leave(waiter.place);
+    return err == MPROC_OK && outcome == TOO_LATE ? MPROC_ETIMEDOUT : err;
 }
 
 mproc_err mproc_condition_wait(mproc_condition condition, mproc_ms timeout)

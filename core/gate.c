@@ -5,11 +5,14 @@
 #include "fault.h"
 #include "registry.h"
 
-/* Others may still sleep, unless all were woken. */
+/* Others may still sleep, unless all were woken. Whatever came before this was set woke nobody: the caller looks next,
+ * and sees it. */
 static void expect_more(struct gate *gate)
 {
-    if (atomic_load(&gate->state) == GATE_UNDER_WAY)
-        atomic_store(&gate->state, GATE_SLEEPERS);
+    if (atomic_load(&gate->state) != GATE_UNDER_WAY)
+        return;
+    atomic_store_explicit(&gate->state, GATE_SLEEPERS, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 bool mproc__gate_sleep(struct gate *gate, bool (*ready)(void *context), void *context, int64_t until)

@@ -64,7 +64,9 @@ static inline void mproc__gate_wake(struct gate *gate)
         mproc__gate_wake_slowly(gate);
 }
 
-/* The same after an atomic read-modify-write that is sequentially consistent: it was the fence. */
+/* The same after an atomic read-modify-write that is sequentially consistent. C11 calls only a fence a fence, but no
+ * processor lets this load pass an exchange before it: on x86 that is locked, on ARM it releases and this acquires,
+ * elsewhere (POWER, RISC-V) such a load begins with a full fence. */
 static inline void mproc__gate_wake_fenced(struct gate *gate)
 {
     if (atomic_load_explicit(&gate->state, memory_order_seq_cst) == GATE_SLEEPERS)

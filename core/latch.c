@@ -6,6 +6,10 @@
 #include "registry.h"
 
 enum { LOOKS = 20, PAUSES = 4 }; /* some 50 ns apart: to look more often is to disturb the holder */
+/* Who is woken is late, and may find the latch taken each time by one that just gave it back. After LONG nanoseconds it
+ * says so, and then that one stays away for once, COURTESY at most. Always to do so would cost nine tenths of the speed. */
+#define LONG INT64_C(100000000)
+#define COURTESY INT64_C(200000)
 
 static bool is_broken(uint32_t word)
 {
@@ -46,6 +50,10 @@ static bool sleep_a_slice(struct latch *latch, struct watch *watch, uint32_t see
             return true;
         seen |= LATCH_SLEEPERS;
     }
+    if (watch->begin == 0)
+        watch->begin = now;
+    else if (now - watch->begin > LONG)
+        atomic_store_explicit(&latch->impatient, 1, memory_order_relaxed);
     MPROC_FAULT("latch.before_sleep");
     if (mproc_plat_park(&latch->word, seen, mproc__sentry_until(watch, now, deadline)) == MPROC_ETIMEDOUT) {
         mproc__sentry_again(watch);
@@ -93,8 +101,10 @@ static mproc_err take_late(struct latch *latch, process_token me, int64_t deadli
 {
     struct watch watch = mproc__sentry_begin(&latch->sentry);
     mproc_err err = wait_for(latch, &watch, me, deadline);
-    if (mproc__sentry_end(&watch) && atomic_load(&latch->word) & LATCH_SLEEPERS)
-        mproc__latch_wake(latch);
+    /* Whoever gave it back to this one took the mark away, and counted on this one to set it again for the others. */
+    bool owes = err == MPROC_ETIMEDOUT && watch.woken;
+    if (mproc__sentry_end(&watch) || owes)
+        mproc_plat_unpark(&latch->word, 1);
     return err;
 }
 
@@ -107,9 +117,20 @@ mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline)
     return take_late(latch, me, deadline);
 }
 
+static void let_in(struct latch *latch)
+{
+    if (atomic_load_explicit(&latch->impatient, memory_order_relaxed) == 0)
+        return;
+    atomic_store_explicit(&latch->impatient, 0, memory_order_relaxed);
+    int64_t until = mproc_plat_now() + COURTESY;
+    while (is_free(atomic_load_explicit(&latch->word, memory_order_relaxed)) && mproc_plat_now() < until)
+        mproc_plat_yield();
+}
+
 void mproc__latch_wake(struct latch *latch)
 {
     mproc_plat_unpark(&latch->word, 1);
+    let_in(latch);
 }
 
 /* ---- wake-ups that wait for a release: who is woken needs the lock that the waker still holds ---- */
@@ -142,6 +163,16 @@ void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word)
     postponed.words[postponed.count++] = word;
 }
 
+/* What stays of a word when it is given back. That of a dead holder, which another process gives back, goes to the
+ * next one as if that had found the death. */
+static uint32_t word_after(uint32_t seen)
+{
+    process_token holder = seen & TOKEN_MASK;
+    if (holder != mproc__self_token() && !mproc__token_alive(holder))
+        return LATCH_DEAD;
+    return seen & LATCH_DEAD ? LATCH_BROKEN : 0;
+}
+
 bool mproc__latch_give_back_slowly(struct latch *latch)
 {
     uint32_t seen = atomic_load_explicit(&latch->word, memory_order_relaxed);
@@ -149,14 +180,21 @@ bool mproc__latch_give_back_slowly(struct latch *latch)
     do {
         if (is_free(seen) || is_broken(seen))
             return false;
-        next = seen & LATCH_DEAD ? LATCH_BROKEN : 0;
+        next = word_after(seen);
     } while (!atomic_compare_exchange_weak(&latch->word, &seen, next));
     MPROC_FAULT("latch.before_wake");
     if (seen & LATCH_SLEEPERS)
-        mproc_plat_unpark(&latch->word, next == 0 ? 1 : UINT32_MAX >> 1);
+        mproc_plat_unpark(&latch->word, next == LATCH_BROKEN ? UINT32_MAX >> 1 : 1);
     if (mproc__latch_postponed == latch)
         wake_postponed();
+    if (seen & LATCH_SLEEPERS)
+        let_in(latch);
     return true;
+}
+
+bool mproc__latch_is_broken(const struct latch *latch)
+{
+    return is_broken(atomic_load(&latch->word));
 }
 
 bool mproc__latch_consistent(struct latch *latch)
@@ -167,6 +205,14 @@ bool mproc__latch_consistent(struct latch *latch)
             return false;
     } while (!atomic_compare_exchange_weak(&latch->word, &seen, seen & ~LATCH_DEAD));
     return true;
+}
+
+void mproc__latch_decline(struct latch *latch)
+{
+    uint32_t seen = atomic_exchange(&latch->word, LATCH_DEAD);
+    MPROC_FAULT("latch.before_wake");
+    if (seen & LATCH_SLEEPERS)
+        mproc__latch_wake(latch);
 }
 
 static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout)
@@ -200,11 +246,15 @@ mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *wh
 
 void mproc__latch_describe(const struct latch *latch, struct text *text)
 {
-    process_token holder = mproc__latch_holder(latch);
-    if (holder) {
-        mproc__text_add(text, "held by ");
-        mproc__text_add_process(text, holder);
+    uint32_t word = atomic_load(&latch->word);
+    if (is_broken(word)) {
+        mproc__text_add(text, "broken");
+    } else if (is_free(word)) {
+        mproc__text_add(text, word & LATCH_DEAD ? "free, its last holder died" : "free");
     } else {
-        mproc__text_add(text, is_broken(atomic_load(&latch->word)) ? "broken" : "free");
+        mproc__text_add(text, "held by ");
+        mproc__text_add_process(text, word & TOKEN_MASK);
+        if (word & LATCH_DEAD)
+            mproc__text_add(text, " after one that died");
     }
 }

@@ -5,7 +5,8 @@
  * nobody has called it consistent since (free: the next one to take it is told; held: by that one).
  * LATCH_BROKEN: the one that was told gave it back as it was.
  *
- * Waiters sleep in slices (sentry.h); who has slept one asks whether the holder lives.
+ * Waiters sleep in slices (sentry.h); who has slept one asks whether the holder lives. It is not fair: who comes just
+ * when it is free has it, and the one that is woken sleeps on; but not for long (`impatient`).
  *
  * Who is killed where:
  *   before the exchange that takes it: nothing has happened.
@@ -29,9 +30,11 @@
 struct latch {
     _Atomic uint32_t word;
     struct sentry sentry;
+    _Atomic uint32_t impatient; /* somebody has waited for long: whoever gives it back next does not take it at once */
 };
 
 mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline);
+/* After giving it back: wakes a sleeper, and lets it in if that is due. */
 void mproc__latch_wake(struct latch *latch);
 
 static inline bool mproc__latch_try(struct latch *latch)
@@ -47,8 +50,8 @@ static inline mproc_err mproc__latch_acquire(struct latch *latch, int64_t deadli
     return mproc__latch_try(latch) ? MPROC_OK : mproc__latch_acquire_slowly(latch, deadline);
 }
 
-/* Gives it back, whole: what the last dead holder left was repaired. The caller holds it. It is a full
- * fence, as a check for sleepers at a gate needs it. */
+/* Gives it back, whole: what the last dead holder left was repaired. The caller holds it. A sequentially consistent
+ * exchange, as mproc__gate_wake_fenced() needs it. */
 static inline void mproc__latch_release(struct latch *latch)
 {
     MPROC_FAULT("latch.before_release");
@@ -61,8 +64,8 @@ static inline void mproc__latch_release(struct latch *latch)
 /* The latch for whose release this thread postpones wake-ups, or NULL. */
 extern MPROC_THREAD_LOCAL_NEAR struct latch *mproc__latch_postponed;
 
-/* For locks of users, who may be wrong. Gives it back as it is: broken if it was never called consistent.
- * False if it was not held. */
+/* For locks of users, who may be wrong, and of whom another than the holder may give it back. Gives it back as it is:
+ * broken if it was never called consistent, a dead holder's if it was that. False if it was not held. */
 bool mproc__latch_give_back_slowly(struct latch *latch);
 static inline bool mproc__latch_give_back(struct latch *latch)
 {
@@ -77,8 +80,11 @@ static inline bool mproc__latch_give_back(struct latch *latch)
 /* Wakes one sleeper on `word` when this thread gives the latch back, which it holds. If it never does (it dies, or
  * another gives it back) the sleeper wakes at the end of its slice. */
 void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word);
+/* The caller was told of a death and has done nothing about it: gives it back, and the next one is told. */
+void mproc__latch_decline(struct latch *latch);
 /* False unless a holder died before this one and it has not been called consistent yet. */
 bool mproc__latch_consistent(struct latch *latch);
+bool mproc__latch_is_broken(const struct latch *latch);
 /* For locks of users that were not free: waits, visibly in the family, and describes errors of `what`. */
 mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *what, mproc_ms timeout);
 /* Whose it is; 0 if it is free or broken. */
@@ -88,7 +94,7 @@ static inline process_token mproc__latch_holder(const struct latch *latch)
     return (word & ~LATCH_SLEEPERS) == LATCH_BROKEN ? 0 : word & TOKEN_MASK;
 }
 
-/* "held by Process-1 (pid 4711)", "free", "broken". */
+/* "held by Process-1 (pid 4711)", "free", "free, its last holder died", "broken". */
 struct text;
 void mproc__latch_describe(const struct latch *latch, struct text *text);
 

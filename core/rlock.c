@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* RLock: a latch, and which thread of which process has it how often. Both are written only by the
- * holder; who is killed before it has written them leaves what the next holder overwrites. No two threads,
- * nor a dead and a living one, have the same name: whoever reads its own there has the latch. */
+ * holder; who is killed before it has written them leaves what the next holder overwrites. No two
+ * living threads have the same name (thread_number.h): whoever reads its own there has the latch. */
 #include "rlock.h"
 
 #include "describe.h"
@@ -110,12 +110,18 @@ uint32_t mproc__rlock_free_wholly(struct rlock *rlock)
     return again;
 }
 
-mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t again)
+mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t again, mproc_ms timeout)
 {
-    mproc_err err = take_free(rlock) ? MPROC_OK : acquire_slowly(rlock, handle, MPROC_FOREVER);
+    mproc_err err = take_free(rlock) ? MPROC_OK : acquire_slowly(rlock, handle, timeout);
     if (err == MPROC_OK || err == MPROC_OWNERDEAD)
         rlock->again = again;
     return err;
+}
+
+void mproc__rlock_decline(struct rlock *rlock)
+{
+    atomic_store_explicit(&rlock->owner, 0, memory_order_relaxed);
+    mproc__latch_decline(&rlock->latch);
 }
 
 mproc_err mproc__rlock_consistent(struct rlock *rlock)

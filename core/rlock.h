@@ -17,8 +17,10 @@ bool mproc__rlock_is_mine(struct rlock *rlock);
 mproc_err mproc__rlock_acquire(struct rlock *rlock, uint64_t handle, mproc_ms timeout);
 mproc_err mproc__rlock_release(struct rlock *rlock);
 mproc_err mproc__rlock_consistent(struct rlock *rlock);
+/* Acquired once, with MPROC_OWNERDEAD, and nothing was done about that: gives it back, and the next one is told. */
+void mproc__rlock_decline(struct rlock *rlock);
 /* Releases it once for all; the caller holds it. What take_again() needs to hold it as often again. */
 uint32_t mproc__rlock_free_wholly(struct rlock *rlock);
-mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t again);
+mproc_err mproc__rlock_take_again(struct rlock *rlock, uint64_t handle, uint32_t again, mproc_ms timeout);
 
 #endif

@@ -140,6 +140,7 @@ static mproc_err become_writer(struct rwlock *lock, int64_t deadline)
         return MPROC_EBROKEN;
     }
     process_token me = mproc__self_token();
+    MPROC_FAULT("rwlock.latched");
     atomic_store(&lock->writer, me);
     MPROC_FAULT("rwlock.writer_said");
     mproc_err err = mproc__gate_watch(&lock->drained, &lock->writers_sentry, nobody_reads, sweep_readers, lock,
@@ -217,18 +218,19 @@ static void look_for_dead_writer(void *context)
         anybody_reads(reader->lock, true); /* there may be no place because the dead have it */
 }
 
-/* The writer died. If it was not alone yet, its word goes; else the caller becomes the writer. */
+/* The writer died. If it was not alone yet, its word goes; else the caller becomes the writer. MPROC_ETIMEDOUT: another
+ * follows it, who may take its time. */
 static mproc_err follow_dead_writer(struct rwlock *lock, int64_t deadline, bool *again)
 {
     mproc_err err = mproc__latch_acquire(&lock->latch, 0);
-    *again = true;
-    if (err != MPROC_OK && err != MPROC_OWNERDEAD)
-        return MPROC_OK; /* another follows it */
-    uint32_t writer = atomic_load(&lock->writer);
-    if (writer & WRITING || atomic_load(&lock->damaged)) {
-        *again = false;
-        return become_writer(lock, deadline);
+    if (err == MPROC_ETIMEDOUT) {
+        *again = deadline != 0 && mproc_plat_now() < deadline;
+        return err;
     }
+    uint32_t writer = atomic_load(&lock->writer);
+    *again = !(writer & WRITING || atomic_load(&lock->damaged));
+    if (!*again)
+        return become_writer(lock, deadline);
     let_readers_in(lock);
     return MPROC_OK;
 }
@@ -313,6 +315,15 @@ mproc_err mproc_rwlock_consistent(mproc_rwlock lock)
         !atomic_compare_exchange_strong(&found->damaged, &damaged, 0))
         return mproc__fail(MPROC_ESTATE, "the rwlock was not acquired with MPROC_OWNERDEAD");
     return MPROC_OK;
+}
+
+bool mproc_rwlock_locked(mproc_rwlock lock)
+{
+    struct rwlock *found = mproc__object(BLOCK_RWLOCK, lock.id);
+    if (!found)
+        return false;
+    uint32_t writer = atomic_load(&found->writer);
+    return (writer & WRITING && writer != NOBODY_WRITING) || anybody_reads(found, false);
 }
 
 void mproc__rwlock_describe(const void *object, struct text *text)

@@ -4,13 +4,15 @@
 
 #include "fault.h"
 
-#define FIRST_SLICE INT64_C(5000000) /* a timer that rings before the next tick costs microseconds to set */
-#define SENTRY_SLICE INT64_C(5000000)
-#define LONGEST_SLICE INT64_C(200000000)
+/* A timer that rings before the next tick costs microseconds to set. The longest slice is what a death can cost when
+ * both sentries are gone; each is twice the one before. */
+#define FIRST_SLICE INT64_C(5000000)
+#define SENTRY_SLICE FIRST_SLICE
+#define LONGEST_SLICE (32 * FIRST_SLICE)
 
 struct watch mproc__sentry_begin(struct sentry *sentry)
 {
-    return (struct watch){ sentry, FIRST_SLICE, false };
+    return (struct watch){ .sentry = sentry, .slice = FIRST_SLICE, .post = NO_POST };
 }
 
 int64_t mproc__sentry_until(const struct watch *watch, int64_t now, int64_t deadline)
@@ -18,13 +20,28 @@ int64_t mproc__sentry_until(const struct watch *watch, int64_t now, int64_t dead
     return deadline - now > watch->slice ? now + watch->slice : deadline;
 }
 
+/* Beside another thread of the same process it would be of no use: they die together. */
+static void take_post(struct watch *watch)
+{
+    process_token me = mproc__self_token();
+    for (int i = 0; i < SENTRIES; i++)
+        if (atomic_load(&watch->sentry->tokens[i]) == me)
+            return;
+    for (int i = 0; i < SENTRIES && watch->post == NO_POST; i++) {
+        uint32_t token = atomic_load(&watch->sentry->tokens[i]);
+        if ((token == 0 || !mproc__token_alive(token)) &&
+            atomic_compare_exchange_strong(&watch->sentry->tokens[i], &token, me))
+            watch->post = i;
+    }
+}
+
 void mproc__sentry_again(struct watch *watch)
 {
-    uint32_t token = atomic_load(&watch->sentry->token);
-    if (!watch->mine && (token == 0 || !mproc__token_alive(token)))
-        watch->mine = atomic_compare_exchange_strong(&watch->sentry->token, &token, mproc__self_token());
+    watch->woken = false;
+    if (watch->post == NO_POST)
+        take_post(watch);
     MPROC_FAULT("sentry.watching");
-    if (watch->mine)
+    if (watch->post != NO_POST)
         watch->slice = SENTRY_SLICE;
     else if (watch->slice < LONGEST_SLICE)
         watch->slice *= 2;
@@ -32,14 +49,15 @@ void mproc__sentry_again(struct watch *watch)
 
 void mproc__sentry_woken(struct watch *watch)
 {
+    watch->woken = true;
     watch->slice = FIRST_SLICE;
 }
 
 bool mproc__sentry_end(struct watch *watch)
 {
-    if (!watch->mine)
+    if (watch->post == NO_POST)
         return false;
-    atomic_store(&watch->sentry->token, 0);
+    atomic_store(&watch->sentry->tokens[watch->post], 0);
     MPROC_FAULT("sentry.left");
-    return true;
+    return atomic_load(&watch->sentry->tokens[!watch->post]) == 0;
 }

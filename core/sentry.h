@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting in slices, so that a death is noticed: of those that wait for one object, the sentry looks every few
- * milliseconds, the others only now and then. A thousand waiters cost no more than one.
+/* Waiting in slices, so that a death is noticed: of those that wait for one object, two of different processes, its
+ * sentries, look every few milliseconds, the others only now and then. A thousand waiters cost no more than two.
  *
- * Whoever has waited longer than the first slice becomes the sentry if there is none. A sentry that
- * leaves wakes another waiter (its object's way) to follow it. Killed as the sentry: the slices of
- * the others end, and one of them takes the dead one's place. */
+ * Whoever has waited longer than the first slice becomes a sentry if there are less than two. The last one to
+ * leave wakes another waiter (its object's way) to follow it. One of the two stopped, or killed with the holder: the
+ * other goes on looking. Both: the slices of the others end, and each looks for the dead itself. */
 #ifndef MPROC_CORE_SENTRY_H
 #define MPROC_CORE_SENTRY_H
 
 #include "slots.h"
 
+enum { SENTRIES = 2 };
+
 struct sentry {
-    _Atomic uint32_t token; /* of its process; 0: nobody */
+    _Atomic uint32_t tokens[SENTRIES]; /* of their processes; 0: nobody */
 };
 
 struct watch {
     struct sentry *sentry;
     int64_t slice; /* nanoseconds */
-    bool mine;
+    int post;      /* which of the sentries the caller is; NO_POST */
+    bool woken;    /* its last sleep was ended by somebody */
+    int64_t begin; /* of its first sleep, for the object's own use; 0: none yet */
 };
+enum { NO_POST = -1 };
 
 struct watch mproc__sentry_begin(struct sentry *sentry);
 /* When to wake at the latest: the end of the slice that begins now, or the deadline. */
@@ -27,7 +32,7 @@ int64_t mproc__sentry_until(const struct watch *watch, int64_t now, int64_t dead
 void mproc__sentry_again(struct watch *watch);
 /* It was woken, perhaps because a sentry has left: ask soon whether there is one. */
 void mproc__sentry_woken(struct watch *watch);
-/* True if the caller was the sentry and must wake another waiter. */
+/* True if the caller was the only sentry and must wake another waiter. */
 bool mproc__sentry_end(struct watch *watch);
 
 #endif

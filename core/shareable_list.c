@@ -71,7 +71,7 @@ static mproc_err check_value(const mproc_shareable *value)
     return MPROC_OK;
 }
 
-/* Python counts characters here, and cuts texts that take more bytes: for ASCII it is the same. */
+/* Python counts characters here, and cuts a text whose bytes do not fit then: for ASCII it is the same. */
 static size_t slot_size(const mproc_shareable *value)
 {
     return is_text(value) ? WORD * (value->size / WORD + 1) : WORD;
@@ -145,32 +145,34 @@ static void set_parts(mproc_shareable_list *list)
     list->codes = list->formats + WORD * list->length;
 }
 
-static mproc_err check_values(const mproc_shareable *values, size_t count, size_t *data_size)
+/* The size of the segment for them; there are not so many values in any memory that it overflows 64 bits. */
+static mproc_err size_for(const mproc_shareable *values, size_t count, size_t *size)
 {
-    *data_size = 0;
     if (!values && count > 0)
         return mproc__fail(MPROC_EINVAL, "%zu values, and their place is NULL", count);
-    if (count > SIZE_MAX / 4 / MOST_TEXT)
-        return mproc__fail(MPROC_ENOMEM, "a list of %zu items fits into no memory", count);
+    uint64_t whole = WORD * 2;
     for (size_t i = 0; i < count; i++) {
         mproc_err err = check_value(&values[i]);
         if (err != MPROC_OK)
             return err;
-        *data_size += slot_size(&values[i]);
+        whole += WORD + slot_size(&values[i]) + WORD + 1;
     }
+    if (whole > SIZE_MAX)
+        return mproc__fail(MPROC_ENOMEM, "a list of %zu items fits into no memory", count);
+    *size = (size_t) whole;
     return MPROC_OK;
 }
 
 mproc_err mproc_shareable_list_create(mproc_shareable_list **list, const char *name,
                                       const mproc_shareable *values, size_t count)
 {
-    size_t data_size;
+    size_t size = 0;
     if (!list)
         return mproc__fail(MPROC_EINVAL, "mproc_shareable_list_create: list is NULL");
-    mproc_err err = check_values(values, count, &data_size);
+    mproc_err err = size_for(values, count, &size);
     mproc_shared_memory *memory;
     if (err == MPROC_OK)
-        err = mproc_shared_memory_create(&memory, name, WORD * (count + 2) + data_size + (WORD + 1) * count);
+        err = mproc_shared_memory_create(&memory, name, size);
     if (err != MPROC_OK)
         return err;
     mproc_shareable_list *made = allocate(memory, count);
@@ -358,17 +360,10 @@ mproc_err mproc_shareable_list_set(mproc_shareable_list *list, int64_t index, co
 
 /* ---- searching ---- */
 
-static double number_of(const mproc_shareable *value)
+/* Exactly: 2^53 + 1 is no float. */
+static bool is_integer(double real, int64_t integer)
 {
-    return value->kind == MPROC_SHAREABLE_FLOAT ? value->real : (double) value->integer;
-}
-
-static size_t stripped_size(const mproc_shareable *value)
-{
-    size_t size = value->size;
-    while (size > 0 && value->data[size - 1] == '\0')
-        size--;
-    return size;
+    return real >= -0x1p63 && real < 0x1p63 && real == (double) (int64_t) real && (int64_t) real == integer;
 }
 
 static bool equal(const mproc_shareable *a, const mproc_shareable *b)
@@ -377,11 +372,11 @@ static bool equal(const mproc_shareable *a, const mproc_shareable *b)
     if (a_number != b_number || (!a_number && a->kind != b->kind))
         return false;
     if (!a_number)
-        return !is_text(a) || (stripped_size(a) == stripped_size(b) &&
-                               memcmp(a->data, b->data, stripped_size(a)) == 0);
-    if (a->kind != MPROC_SHAREABLE_FLOAT && b->kind != MPROC_SHAREABLE_FLOAT)
-        return a->integer == b->integer;
-    return number_of(a) == number_of(b);
+        return !is_text(a) || (a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0));
+    bool a_real = a->kind == MPROC_SHAREABLE_FLOAT, b_real = b->kind == MPROC_SHAREABLE_FLOAT;
+    if (a_real != b_real)
+        return is_integer(a_real ? a->real : b->real, a_real ? b->integer : a->integer);
+    return a_real ? a->real == b->real : a->integer == b->integer;
 }
 
 /* Counts equal items, and finds the first. */

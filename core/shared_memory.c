@@ -33,7 +33,7 @@ struct segment_record {
     char name[NAME_SIZE];
 };
 
-/* This process, or the one it was forked from, has had a segment. */
+/* This process, or the one it was forked from, has had to do with a segment. */
 static atomic_bool used;
 
 static mproc_err check_name(const char *name)
@@ -231,8 +231,9 @@ mproc_err mproc_shared_memory_keep(mproc_shared_memory *memory)
 /* ---- cleaning up ---- */
 
 struct cleaning {
-    process_token crashed; /* its segments; 0: those of all that have crashed */
-    bool all;              /* and all others: the family ends */
+    process_token gone; /* has ended, though the system may not say so yet; or 0 */
+    bool only_its;      /* segments, and not those of all that have crashed */
+    bool all;           /* the family ends */
 };
 
 static void clean(uint64_t handle, void *context)
@@ -252,17 +253,19 @@ static void clean(uint64_t handle, void *context)
     atomic_thread_fence(memory_order_acquire);
     if (!mproc__object(BLOCK_SEGMENT, handle))
         return;
-    bool crashed = !left && (cleaning->crashed ? creator == cleaning->crashed : !mproc__token_alive(creator));
+    bool crashed = !left && (creator == cleaning->gone || (!cleaning->only_its && !mproc__token_alive(creator)));
     if (!crashed && !cleaning->all)
         return;
-    if (mproc_plat_named_unlink(name, identity) == MPROC_OK)
+    mproc_err err = mproc_plat_named_unlink(name, identity);
+    if (err == MPROC_OK)
         mproc_log(MPROC_LOG_WARNING, "shared memory \"%s\" was left behind and is unlinked now", name);
-    forget_record(handle);
+    if (err == MPROC_OK || err == MPROC_ENOTFOUND)
+        forget_record(handle); /* else whoever looks next tries again */
 }
 
 void mproc__shared_memory_child_ended(process_token token)
 {
-    struct cleaning cleaning = { .crashed = token };
+    struct cleaning cleaning = { .gone = token, .only_its = true };
     if (atomic_load_explicit(&mproc__family()->segments, memory_order_relaxed))
         mproc__objects_visit(clean, &cleaning);
 }
@@ -277,7 +280,7 @@ static void leave(uint64_t handle, void *context)
 }
 
 struct census {
-    process_token me;
+    process_token me, gone;
     bool others;
 };
 
@@ -285,18 +288,30 @@ static void look_for_others(struct slot *slot, process_token token, void *contex
 {
     struct census *census = context;
     (void) slot;
-    census->others |= token != census->me && mproc__token_alive(token);
+    census->others |= token != census->me && token != census->gone && mproc__token_alive(token);
+}
+
+/* The parent, if it has ended: its descriptors are closed some time before it is a zombie. */
+static process_token ended_parent(void)
+{
+    if (mproc_plat_lifeline_wait(mproc__self()->parent_lifeline, 0) == MPROC_ETIMEDOUT)
+        return 0;
+    const struct record *record = mproc__self()->record; /* by its slot it may be another's child by now */
+    return record ? record->parent : 0;
 }
 
 void mproc__shared_memory_finish(void)
 {
-    /* A forked child that has nothing to do with it need not touch the family's page. */
-    if (mproc__self()->kind != PROCESS_ROOT && !atomic_load_explicit(&used, memory_order_relaxed))
+    bool is_root = mproc__self()->kind == PROCESS_ROOT;
+    process_token gone = is_root ? 0 : ended_parent();
+    /* Whoever ends before its parent leaves it to that one, and need not touch the family's page; so the last of a
+     * family always looks. */
+    if (!is_root && !gone && !atomic_load_explicit(&used, memory_order_relaxed))
         return;
     if (atomic_load_explicit(&mproc__family()->segments, memory_order_relaxed) == 0)
         return;
-    struct census census = { mproc__self_token(), false };
-    struct cleaning cleaning = { .all = mproc__self()->kind == PROCESS_ROOT };
+    struct census census = { .me = mproc__self_token(), .gone = gone };
+    struct cleaning cleaning = { .gone = gone, .all = is_root };
     /* Without its root, the last of a family does what the root would. */
     if (!cleaning.all) {
         mproc__slots_visit(look_for_others, &census);

@@ -12,7 +12,7 @@
 typedef uint32_t process_token;
 #define TOKEN_MASK 0x3fffffffu
 
-enum { SLOTS_PER_CHUNK = 512, MOST_SLOTS = (1 << 14) - 2, SLOT_WAITS = 4 };
+enum { SLOTS_PER_CHUNK = 512, MOST_SLOTS = (1 << 14) - 2, SLOT_WAITS = 12 };
 enum slot_kind {
     SLOT_FREE,
     SLOT_FILLING, /* whoever takes it writes to it */

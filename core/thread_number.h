@@ -19,7 +19,8 @@ static inline uint32_t mproc__thread_number(void)
 extern MPROC_THREAD_LOCAL_NEAR uint64_t mproc__thread_named;
 uint64_t mproc__thread_name_first(void);
 
-/* The process's token << 32 | the thread's number: no other thread has it, in the family, ever. */
+/* The process's token << 32 | the thread's number. No other living thread of the family has it; a dead one's comes
+ * again when 65,536 more processes have had its slot, or its process 2^32 more threads. */
 static inline uint64_t mproc__thread_name(void)
 {
     return mproc__thread_named ? mproc__thread_named : mproc__thread_name_first();

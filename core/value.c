@@ -3,8 +3,11 @@
 #include "mproc/value.h"
 
 #include "registry.h"
+#include "rlock.h"
 
+#include <float.h>
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -46,8 +49,6 @@ static mproc_err create(enum block_type block, uint64_t *handle, int type, size_
     if (item_size == 0)
         return mproc__fail(MPROC_EINVAL, "there is no type code %d: use 'i', 'd' and the like, or MPROC_ITEM(type)",
                            type);
-    if (length == 0)
-        return mproc__fail(MPROC_EINVAL, "an array has at least one item");
     if (length > (SIZE_MAX - sizeof(struct items)) / item_size)
         return mproc__fail(MPROC_ENOMEM, "%zu items of %zu bytes fit into no memory", length, item_size);
     if (kind == LOCK_OF_USER && !mproc__object(BLOCK_RLOCK, lock.id))
@@ -124,47 +125,52 @@ mproc_err mproc_array_destroy(mproc_array array)
 
 /* ---- what they are ---- */
 
-static struct items *find(enum block_type block, uint64_t handle)
+static mproc_err find(enum block_type block, uint64_t handle, struct items **items)
 {
-    struct items *items = mproc__object(block, handle);
-    if (!items)
-        mproc__object_error(handle);
-    return items;
+    *items = mproc__object(block, handle);
+    return *items ? MPROC_OK : mproc__object_error(handle);
+}
+
+/* NULL, with the error described. */
+static struct items *look_up(enum block_type block, uint64_t handle)
+{
+    struct items *items;
+    return find(block, handle, &items) == MPROC_OK ? items : NULL;
 }
 
 void *mproc_value_pointer(mproc_value value)
 {
-    struct items *items = find(BLOCK_VALUE, value.id);
+    struct items *items = look_up(BLOCK_VALUE, value.id);
     return items ? items->data : NULL;
 }
 
 mproc_rlock mproc_value_lock(mproc_value value)
 {
-    struct items *items = find(BLOCK_VALUE, value.id);
+    struct items *items = look_up(BLOCK_VALUE, value.id);
     return (mproc_rlock){ items ? items->lock : 0 };
 }
 
 void *mproc_array_pointer(mproc_array array)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
+    struct items *items = look_up(BLOCK_ARRAY, array.id);
     return items ? items->data : NULL;
 }
 
 mproc_rlock mproc_array_lock(mproc_array array)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
+    struct items *items = look_up(BLOCK_ARRAY, array.id);
     return (mproc_rlock){ items ? items->lock : 0 };
 }
 
 size_t mproc_array_length(mproc_array array)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
+    struct items *items = look_up(BLOCK_ARRAY, array.id);
     return items ? (size_t) items->length : 0;
 }
 
 size_t mproc_array_item_size(mproc_array array)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
+    struct items *items = look_up(BLOCK_ARRAY, array.id);
     return items ? (size_t) items->item_size : 0;
 }
 
@@ -176,24 +182,31 @@ static mproc_err enter(const struct items *items)
     return items->lock ? mproc_rlock_acquire((mproc_rlock){ items->lock }, MPROC_FOREVER) : MPROC_OK;
 }
 
-/* After MPROC_OWNERDEAD the lock stays with the caller, who alone can repair. */
-static mproc_err leave(const struct items *items, mproc_err entered, mproc_err result)
-{
-    if (entered != MPROC_OK || items->lock == 0)
-        return entered != MPROC_OK ? entered : result;
-    mproc_err err = mproc_rlock_release((mproc_rlock){ items->lock });
-    return result != MPROC_OK ? result : err;
-}
-
 static bool entered(mproc_err err)
 {
     return err == MPROC_OK || err == MPROC_OWNERDEAD;
 }
 
+/* After MPROC_OWNERDEAD the lock stays with the caller, who alone can repair; unless nothing was done, which is the
+ * answer then: the next one to come is told. */
+static mproc_err leave(const struct items *items, mproc_err err, mproc_err result)
+{
+    if (!entered(err) || items->lock == 0)
+        return entered(err) ? result : err;
+    if (err == MPROC_OWNERDEAD && result == MPROC_OK)
+        return err;
+    if (err == MPROC_OWNERDEAD) {
+        mproc__rlock_decline(mproc__object(BLOCK_RLOCK, items->lock));
+        return result;
+    }
+    err = mproc_rlock_release((mproc_rlock){ items->lock });
+    return result != MPROC_OK ? result : err;
+}
+
 static mproc_err check_range(const struct items *items, size_t first, size_t count)
 {
     if (first > items->length || count > items->length - first)
-        return mproc__fail(MPROC_EINVAL, "items %zu to %zu of an array of %llu", first, first + count - 1,
+        return mproc__fail(MPROC_EINVAL, "%zu items from %zu on, of an array of %llu", count, first,
                            (unsigned long long) items->length);
     return MPROC_OK;
 }
@@ -216,35 +229,41 @@ static mproc_err copy_in(struct items *items, size_t first, size_t count, const 
 
 mproc_err mproc_value_get(mproc_value value, void *item)
 {
-    struct items *items = find(BLOCK_VALUE, value.id);
-    if (!items || !item)
-        return items ? mproc__fail(MPROC_EINVAL, "mproc_value_get: item is NULL") : MPROC_EBADHANDLE;
-    return copy_out(items, 0, 1, item);
+    struct items *items;
+    mproc_err err = find(BLOCK_VALUE, value.id, &items);
+    if (err == MPROC_OK && !item)
+        err = mproc__fail(MPROC_EINVAL, "mproc_value_get: item is NULL");
+    return err == MPROC_OK ? copy_out(items, 0, 1, item) : err;
 }
 
 mproc_err mproc_value_set(mproc_value value, const void *item)
 {
-    struct items *items = find(BLOCK_VALUE, value.id);
-    if (!items || !item)
-        return items ? mproc__fail(MPROC_EINVAL, "mproc_value_set: item is NULL") : MPROC_EBADHANDLE;
-    return copy_in(items, 0, 1, item);
+    struct items *items;
+    mproc_err err = find(BLOCK_VALUE, value.id, &items);
+    if (err == MPROC_OK && !item)
+        err = mproc__fail(MPROC_EINVAL, "mproc_value_set: item is NULL");
+    return err == MPROC_OK ? copy_in(items, 0, 1, item) : err;
 }
 
 mproc_err mproc_array_get(mproc_array array, size_t first, size_t count, void *to)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
-    if (!items || (!to && count > 0))
-        return items ? mproc__fail(MPROC_EINVAL, "mproc_array_get: items is NULL") : MPROC_EBADHANDLE;
-    mproc_err err = check_range(items, first, count);
+    struct items *items;
+    mproc_err err = find(BLOCK_ARRAY, array.id, &items);
+    if (err == MPROC_OK && !to && count > 0)
+        err = mproc__fail(MPROC_EINVAL, "mproc_array_get: items is NULL");
+    if (err == MPROC_OK)
+        err = check_range(items, first, count);
     return err == MPROC_OK && count > 0 ? copy_out(items, first, count, to) : err;
 }
 
 mproc_err mproc_array_set(mproc_array array, size_t first, size_t count, const void *from)
 {
-    struct items *items = find(BLOCK_ARRAY, array.id);
-    if (!items || (!from && count > 0))
-        return items ? mproc__fail(MPROC_EINVAL, "mproc_array_set: items is NULL") : MPROC_EBADHANDLE;
-    mproc_err err = check_range(items, first, count);
+    struct items *items;
+    mproc_err err = find(BLOCK_ARRAY, array.id, &items);
+    if (err == MPROC_OK && !from && count > 0)
+        err = mproc__fail(MPROC_EINVAL, "mproc_array_set: items is NULL");
+    if (err == MPROC_OK)
+        err = check_range(items, first, count);
     return err == MPROC_OK && count > 0 ? copy_in(items, first, count, from) : err;
 }
 
@@ -352,13 +371,17 @@ static mproc_err to_float(const struct items *items, const struct number *number
     return MPROC_OK;
 }
 
-static mproc_err from_float(const struct items *items, void *at, double real)
+/* Writes it if it fits; `real` is then what was written. */
+static mproc_err from_float(const struct items *items, void *at, double *real)
 {
+    if (items->type == 'f' && isfinite(*real) && fabs(*real) > FLT_MAX)
+        return does_not_fit(items->type);
     if (items->type == 'f') {
-        float copy = (float) real;
+        float copy = (float) *real;
         memcpy(at, &copy, sizeof copy);
+        *real = copy;
     } else if (items->type == 'd') {
-        memcpy(at, &real, sizeof real);
+        memcpy(at, real, sizeof *real);
     } else {
         return mproc__fail(MPROC_ETYPE, "the items are no floats (their type is %c)",
                            items->type < 256 ? (int) items->type : '?');
@@ -375,8 +398,9 @@ struct access {
 
 static mproc_err begin(mproc_array array, size_t index, struct access *access)
 {
-    access->items = find(BLOCK_ARRAY, array.id);
-    mproc_err err = access->items ? check_range(access->items, index, 1) : MPROC_EBADHANDLE;
+    mproc_err err = find(BLOCK_ARRAY, array.id, &access->items);
+    if (err == MPROC_OK)
+        err = check_range(access->items, index, 1);
     if (err != MPROC_OK)
         return err;
     access->at = access->items->data + index * access->items->item_size;
@@ -428,19 +452,17 @@ mproc_err mproc_array_set_float(mproc_array array, size_t index, double real)
 {
     struct access access = { 0 };
     mproc_err err = begin(array, index, &access);
-    return err == MPROC_OK ? end(&access, from_float(access.items, access.at, real)) : err;
+    return err == MPROC_OK ? end(&access, from_float(access.items, access.at, &real)) : err;
 }
 
 /* ---- adding in one step ---- */
 
 static mproc_err find_to_add(mproc_value value, struct items **items)
 {
-    *items = find(BLOCK_VALUE, value.id);
-    if (!*items)
-        return MPROC_EBADHANDLE;
-    if ((*items)->lock == 0)
-        return mproc__fail(MPROC_ESTATE, "a raw value has no lock to add in one step: use C11 atomics");
-    return MPROC_OK;
+    mproc_err err = find(BLOCK_VALUE, value.id, items);
+    if (err == MPROC_OK && (*items)->lock == 0)
+        err = mproc__fail(MPROC_ESTATE, "a raw value has no lock to add in one step: use C11 atomics");
+    return err;
 }
 
 static mproc_err add_int(struct items *items, int64_t addend, int64_t *result)
@@ -472,10 +494,13 @@ static mproc_err add_float(struct items *items, double addend, double *result)
     struct number number = read_number(items->type, items->data);
     double before = 0;
     mproc_err err = to_float(items, &number, &before);
+    double sum = before + addend;
+    if (err == MPROC_OK && isinf(sum) && isfinite(before) && isfinite(addend))
+        err = does_not_fit(items->type);
     if (err == MPROC_OK)
-        err = from_float(items, items->data, before + addend);
+        err = from_float(items, items->data, &sum);
     if (err == MPROC_OK && result)
-        *result = before + addend;
+        *result = sum;
     return err;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Who processes are, with what every POSIX system has: no CPU affinity, no count of threads, and for
  * start times a record lock. A process that asked for its own stamp holds a lock on the region's byte
- * that its pid numbers; the system drops it when the process ends, reaped or not. */
+ * that its pid numbers; the system drops it when the process ends, reaped or not. It drops it too when the process
+ * closes any descriptor of the region's file: there is one, which nothing here duplicates in a process that lives, and
+ * a program that closes descriptors it did not open would be taken for dead by those that wait for its locks. */
 #include "posix.h"
 
 #include <errno.h>

@@ -5,7 +5,8 @@
  * The sleeper counts itself, then looks at the word; the waker changes the word, then looks at the
  * counter: one of them sees the other. Who is killed:
  *   a sleeper, counted: the counter stays too high, which costs permits nobody takes, so spurious
- *     wake-ups; never more than MOST_PERMITS of them lie about.
+ *     wake-ups; never more than MOST_PERMITS of them lie about. Where many are counted, whoever has slept a slice
+ *     begins a new count, once a second at most, and the others join it at the ends of their slices.
  *   a sleeper that has taken its permit: nothing; it was its own.
  *   a waker between the word and the release: sleepers look again by themselves, after a slice at
  *     the latest. So too when a newcomer takes another's permit. */
@@ -14,7 +15,8 @@
 #include <wchar.h>
 
 #define SLICE INT64_C(20000000)
-enum { MOST_PERMITS = 256 };
+#define SECOND INT64_C(1000000000)
+enum { MOST_PERMITS = 256, MANY = 32, COUNT_BITS = 16, COUNT_MASK = 0xffff };
 
 _Static_assert(MPROC__BUCKETS == 1 << 7, "bucket_of() keeps 7 bits");
 static HANDLE semaphores[MPROC__BUCKETS];
@@ -43,14 +45,42 @@ static HANDLE semaphore_of(unsigned bucket)
     return semaphore;
 }
 
+/* ---- counting: the second in which the count was begun << COUNT_BITS | how many ---- */
+
+/* Counts the caller; the count that it is in now. */
+static uint32_t join_count(_Atomic uint32_t *counter)
+{
+    return atomic_fetch_add(counter, 1) >> COUNT_BITS;
+}
+
+static void leave_count(_Atomic uint32_t *counter, uint32_t count)
+{
+    uint32_t seen = atomic_load(counter);
+    while (seen >> COUNT_BITS == count && (seen & COUNT_MASK) > 0 &&
+           !atomic_compare_exchange_weak(counter, &seen, seen - 1)) {
+    }
+}
+
+/* After a slice: in the count that another has begun, or in a new one if that is due. */
+static uint32_t count_again(_Atomic uint32_t *counter, uint32_t count, int64_t now)
+{
+    uint32_t seen = atomic_load(counter), second = (uint32_t) (now / SECOND) & (UINT32_MAX >> COUNT_BITS);
+    if (seen >> COUNT_BITS != count)
+        return join_count(counter);
+    bool due = (seen & COUNT_MASK) >= MANY && second != count;
+    return due && atomic_compare_exchange_strong(counter, &seen, second << COUNT_BITS | 1) ? second : count;
+}
+
+/* ---- sleeping and waking ---- */
+
 mproc_err mproc_plat_park(_Atomic uint32_t *word, uint32_t expected, int64_t deadline)
 {
     unsigned bucket = bucket_of(word);
     HANDLE semaphore = semaphore_of(bucket);
-    _Atomic uint32_t *sleepers = mproc__park_counter(bucket);
+    _Atomic uint32_t *counter = mproc__park_counter(bucket);
+    uint32_t count = join_count(counter);
     mproc_err err = MPROC_OK;
     bool woken = false;
-    atomic_fetch_add(sleepers, 1);
     while (!woken && atomic_load(word) == expected) {
         int64_t now = mproc_plat_now();
         if (now >= deadline) {
@@ -63,8 +93,10 @@ mproc_err mproc_plat_park(_Atomic uint32_t *word, uint32_t expected, int64_t dea
         if (answer == WAIT_FAILED)
             Sleep(1);
         woken = answer == WAIT_OBJECT_0;
+        if (!woken)
+            count = count_again(counter, count, now);
     }
-    atomic_fetch_sub(sleepers, 1);
+    leave_count(counter, count);
     return err;
 }
 
@@ -72,13 +104,13 @@ void mproc_plat_unpark(_Atomic uint32_t *word, uint32_t count)
 {
     (void) count;
     unsigned bucket = bucket_of(word);
-    uint32_t sleepers = atomic_load(mproc__park_counter(bucket));
+    uint32_t sleepers = atomic_load(mproc__park_counter(bucket)) & COUNT_MASK;
     if (sleepers == 0)
         return;
     HANDLE semaphore = semaphore_of(bucket);
     if (!semaphore)
         return;
-    /* All of the bucket, since they may sleep on other words; more than fits need no permit. */
+    /* All of the bucket, since they may sleep on other words; more than fit need no permit. */
     if (!ReleaseSemaphore(semaphore, sleepers < MOST_PERMITS ? (LONG) sleepers : MOST_PERMITS,
                           NULL))
         while (sleepers-- > 0 && ReleaseSemaphore(semaphore, 1, NULL)) {

@@ -9,11 +9,17 @@
 extern "C" {
 #endif
 
-/* Describes all locks, semaphores, events, conditions and barriers of the family, one line each: who
- * holds it and who waits for it, by process name and id. Writes at most `size` bytes with the final
- * zero into `text`, and returns how long the whole is without it, as snprintf does. It takes no lock and
- * disturbs nobody; while others run, lines may tell of different instants. It can be called
- * from a debugger. "" before mproc_init(). */
+/* Describes all locks, semaphores, permits, events, conditions, barriers and readers-writer locks of the family,
+ * one line each, such as
+ *
+ *     lock 0a00010000001a40: held by Process-1 (pid 4711); waiting: MainProcess (pid 4709)
+ *
+ * "dead" stands after the pid of a process that has ended and whose parent has not waited for it; after that it
+ * is "a process that is gone". Of each process twelve waiting threads are seen at most, and only those that sleep.
+ * Queues, pipes and values are not described. (An object that was created when the family's list of them was full,
+ * some 65,000, is missing.) Writes at most `size` bytes with the final zero into `text`, and returns how long the
+ * whole is without it, as snprintf does. It takes no lock and disturbs nobody; while others run, lines may tell of
+ * different instants. It can be called from a debugger. "" before mproc_init(). */
 MPROC_API size_t mproc_describe_locks(char *text, size_t size);
 
 #ifdef __cplusplus

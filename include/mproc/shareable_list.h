@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A list of simple values in named shared memory, byte for byte that of Python's
- * multiprocessing.shared_memory.ShareableList. */
+ * multiprocessing.shared_memory.ShareableList; but for a str that is not ASCII. Python counts its characters where
+ * it means bytes: such a text may get too little room in a list of Python's, and loses its end there, be it in the
+ * middle of a character. A list of mproc's has room for it; each reads the other's lists. */
 #ifndef MPROC_SHAREABLE_LIST_H
 #define MPROC_SHAREABLE_LIST_H
 
@@ -19,7 +21,7 @@ typedef enum mproc_shareable_kind {
     MPROC_SHAREABLE_BOOL,
     MPROC_SHAREABLE_INT,
     MPROC_SHAREABLE_FLOAT,
-    MPROC_SHAREABLE_STR,  /* UTF-8 */
+    MPROC_SHAREABLE_STR,  /* UTF-8; in a list that Python made it may be cut */
     MPROC_SHAREABLE_BYTES
 } mproc_shareable_kind;
 
@@ -32,6 +34,8 @@ typedef struct mproc_shareable {
     size_t size;
 } mproc_shareable;
 
+/* Values to put into a list. They only point to a str or bytes, which must stay until the call that gets the value
+ * has returned: that copies it. */
 MPROC_API mproc_shareable mproc_shareable_none(void);
 MPROC_API mproc_shareable mproc_shareable_bool(bool value);
 MPROC_API mproc_shareable mproc_shareable_int(int64_t value);
@@ -50,6 +54,7 @@ MPROC_API mproc_err mproc_shareable_list_close(mproc_shareable_list *list);
 
 /* Its segment, for its name and to unlink it; not to be closed. (Python: shm.) */
 MPROC_API mproc_shared_memory *mproc_shareable_list_memory(mproc_shareable_list *list);
+/* How many items it has; 0 for NULL. (Python: len.) */
 MPROC_API size_t mproc_shareable_list_length(const mproc_shareable_list *list);
 
 /* list[index]; -1 is the last. MPROC_EINVAL: there is no such item; MPROC_EPROTO: what lies there is none. */
@@ -60,7 +65,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_shareable_list_get(const mproc_shareabl
 MPROC_API MPROC_MUST_USE mproc_err mproc_shareable_list_set(mproc_shareable_list *list, int64_t index,
                                                             const mproc_shareable *value);
 
-/* How many items equal the value, as Python compares: 1, 1.0 and True are equal. */
+/* How many items equal the value, as Python compares: 1, 1.0 and True are equal, 2^53 + 1 and 2.0^53 are not, and no
+ * item ends with a zero byte. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_shareable_list_count(const mproc_shareable_list *list,
                                                               const mproc_shareable *value, size_t *count);
 /* The first of them; MPROC_ENOTFOUND. */

@@ -36,6 +36,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_shared_memory_attach(mproc_shared_memor
 MPROC_API void *mproc_shared_memory_pointer(const mproc_shared_memory *memory);
 /* Its bytes: as asked for on Linux; macOS and, for who attaches, Windows round up to pages. */
 MPROC_API size_t mproc_shared_memory_size(const mproc_shared_memory *memory);
+/* Its name, without a slash before it; valid until it is closed; "" for NULL. (Python: name.) */
 MPROC_API const char *mproc_shared_memory_name(const mproc_shared_memory *memory);
 
 /* Unmaps it, and frees `memory`; the segment goes on. NULL is ignored. */

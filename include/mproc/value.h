@@ -24,8 +24,12 @@ typedef struct mproc_value {
     uint64_t id;
 } mproc_value;
 
-/* Creates a zeroed one with a recursive lock of its own (Python: Value(type)), without a lock (RawValue), or
- * with a lock of yours (Value(type, lock=lock)), which must live as long. MPROC_EINVAL: no such type. */
+/* Of every call below: MPROC_EBADHANDLE: the value, array or lock was destroyed, or is {0} or of another kind;
+ * MPROC_ENOINIT: before mproc_init(). */
+
+/* Creates a zeroed one with a recursive lock of its own (Python: Value(type)), without a lock (RawValue), or with
+ * a lock of yours (Value(type, lock=lock)), which must live as long. MPROC_EINVAL: no such type, or value is NULL;
+ * MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_create(mproc_value *value, int type);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_create_raw(mproc_value *value, int type);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_create_lock(mproc_value *value, int type, mproc_rlock lock);
@@ -38,14 +42,16 @@ MPROC_API void *mproc_value_pointer(mproc_value value);
 /* Its lock; {0} if it has none. (Python: get_lock.) */
 MPROC_API mproc_rlock mproc_value_lock(mproc_value value);
 
-/* Copies the item out or in, under its lock if it has one. If the lock answers other than MPROC_OK, so
- * does this: with MPROC_OWNERDEAD it is done, and the lock is held, to be called consistent and released. */
+/* Copies the item out or in, under its lock if it has one. If the lock answers other than MPROC_OK, so does this:
+ * with MPROC_OWNERDEAD it is done, and the lock is held, to be called consistent and released. MPROC_EINVAL: item
+ * is NULL. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_get(mproc_value value, void *item);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_set(mproc_value value, const void *item);
 
-/* Adds to a number, in one step (Python's `value.value += n` is two), and gives what it is then (may be NULL).
- * MPROC_EINVAL: it would overflow, and is unchanged. MPROC_ETYPE: it is no integer, no float;
- * MPROC_ESTATE: a raw value has no lock that makes it one step. */
+/* Adds to a number, in one step (Python's `value.value += n` is two), and gives what is stored then (`result` may be
+ * NULL). MPROC_EINVAL: it would overflow, and is unchanged. MPROC_ETYPE: it is no integer, no float;
+ * MPROC_ESTATE: a raw value has no lock that makes it one step. MPROC_OWNERDEAD as above; if nothing was done, its
+ * error comes first, and the next one to use the lock is told of the death. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_add_int(mproc_value value, int64_t number, int64_t *result);
 MPROC_API MPROC_MUST_USE mproc_err mproc_value_add_float(mproc_value value, double number, double *result);
 
@@ -56,7 +62,7 @@ typedef struct mproc_array {
     uint64_t id;
 } mproc_array;
 
-/* As mproc_value_create and its kin, with `length` items, 1 to what the arena holds. MPROC_ENOMEM. */
+/* As mproc_value_create and its kin, with `length` items, 0 to what the arena holds. MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_create(mproc_array *array, int type, size_t length);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_create_raw(mproc_array *array, int type, size_t length);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_create_lock(mproc_array *array, int type, size_t length,
@@ -66,6 +72,7 @@ MPROC_API mproc_err mproc_array_destroy(mproc_array array);
 
 /* Where item 0 lies in this process, as mproc_value_pointer; the others follow as in any C array. */
 MPROC_API void *mproc_array_pointer(mproc_array array);
+/* Its lock; {0} if it has none. (Python: get_lock.) */
 MPROC_API mproc_rlock mproc_array_lock(mproc_array array);
 /* How many items, and of how many bytes each; 0 for a stale handle. (Python: len.) */
 MPROC_API size_t mproc_array_length(mproc_array array);
@@ -77,8 +84,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_array_get(mproc_array array, size_t fir
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_set(mproc_array array, size_t first, size_t count,
                                                    const void *items);
 
-/* One number of whatever type the items have. MPROC_EINVAL: no such item, or the number does not fit into the
- * type; MPROC_ETYPE: the items are no integers, no numbers. */
+/* One number of whatever type the items have, under the lock, as mproc_value_add_int. MPROC_EINVAL: no such item, or
+ * the number does not fit into the type (of a float: beyond FLT_MAX); MPROC_ETYPE: the items are no integers, no
+ * numbers. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_get_int(mproc_array array, size_t index, int64_t *number);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_set_int(mproc_array array, size_t index, int64_t number);
 MPROC_API MPROC_MUST_USE mproc_err mproc_array_get_float(mproc_array array, size_t index, double *number);

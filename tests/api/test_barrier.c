@@ -5,9 +5,10 @@
 
 struct shared {
     mproc_barrier barrier;
-    mproc_memory block; /* ints: 0 arrived, 1 went on, 2 sum of indices, 3 actions, 4 broken */
+    mproc_memory block; /* ints: 0 arrived, 1 went on, 2 sum of indices, 3 actions, 4 broken, 5 too late, 6 go */
+    mproc_ms timeout;
 };
-enum { ARRIVED, WENT_ON, SUM, ACTIONS, BROKEN, INTS };
+enum { ARRIVED, WENT_ON, SUM, ACTIONS, BROKEN, LATE, GO, INTS };
 
 static _Atomic int *ints_of(const struct shared *shared)
 {
@@ -17,6 +18,7 @@ static _Atomic int *ints_of(const struct shared *shared)
 static _Atomic int *create(struct shared *shared, int parties)
 {
     CHECK_OK(mproc_barrier_create(&shared->barrier, parties));
+    shared->timeout = 90000;
     return shared_ints(&shared->block, INTS);
 }
 
@@ -103,9 +105,9 @@ static int wait_and_tell(void *argument)
     const struct shared *shared = argument;
     _Atomic int *ints = ints_of(shared);
     atomic_fetch_add(&ints[ARRIVED], 1);
-    mproc_err err = mproc_barrier_wait(shared->barrier, NULL, 90000);
-    CHILD_CHECK(err == MPROC_OK || err == MPROC_EBROKEN);
-    atomic_fetch_add(&ints[err == MPROC_OK ? WENT_ON : BROKEN], 1);
+    mproc_err err = mproc_barrier_wait(shared->barrier, NULL, shared->timeout);
+    CHILD_CHECK(err == MPROC_OK || err == MPROC_EBROKEN || err == MPROC_ETIMEDOUT);
+    atomic_fetch_add(&ints[err == MPROC_OK ? WENT_ON : err == MPROC_EBROKEN ? BROKEN : LATE], 1);
     return 0;
 }
 
@@ -179,6 +181,153 @@ static void an_action_that_fails_breaks_it(void)
     destroy(&shared);
 }
 
+static int abort_in_action(void *context)
+{
+    CHILD_OK(mproc_barrier_abort(((struct shared *) context)->barrier));
+    return 0;
+}
+
+static int reset_in_action(void *context)
+{
+    CHILD_OK(mproc_barrier_reset(((struct shared *) context)->barrier));
+    return 0;
+}
+
+static void an_action_may_abort_or_reset_the_barrier(void)
+{
+    int (*const actions[])(void *context) = { abort_in_action, reset_in_action };
+    for (int i = 0; i < 2; i++) {
+        struct shared shared;
+        create(&shared, 2);
+        mproc_process *other = start_child(wait_and_tell, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE(wait_until_waiting(1));
+        CHECK_FAILS(mproc_barrier_wait_action(shared.barrier, NULL, actions[i], &shared, 60000), MPROC_EBROKEN);
+        CU_ASSERT_EQUAL(end_child(other), 0);
+        CU_ASSERT_EQUAL(ints_of(&shared)[BROKEN], 1);
+        CU_ASSERT_EQUAL(mproc_barrier_broken(shared.barrier), i == 0);
+        destroy(&shared);
+    }
+}
+
+static int act_until_told(void *context)
+{
+    _Atomic int *ints = ints_of(context);
+    atomic_store(&ints[ACTIONS], 1);
+    CHILD_CHECK(wait_until(&ints[GO], 1));
+    return 0;
+}
+
+static int act_and_tell(void *argument)
+{
+    struct shared *shared = argument;
+    mproc_err err = mproc_barrier_wait_action(shared->barrier, NULL, act_until_told, shared, 90000);
+    CHILD_CHECK(err == MPROC_OK || err == MPROC_EBROKEN);
+    atomic_fetch_add(&ints_of(shared)[err == MPROC_OK ? WENT_ON : BROKEN], 1);
+    return 0;
+}
+
+/* Two have come, the first stands still before it sleeps, and the last one is in its action. */
+static void start_an_action(struct shared *shared, mproc_process *parties[2], mproc_ms timeout)
+{
+    create(shared, 2);
+    shared->timeout = timeout;
+    parties[0] = start_delayed_child(wait_and_tell, shared, sizeof *shared, "gate.announced", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(parties[0]));
+    parties[1] = start_child(act_and_tell, shared, sizeof *shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints_of(shared)[ACTIONS], 1));
+}
+
+static void end_an_action(struct shared *shared, mproc_process *parties[2], int went_on, int broken)
+{
+    _Atomic int *ints = ints_of(shared);
+    atomic_store(&ints[GO], 1);
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(end_child(parties[i]), 0);
+    CU_ASSERT_EQUAL(ints[WENT_ON], went_on);
+    CU_ASSERT_EQUAL(ints[BROKEN], broken);
+    CU_ASSERT_EQUAL(ints[LATE], 2 - went_on - broken);
+    destroy(shared);
+}
+
+static void a_time_that_is_over_in_an_action_breaks_the_barrier(void)
+{
+    struct shared shared;
+    mproc_process *parties[2];
+    start_an_action(&shared, parties, 1000);
+    end_delay(parties[0]);
+    CU_ASSERT_TRUE(wait_until(&ints_of(&shared)[LATE], 1)); /* before the action is over */
+    CU_ASSERT_TRUE(mproc_barrier_broken(shared.barrier));
+    end_an_action(&shared, parties, 0, 1);
+}
+
+static void who_comes_in_an_action_breaks_the_barrier_if_it_is_too_long(void)
+{
+    struct shared shared;
+    mproc_process *parties[2];
+    start_an_action(&shared, parties, 90000);
+    end_delay(parties[0]);
+    CHECK_FAILS(mproc_barrier_wait(shared.barrier, NULL, 10), MPROC_ETIMEDOUT);
+    CU_ASSERT_TRUE(mproc_barrier_broken(shared.barrier));
+    end_an_action(&shared, parties, 0, 2);
+}
+
+static void who_comes_in_an_action_waits_for_the_next_round(void)
+{
+    struct shared shared, next;
+    mproc_process *parties[2];
+    start_an_action(&shared, parties, 90000);
+    end_delay(parties[0]);
+    next = shared;
+    CHECK_OK(mproc_alloc(&next.block, INTS * sizeof(int)));
+    mproc_process *early = start_child(wait_and_tell, &next, sizeof next, NULL);
+    CU_ASSERT_TRUE(wait_until_waiting(2));
+    CU_ASSERT_EQUAL(mproc_barrier_waiting(shared.barrier), 2);
+    atomic_store(&ints_of(&shared)[GO], 1);
+    CHECK_OK(mproc_barrier_wait(shared.barrier, NULL, 60000));
+    CU_ASSERT_EQUAL(end_child(early), 0);
+    CU_ASSERT_EQUAL(ints_of(&next)[WENT_ON], 1);
+    CHECK_OK(mproc_free(next.block));
+    end_an_action(&shared, parties, 2, 0);
+}
+
+/* It has the latch, and stands still. */
+static void who_cannot_even_come_in_time_breaks_it_too(void)
+{
+    struct shared shared;
+    _Atomic int *ints = create(&shared, 2);
+    mproc_process *inside = start_delayed_child(wait_and_tell, &shared, sizeof shared, "barrier.named", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(inside));
+    CHECK_FAILS(mproc_barrier_wait(shared.barrier, NULL, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    end_delay(inside);
+    CU_ASSERT_EQUAL(end_child(inside), 0);
+    CU_ASSERT_EQUAL(ints[BROKEN], 1);
+    CU_ASSERT_TRUE(mproc_barrier_broken(shared.barrier));
+    destroy(&shared);
+}
+
+static void go_round_in_thread(void *context)
+{
+    for (int i = 0; i < 100; i++)
+        CHECK_OK(mproc_barrier_wait(*(mproc_barrier *) context, NULL, 60000));
+}
+
+/* One of two stands still while its round is broken; another takes its place for many rounds. */
+static void who_sleeps_through_many_rounds_is_not_told_that_its_own_was_whole(void)
+{
+    struct shared shared;
+    _Atomic int *ints = create(&shared, 2);
+    mproc_process *sleeper = start_delayed_child(wait_and_tell, &shared, sizeof shared, "gate.awake", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(sleeper));
+    CHECK_OK(mproc_barrier_reset(shared.barrier));
+    struct test_thread *thread = thread_start(go_round_in_thread, &shared.barrier);
+    go_round_in_thread(&shared.barrier);
+    thread_join(thread);
+    end_delay(sleeper);
+    CU_ASSERT_EQUAL(end_child(sleeper), 0);
+    CU_ASSERT_EQUAL(ints[BROKEN], 1);
+    destroy(&shared);
+}
+
 /* Killed at each step inside: the other one is let go, broken or not, and it can be used after a reset. */
 static void a_party_killed_at_any_step_stops_nobody(void)
 {
@@ -198,6 +347,28 @@ static void a_party_killed_at_any_step_stops_nobody(void)
     CHECK_OK(mproc_barrier_wait(shared.barrier, NULL, 60000));
     CU_ASSERT_EQUAL(end_child(last), 0);
     destroy(&shared);
+}
+
+static int act(void *argument)
+{
+    struct shared *shared = argument;
+    return mproc_barrier_wait_action(shared->barrier, NULL, count_action, (void *) ints_of(shared), 60000) != MPROC_OK;
+}
+
+static void a_party_killed_in_its_action_breaks_the_barrier(void)
+{
+    static const char *const points[] = { "barrier.acting", "barrier.acted" };
+    for (int i = 0; i < 2; i++) {
+        struct shared shared;
+        _Atomic int *ints = create(&shared, 2);
+        mproc_process *other = start_child(wait_and_tell, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE(wait_until_waiting(1));
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(act, &shared, sizeof shared, points[i])), 0);
+        CU_ASSERT_EQUAL(end_child(other), 0);
+        CU_ASSERT_EQUAL(ints[BROKEN], 1);
+        CU_ASSERT_EQUAL(ints[ACTIONS], i);
+        destroy(&shared);
+    }
 }
 
 static void wrong_numbers_and_handles_are_refused(void)
@@ -220,5 +391,12 @@ MPROC_SUITE(barrier, MPROC_TEST(all_parties_go_round_together), MPROC_TEST(a_bar
             MPROC_TEST(waiters_of_a_barrier_that_is_reset_are_told),
             MPROC_TEST(waiters_of_a_barrier_that_is_aborted_are_told),
             MPROC_TEST(a_party_that_dies_waiting_breaks_it), MPROC_TEST(an_action_that_fails_breaks_it),
+            MPROC_TEST(an_action_may_abort_or_reset_the_barrier),
+            MPROC_TEST(a_time_that_is_over_in_an_action_breaks_the_barrier),
+            MPROC_TEST(who_comes_in_an_action_breaks_the_barrier_if_it_is_too_long),
+            MPROC_TEST(who_comes_in_an_action_waits_for_the_next_round),
+            MPROC_TEST(who_cannot_even_come_in_time_breaks_it_too),
+            MPROC_TEST(who_sleeps_through_many_rounds_is_not_told_that_its_own_was_whole),
             MPROC_TEST(a_party_killed_at_any_step_stops_nobody),
+            MPROC_TEST(a_party_killed_in_its_action_breaks_the_barrier),
             MPROC_TEST(wrong_numbers_and_handles_are_refused))

@@ -260,61 +260,41 @@ static void a_notification_to_a_dead_waiter_goes_to_another(void)
     destroy(&shared);
 }
 
-static int wait_with_fault(void *argument)
+static void notify_one(mproc_condition condition)
 {
-    const struct shared *shared = argument;
-    if (mproc_condition_acquire(shared->condition, MPROC_FOREVER) != MPROC_OK)
-        return 1;
-    atomic_fetch_add(&ints_of(shared)[ARRIVED], 1);
-    (void) !mproc_condition_wait(shared->condition, 90000);
-    (void) !mproc_condition_release(shared->condition);
-    return 0;
+    acquire(condition);
+    CHECK_OK(mproc_condition_notify(condition, 1));
+    release(condition);
 }
 
-/* A waiter is killed at every step; the condition works for others afterwards. */
-static void a_waiter_killed_at_any_step_disturbs_nobody(void)
+/* Two wait; the older one is notified, and stands still before it takes the lock again. */
+static void start_two_and_notify(struct shared *shared, mproc_process *processes[2])
 {
-    static const struct {
-        const char *name;
-        bool notified; /* it gets there only then; the others never do if it is too early */
-    } points[] = { { "condition.claimed", false }, { "condition.lock_free", false },
-                   { "condition.before_sleep", false }, { "latch.before_release", false },
-                   { "condition.awake", true }, { "condition.idle", true } };
+    shared->number = 0;
+    processes[0] = start_delayed_child(wait_once, shared, sizeof *shared, "condition.awake", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+    shared->number = 1;
+    processes[1] = start_child(wait_once, shared, sizeof *shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(2));
+    notify_one(shared->condition);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(processes[0]));
+}
+
+/* It has a notification until it returns, and returns with the lock. */
+static void who_is_killed_waiting_for_the_lock_again_was_not_notified(void)
+{
     struct shared shared;
-    _Atomic int *ints = create(&shared);
-    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
-        atomic_store(&ints[ARRIVED], 0);
-        mproc_process *victim = start_doomed_child(wait_with_fault, &shared, sizeof shared, points[i].name);
-        CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 1));
-        mproc_err err = MPROC_OK;
-        bool ended = !points[i].notified && mproc_process_join(victim, 60000) == MPROC_OK;
-        do {
-            err = mproc_condition_acquire(shared.condition, 60000);
-            if (err == MPROC_OWNERDEAD)
-                CHECK_OK(mproc_condition_consistent(shared.condition));
-            CHECK_OK(mproc_condition_notify(shared.condition, 1));
-            release(shared.condition);
-        } while (!ended && mproc_process_join(victim, 10) != MPROC_OK);
-        CU_ASSERT_NOT_EQUAL(end_child(victim), 0);
-        atomic_store(&ints[ARRIVED], 0);
-        mproc_process *survivor;
-        start_waiters(&shared, &survivor, 1);
-        err = mproc_condition_acquire(shared.condition, 60000);
-        CU_ASSERT_EQUAL(err, MPROC_OK);
-        CHECK_OK(mproc_condition_notify(shared.condition, 1));
-        release(shared.condition);
-        CU_ASSERT_EQUAL(end_child(survivor), 0);
-    }
+    mproc_process *processes[2];
+    create(&shared);
+    start_two_and_notify(&shared, processes);
+    acquire(shared.condition);
+    end_delay(processes[0]);
+    CU_ASSERT_TRUE(wait_until_waiting(2)); /* the one for the condition, the other for its lock */
+    CHECK_OK(mproc_process_kill(processes[0]));
+    CU_ASSERT_NOT_EQUAL(end_child(processes[0]), 0);
+    release(shared.condition);
+    CU_ASSERT_EQUAL(end_child(processes[1]), 0);
     destroy(&shared);
-}
-
-static int notify_and_end(void *argument)
-{
-    const struct shared *shared = argument;
-    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
-    CHILD_OK(mproc_condition_notify(shared->condition, 1));
-    CHILD_OK(mproc_condition_release(shared->condition));
-    return 0;
 }
 
 static int wait_and_repair(void *argument)
@@ -326,6 +306,110 @@ static int wait_and_repair(void *argument)
     CHILD_CHECK(err == MPROC_OK || err == MPROC_OWNERDEAD);
     if (err == MPROC_OWNERDEAD)
         CHILD_OK(mproc_condition_consistent(shared->condition));
+    atomic_fetch_add(&ints_of(shared)[VALUE], err == MPROC_OWNERDEAD);
+    atomic_fetch_add(&ints_of(shared)[RETURNED], 1);
+    CHILD_OK(mproc_condition_release(shared->condition));
+    return 0;
+}
+
+/* One notification, and the waiter that it is for dies at each step to its return: another one has it. */
+static void what_a_waiter_was_told_that_is_killed_goes_to_another(void)
+{
+    static const char *const points[] = { "condition.awake", "condition.lock_taken" };
+    struct shared shared;
+    mproc_process *processes[2];
+    create(&shared);
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        processes[0] = start_doomed_child(wait_once, &shared, sizeof shared, points[i]);
+        CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+        processes[1] = start_child(wait_and_repair, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE_FATAL(wait_until_waiting(2));
+        notify_one(shared.condition);
+        CU_ASSERT_NOT_EQUAL(end_child(processes[0]), 0);
+        CU_ASSERT_EQUAL(end_child(processes[1]), 0);
+    }
+    destroy(&shared);
+}
+
+/* The oldest of three is dead when it is notified; who finds that dies as well, and the last one does not sweep
+ * before that. */
+static void what_was_being_passed_on_by_one_that_is_killed_goes_to_another(void)
+{
+    static const char *const points[] = { "condition.swept", "condition.passed_on", "condition.idle" };
+    struct shared shared;
+    mproc_process *processes[3];
+    create(&shared);
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        processes[0] = start_child(wait_once, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+        processes[1] = start_doomed_child(wait_once, &shared, sizeof shared, points[i]);
+        CU_ASSERT_TRUE_FATAL(wait_until_waiting(2));
+        processes[2] = start_delayed_child(wait_once, &shared, sizeof shared, "condition.before_sleep", 1);
+        CU_ASSERT_TRUE_FATAL(wait_until_delayed(processes[2]));
+        CHECK_OK(mproc_process_kill(processes[0]));
+        end_child(processes[0]);
+        notify_one(shared.condition);
+        CU_ASSERT_NOT_EQUAL(end_child(processes[1]), 0);
+        end_delay(processes[2]);
+        CU_ASSERT_EQUAL(end_child(processes[2]), 0);
+    }
+    destroy(&shared);
+}
+
+static int wait_with_fault(void *argument)
+{
+    const struct shared *shared = argument;
+    if (mproc_condition_acquire(shared->condition, MPROC_FOREVER) != MPROC_OK)
+        return 1;
+    atomic_fetch_add(&ints_of(shared)[ARRIVED], 1);
+    (void) !mproc_condition_wait(shared->condition, 90000);
+    (void) !mproc_condition_release(shared->condition);
+    return 0;
+}
+
+static void repair_and_notify(mproc_condition condition)
+{
+    mproc_err err = mproc_condition_acquire(condition, 60000);
+    CU_ASSERT_TRUE(err == MPROC_OK || err == MPROC_OWNERDEAD);
+    if (err == MPROC_OWNERDEAD)
+        CHECK_OK(mproc_condition_consistent(condition));
+    CHECK_OK(mproc_condition_notify(condition, 1));
+    release(condition);
+}
+
+/* A waiter is killed at every step; the condition works for others afterwards. */
+static void a_waiter_killed_at_any_step_disturbs_nobody(void)
+{
+    static const struct {
+        const char *name;
+        bool notified; /* it gets there only then; the others never do if it is too early */
+    } points[] = { { "condition.claimed", false }, { "condition.lock_free", false },
+                   { "condition.before_sleep", false }, { "latch.before_release", false },
+                   { "condition.awake", true }, { "condition.lock_taken", true }, { "condition.idle", true } };
+    struct shared shared;
+    _Atomic int *ints = create(&shared);
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        atomic_store(&ints[ARRIVED], 0);
+        mproc_process *victim = start_doomed_child(wait_with_fault, &shared, sizeof shared, points[i].name);
+        CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 1));
+        if (points[i].notified)
+            repair_and_notify(shared.condition);
+        CU_ASSERT_NOT_EQUAL(end_child(victim), 0);
+        repair_and_notify(shared.condition);
+        atomic_store(&ints[ARRIVED], 0);
+        mproc_process *survivor;
+        start_waiters(&shared, &survivor, 1);
+        notify_one(shared.condition);
+        CU_ASSERT_EQUAL(end_child(survivor), 0);
+    }
+    destroy(&shared);
+}
+
+static int notify_and_end(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
+    CHILD_OK(mproc_condition_notify(shared->condition, 1));
     CHILD_OK(mproc_condition_release(shared->condition));
     return 0;
 }
@@ -384,6 +468,56 @@ static void who_sweeps_after_the_dead_takes_no_notification_from_the_living(void
     destroy(&shared);
 }
 
+/* ---- the lock ---- */
+
+static int end_holding_it(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
+    return 0;
+}
+
+static void one_that_waits_learns_of_a_dead_holder_if_nobody_else_comes(void)
+{
+    struct shared shared;
+    mproc_process *waiters[2];
+    _Atomic int *ints = create(&shared);
+    for (int i = 0; i < 2; i++)
+        waiters[i] = start_child(wait_and_repair, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(2));
+    CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+    CU_ASSERT_TRUE(wait_until(&ints[RETURNED], 1));
+    CU_ASSERT_TRUE(wait_until_waiting(1)); /* the other waits on: nobody has notified */
+    notify_one(shared.condition);
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(end_child(waiters[i]), 0);
+    CU_ASSERT_EQUAL(ints[VALUE], 1);
+    destroy(&shared);
+}
+
+static int wait_until_broken(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
+    CHILD_FAILS(mproc_condition_wait(shared->condition, 90000), MPROC_EBROKEN);
+    CHILD_FAILS(mproc_condition_release(shared->condition), MPROC_EPERM);
+    return 0;
+}
+
+static void who_waits_learns_that_the_lock_is_broken(void)
+{
+    struct shared shared;
+    create(&shared);
+    mproc_process *waiter = start_delayed_child(wait_until_broken, &shared, sizeof shared, "condition.before_sleep", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(waiter)); /* so that it is not the one that is told */
+    CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+    CHECK_FAILS(mproc_condition_acquire(shared.condition, 60000), MPROC_OWNERDEAD);
+    CHECK_OK(mproc_condition_release(shared.condition));
+    end_delay(waiter);
+    CU_ASSERT_EQUAL(end_child(waiter), 0);
+    destroy(&shared);
+}
+
 static void wrong_handles_are_refused(void)
 {
     mproc_condition condition = { 0 };
@@ -411,7 +545,11 @@ MPROC_SUITE(condition, MPROC_TEST(waiting_and_notifying_need_the_lock),
             MPROC_TEST(wait_for_goes_on_until_the_predicate_is_true),
             MPROC_TEST(threads_of_one_process_play_ping_pong), MPROC_TEST(more_wait_than_places_were_made_for),
             MPROC_TEST(a_notification_to_a_dead_waiter_goes_to_another),
+            MPROC_TEST(who_is_killed_waiting_for_the_lock_again_was_not_notified),
+            MPROC_TEST(what_a_waiter_was_told_that_is_killed_goes_to_another),
+            MPROC_TEST(what_was_being_passed_on_by_one_that_is_killed_goes_to_another),
             MPROC_TEST(a_waiter_killed_at_any_step_disturbs_nobody),
             MPROC_TEST(a_notifier_killed_after_marking_has_notified),
             MPROC_TEST(who_sweeps_after_the_dead_takes_no_notification_from_the_living),
-            MPROC_TEST(wrong_handles_are_refused))
+            MPROC_TEST(one_that_waits_learns_of_a_dead_holder_if_nobody_else_comes),
+            MPROC_TEST(who_waits_learns_that_the_lock_is_broken), MPROC_TEST(wrong_handles_are_refused))

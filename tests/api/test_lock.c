@@ -283,6 +283,36 @@ static void a_holder_that_returns_is_a_dead_one_too(void)
     destroy(&shared);
 }
 
+/* Whether the lock's line of mproc_describe_locks() begins so. */
+static bool is_described_as(mproc_lock lock, const char *words)
+{
+    char text[10000], wanted[100];
+    mproc_describe_locks(text, sizeof text);
+    snprintf(wanted, sizeof wanted, "lock %016llx: %s", (unsigned long long) lock.id, words);
+    return strstr(text, wanted) != NULL;
+}
+
+static void a_release_by_another_does_not_hide_a_dead_holder(void)
+{
+    struct shared shared;
+    create(&shared);
+    for (int i = 0; i < 3; i++) { /* from the second on it is the one that was told who dies */
+        run_child(end_holding_it, &shared, sizeof shared, NULL);
+        CHECK_OK(mproc_lock_release(shared.lock));
+        CU_ASSERT_TRUE(is_described_as(shared.lock, "free, its last holder died\n"));
+        CU_ASSERT_FALSE(mproc_lock_locked(shared.lock));
+    }
+    CHECK_FAILS(mproc_lock_release(shared.lock), MPROC_ESTATE);
+    CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_OWNERDEAD);
+    CU_ASSERT_TRUE(is_described_as(shared.lock, "held by "));
+    CHECK_OK(mproc_lock_consistent(shared.lock));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    CU_ASSERT_TRUE(is_described_as(shared.lock, "free\n"));
+    destroy(&shared);
+}
+
 static void a_lock_released_without_repair_is_broken(void)
 {
     struct shared shared;
@@ -348,6 +378,7 @@ MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neit
             MPROC_TEST(one_of_the_waiters_learns_of_a_killed_holder),
             MPROC_TEST(a_dead_holder_is_noticed_by_who_never_waits),
             MPROC_TEST(a_holder_that_returns_is_a_dead_one_too),
+            MPROC_TEST(a_release_by_another_does_not_hide_a_dead_holder),
             MPROC_TEST(a_lock_released_without_repair_is_broken),
             MPROC_TEST(who_dies_repairing_hands_the_repair_on),
             MPROC_TEST(a_killed_waiter_leaves_the_lock_working))

@@ -44,6 +44,7 @@ static void readers_read_together_and_keep_writers_out(void)
     for (int i = 0; i < 3; i++)
         readers[i] = start_child(read_and_stay, &shared, sizeof shared, NULL);
     CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 3));
+    CU_ASSERT_TRUE(mproc_rwlock_locked(shared.lock));
     CHECK_OK(mproc_rwlock_acquire_read(shared.lock, MPROC_NOWAIT));
     CHECK_OK(mproc_rwlock_release(shared.lock));
     CHECK_FAILS(mproc_rwlock_acquire_write(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
@@ -52,7 +53,9 @@ static void readers_read_together_and_keep_writers_out(void)
     CHECK_OK(mproc_rwlock_release(shared.lock));
     atomic_store(&ints[GO], 1);
     CHECK_OK(mproc_rwlock_acquire_write(shared.lock, 60000));
+    CU_ASSERT_TRUE(mproc_rwlock_locked(shared.lock));
     CHECK_OK(mproc_rwlock_release(shared.lock));
+    CU_ASSERT_FALSE(mproc_rwlock_locked(shared.lock));
     for (int i = 0; i < 3; i++)
         CU_ASSERT_EQUAL(end_child(readers[i]), 0);
     destroy(&shared);
@@ -260,6 +263,33 @@ static void released_without_repair_it_is_broken_for_all(void)
     destroy(&shared);
 }
 
+static int repair(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_FAILS(mproc_rwlock_acquire_write(shared->lock, 60000), MPROC_OWNERDEAD);
+    CHILD_OK(mproc_rwlock_consistent(shared->lock));
+    CHILD_OK(mproc_rwlock_release(shared->lock));
+    return 0;
+}
+
+/* The next writer has found the death, and stands still before it says that it writes. */
+static void a_reader_keeps_its_deadline_while_another_follows_a_dead_writer(void)
+{
+    struct shared shared;
+    create(&shared);
+    kill_one_that(write_for_ever, &shared);
+    mproc_process *next = start_delayed_child(repair, &shared, sizeof shared, "rwlock.latched", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(next));
+    CHECK_FAILS(mproc_rwlock_acquire_read(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_rwlock_acquire_read(shared.lock, 10), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_rwlock_acquire_write(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    end_delay(next);
+    CU_ASSERT_EQUAL(end_child(next), 0);
+    CHECK_OK(mproc_rwlock_acquire_read(shared.lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_rwlock_release(shared.lock));
+    destroy(&shared);
+}
+
 static int write_with_fault(void *argument)
 {
     const struct shared *shared = argument;
@@ -283,6 +313,7 @@ static void a_kill_at_any_step_is_told_only_if_it_may_have_written(void)
         const char *point;
         bool reads, told;
     } points[] = { { "rwlock.reader_added", true, false },  { "rwlock.reader_removed", true, false },
+                   { "rwlock.latched", false, false },
                    { "rwlock.writer_said", false, false },  { "rwlock.writing", false, true },
                    { "rwlock.writer_cleared", false, false }, { "latch.before_release", false, false } };
     struct shared shared;
@@ -311,6 +342,7 @@ static void wrong_handles_are_refused(void)
     CHECK_FAILS(mproc_rwlock_acquire_write(lock, MPROC_NOWAIT), MPROC_EBADHANDLE);
     CHECK_FAILS(mproc_rwlock_release(lock), MPROC_EBADHANDLE);
     CHECK_FAILS(mproc_rwlock_consistent(lock), MPROC_EBADHANDLE);
+    CU_ASSERT_FALSE(mproc_rwlock_locked(lock));
     CHECK_OK(mproc_rwlock_destroy(lock));
     CHECK_OK(mproc_rwlock_create(&lock));
     CHECK_OK(mproc_rwlock_destroy(lock));
@@ -323,5 +355,6 @@ MPROC_SUITE(rwlock, MPROC_TEST(readers_read_together_and_keep_writers_out), MPRO
             MPROC_TEST(a_dead_writer_is_told_once_to_a_writer),
             MPROC_TEST(a_reader_that_meets_a_dead_writer_has_it_for_writing),
             MPROC_TEST(released_without_repair_it_is_broken_for_all),
+            MPROC_TEST(a_reader_keeps_its_deadline_while_another_follows_a_dead_writer),
             MPROC_TEST(a_kill_at_any_step_is_told_only_if_it_may_have_written),
             MPROC_TEST(wrong_handles_are_refused))

@@ -3,6 +3,8 @@
 #include "suite.h"
 #include "system.h"
 
+#include <math.h>
+
 static mproc_shareable_list *make(const mproc_shareable *values, size_t count)
 {
     mproc_shareable_list *list = NULL;
@@ -121,6 +123,35 @@ static void items_are_counted_and_found_as_python_does(void)
     end(list);
 }
 
+static size_t count_of(const mproc_shareable_list *list, mproc_shareable value)
+{
+    size_t count = 1000;
+    CHECK_OK(mproc_shareable_list_count(list, &value, &count));
+    return count;
+}
+
+/* Python compares an int with a float exactly, and what is in a list has lost its last zero bytes. */
+static void equal_is_what_python_calls_equal(void)
+{
+    const int64_t large = INT64_C(9007199254740993); /* 2^53 + 1 */
+    mproc_shareable values[] = { mproc_shareable_int(large), mproc_shareable_int(INT64_MAX),
+                                 mproc_shareable_int(INT64_MIN), mproc_shareable_float(NAN),
+                                 mproc_shareable_float(0x1p63), mproc_shareable_bytes("ab\0", 3),
+                                 mproc_shareable_str("") };
+    mproc_shareable_list *list = make(values, 7);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_float((double) large)), 0);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_int(large)), 1);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_float(0x1p63)), 1); /* not INT64_MAX */
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_float(-0x1p63)), 1);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_float(NAN)), 0);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_float(HUGE_VAL)), 0);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_bytes("ab\0", 3)), 0);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_bytes("ab", 2)), 1);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_bytes("", 0)), 0);
+    CU_ASSERT_EQUAL(count_of(list, mproc_shareable_str("")), 1);
+    end(list);
+}
+
 static void an_empty_list_is_a_list(void)
 {
     mproc_shareable_list *list = make(NULL, 0), *other;
@@ -188,7 +219,7 @@ static void a_segment_that_is_too_short_is_refused(void)
 
 MPROC_SUITE(shareable_list, MPROC_TEST(the_bytes_are_pythons),
             MPROC_TEST(values_are_read_and_replaced_by_any_kind), MPROC_TEST(what_does_not_fit_changes_nothing),
-            MPROC_TEST(items_are_counted_and_found_as_python_does), MPROC_TEST(an_empty_list_is_a_list),
+            MPROC_TEST(items_are_counted_and_found_as_python_does), MPROC_TEST(equal_is_what_python_calls_equal), MPROC_TEST(an_empty_list_is_a_list),
             MPROC_TEST(damage_is_an_error_and_never_a_crash),
             MPROC_TEST(offsets_whose_difference_overflows_are_refused),
             MPROC_TEST(a_segment_that_is_too_short_is_refused))

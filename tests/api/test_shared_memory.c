@@ -326,6 +326,67 @@ static void a_family_that_ends_leaves_only_what_it_keeps(void)
         CU_ASSERT_TRUE(program_leaves("keep", make_name()));
 }
 
+/* The program's output ends when its last process has. */
+static void what_a_killed_root_leaves_the_last_of_its_family_unlinks(void)
+{
+    if (system_is_windows()) {
+        skip("on Windows a segment goes with the last process that has it mapped");
+        return;
+    }
+    char name[64];
+    strcpy(name, make_name());
+    CU_ASSERT_NOT_EQUAL(run_shared_program("kill_root", name), 0);
+    CU_ASSERT_FALSE(exists(name));
+}
+
+static int create_and_crash(void *argument)
+{
+    const struct names *names = argument;
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_shared_memory_create(&memory, names->name, 100));
+    kill_hard(mproc_pid());
+    return hang_for_ever(NULL);
+}
+
+/* Without a descriptor it cannot unlink what its child left when that has crashed. */
+static int join_without_descriptors(void *argument)
+{
+    enum { LIMIT = 64 };
+    intptr_t taken[LIMIT];
+    int count = 0;
+    mproc_process *process;
+    CHILD_OK(mproc_process_start(&process, create_and_crash, argument, sizeof(struct names), NULL));
+    if (!set_own_limit("descriptors", LIMIT))
+        return 2;
+    while (count < LIMIT && (taken[count] = native_open("/dev/null", false)) >= 0)
+        count++;
+    CHILD_CHECK(count < LIMIT);
+    CHILD_OK(mproc_process_join(process, 60000));
+    while (count > 0)
+        native_close(taken[--count]);
+    CHILD_OK(mproc_process_close(process));
+    mproc_shared_memory *memory;
+    CHILD_OK(mproc_shared_memory_attach(&memory, ((struct names *) argument)->name));
+    CHILD_OK(mproc_shared_memory_close(memory));
+    return 0;
+}
+
+static void what_could_not_be_unlinked_is_tried_again(void)
+{
+    if (system_is_windows()) {
+        skip("on Windows nobody unlinks");
+        return;
+    }
+    struct names names = { .name = "" };
+    strcpy(names.name, make_name());
+    int code = run_child(join_without_descriptors, &names, sizeof names, NULL);
+    CU_ASSERT_FALSE(exists(names.name));
+    if (code == 2)
+        skip("this system has no limit of descriptors");
+    else
+        CU_ASSERT_EQUAL(code, 0);
+}
+
 /* ---- families that are killed ---- */
 
 /* Whether segments can be marked here: not with Linux before 6.6. */
@@ -441,6 +502,8 @@ MPROC_SUITE(shared_memory, MPROC_TEST(a_segment_is_created_attached_and_unlinked
             MPROC_TEST(who_is_killed_creating_or_unlinking_leaves_nothing),
             MPROC_TEST(a_record_that_is_being_written_is_nobody_elses),
             MPROC_TEST(a_family_that_ends_leaves_only_what_it_keeps),
+            MPROC_TEST(what_a_killed_root_leaves_the_last_of_its_family_unlinks),
+            MPROC_TEST(what_could_not_be_unlinked_is_tried_again),
             MPROC_TEST(what_a_killed_family_leaves_the_next_one_unlinks),
             MPROC_TEST(a_program_that_was_killed_can_be_started_again),
             MPROC_TEST(the_next_family_unlinks_nothing_else))

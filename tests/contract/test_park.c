@@ -273,6 +273,35 @@ static void a_killed_sleeper_takes_no_wake_up_with_it(void)
     check_they_end_soon(&other, 1);
 }
 
+/* How often park returns though nobody has changed the word, until the deadline. */
+static int count_needless_wake_ups(int64_t deadline)
+{
+    int count = 0;
+    while (mproc_plat_park(&table()->gate, 0, deadline) == MPROC_OK)
+        count++;
+    return count;
+}
+
+static void many_killed_sleepers_do_not_keep_others_awake(void)
+{
+    enum { VICTIMS = 40 };
+    static struct mproc_plat_process victims[VICTIMS];
+    clear_table();
+    for (uint32_t i = 0; i < VICTIMS; i++) {
+        victims[i] = start_sleeper();
+        check_asleep(&victims[i], i + 1);
+    }
+    for (int i = 0; i < VICTIMS; i++) {
+        CHECK_OK(mproc_plat_process_stop(&victims[i], true));
+        reap_child(&victims[i]);
+    }
+    count_needless_wake_ups(in_seconds(2)); /* time to find that they are gone */
+    for (int round = 0; round < 3; round++) {
+        mproc_plat_unpark(&table()->gate, UINT32_MAX);
+        CU_ASSERT_TRUE(count_needless_wake_ups(mproc_plat_now() + SECONDS / 10) < 5);
+    }
+}
+
 MPROC_CONTRACT_SUITE(park, child, MPROC_TEST(another_value_returns_at_once),
                      MPROC_TEST(one_of_several_words_wakes),
                      MPROC_TEST(any_of_many_words_is_rung_by_another_process), MPROC_TEST(a_timeout_is_never_early),
@@ -280,4 +309,5 @@ MPROC_CONTRACT_SUITE(park, child, MPROC_TEST(another_value_returns_at_once),
                      MPROC_TEST(two_threads_lose_no_wake_up), MPROC_TEST(two_processes_lose_no_wake_up),
                      MPROC_TEST(all_sleepers_are_woken_by_one_call),
                      MPROC_TEST(as_many_are_woken_as_was_asked_for_or_more),
-                     MPROC_TEST(a_killed_sleeper_takes_no_wake_up_with_it))
+                     MPROC_TEST(a_killed_sleeper_takes_no_wake_up_with_it),
+                     MPROC_TEST(many_killed_sleepers_do_not_keep_others_awake))

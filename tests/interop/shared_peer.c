@@ -5,7 +5,9 @@
  *   shared_peer memory-check NAME SIZE     the same bytes, plus 1; prints "ok"
  *   shared_peer list-create NAME           the values of make_values()
  *   shared_peer list-print NAME            one line per item: kind and hexadecimal bytes, or the number
- *   shared_peer list-change NAME           item i becomes what the last but i was */
+ *   shared_peer list-change NAME           item i becomes what the last but i was
+ *   shared_peer list-texts NAME            the values of TEXTS, which are not ASCII
+ *   shared_peer list-count NAME            how many items equal each of make_searches() */
 #include "mproc.h"
 
 #include <inttypes.h>
@@ -27,6 +29,23 @@ static void make_values(mproc_shareable values[VALUES])
     values[7] = mproc_shareable_str("12345678");
     values[8] = mproc_shareable_bytes("a\0b", 3);
     values[9] = mproc_shareable_str("");
+}
+
+/* "h\u00e9llo", seven times U+00E9, seven times U+20AC. */
+#define E_ACUTE "\xc3\xa9"
+#define EURO "\xe2\x82\xac"
+#define SEVEN(text) text text text text text text text
+static const char *const texts[] = { "h" E_ACUTE "llo", SEVEN(E_ACUTE), SEVEN(EURO) };
+enum { TEXTS = 3, SEARCHES = 6 };
+
+static void make_searches(mproc_shareable values[SEARCHES])
+{
+    values[0] = mproc_shareable_float(9007199254740992.0);
+    values[1] = mproc_shareable_float(9223372036854775808.0);
+    values[2] = mproc_shareable_bytes("ab\0", 3);
+    values[3] = mproc_shareable_bytes("ab", 2);
+    values[4] = mproc_shareable_bool(true);
+    values[5] = mproc_shareable_str("");
 }
 
 static void print_item(const mproc_shareable *value)
@@ -108,6 +127,33 @@ static int list_change(const char *name)
     return 0;
 }
 
+static int list_texts(const char *name)
+{
+    mproc_shareable values[TEXTS];
+    mproc_shareable_list *list;
+    for (int i = 0; i < TEXTS; i++)
+        values[i] = mproc_shareable_str(texts[i]);
+    MPROC_MUST(mproc_shareable_list_create(&list, name, values, TEXTS));
+    MPROC_MUST(mproc_shared_memory_keep(mproc_shareable_list_memory(list)));
+    MPROC_MUST(mproc_shareable_list_close(list));
+    return 0;
+}
+
+static int list_count(const char *name)
+{
+    mproc_shareable values[SEARCHES];
+    mproc_shareable_list *list;
+    make_searches(values);
+    MPROC_MUST(mproc_shareable_list_attach(&list, name));
+    for (int i = 0; i < SEARCHES; i++) {
+        size_t count;
+        MPROC_MUST(mproc_shareable_list_count(list, &values[i], &count));
+        printf("%zu\n", count);
+    }
+    MPROC_MUST(mproc_shareable_list_close(list));
+    return 0;
+}
+
 static int byte_order(void)
 {
     const int one = 1;
@@ -131,5 +177,9 @@ int main(int argc, char **argv)
         return list_create(argv[2]);
     if (strcmp(argv[1], "list-print") == 0)
         return list_print(argv[2]);
+    if (strcmp(argv[1], "list-texts") == 0)
+        return list_texts(argv[2]);
+    if (strcmp(argv[1], "list-count") == 0)
+        return list_count(argv[2]);
     return strcmp(argv[1], "list-change") == 0 ? list_change(argv[2]) : 2;
 }

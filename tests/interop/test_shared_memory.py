@@ -11,6 +11,10 @@ from multiprocessing import resource_tracker, shared_memory
 
 VALUES = [7, -2**63, -2.5, True, False, None, 'hello, world', '12345678', b'a\0b', '']
 
+TEXTS = ['h\u00e9llo', '\u00e9' * 7, '\u20ac' * 7]
+SEARCHED = [2**53 + 1, 2**63 - 1, b'ab\0', 1.0, 'x', '']
+SEARCHES = [2.0**53, 2.0**63, b'ab\0', b'ab', True, '']
+
 
 def peer(*arguments):
     done = subprocess.run(sys.argv[1:] + [str(argument) for argument in arguments],
@@ -109,6 +113,33 @@ def lists(name):
     python.shm.unlink()
 
 
+def texts(name):
+    """Python gives a text room for its characters, not for its bytes, and cuts off what does not fit."""
+    if peer('byte-order', name) != [sys.byteorder]:
+        return
+    peer('list-texts', name)
+    ours, shm = attach(shared_memory.ShareableList, name)
+    check('Python reads the texts of C whole', list(ours) == TEXTS)
+    python = shared_memory.ShareableList(TEXTS)
+    rooms = [8 * (len(text) // 8 + 1) for text in TEXTS]
+    check('C reads of the texts of Python what is there',
+          peer('list-print', python.shm.name) ==
+          ['str ' + text.encode()[:room].hex() for text, room in zip(TEXTS, rooms)])
+    unlink(shm)
+    python.shm.close()
+    python.shm.unlink()
+
+
+def counts(name):
+    python = shared_memory.ShareableList(SEARCHED, name=name)
+    if peer('byte-order', name) == [sys.byteorder]:
+        check('both count the same', peer('list-count', name) == [str(python.count(value)) for value in SEARCHES])
+    python.shm.close()
+    python.shm.unlink()
+
+
 if __name__ == '__main__':
     memory('shm-interop-%d' % os.getpid())
     lists('shm-interop-list-%d' % os.getpid())
+    texts('shm-interop-texts-%d' % os.getpid())
+    counts('shm-interop-counts-%d' % os.getpid())

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MODEL_STATE = 32 };
+enum { MODEL_STATE = 48 };
 
 struct model {
     const char *name;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* core/gate.c under a counter, as core/semaphore.c has it: takers wait, givers add and wake. */
+/* core/gate.c, under a counter as core/semaphore.c has it: takers wait, the last one with a deadline, givers add and wake
+ * one; and under what is true for all, as in core/event.c: two wait for the next time it is set, the first of
+ * them twice, and who sets it wakes all. */
 #include "models.h"
 
 #include <stdio.h>
 
-enum { TAKERS = 3, GIVERS = 2, THREADS = TAKERS + GIVERS };
+enum { TAKERS = 3, GIVERS = 2, THREADS = TAKERS + GIVERS, WITH_DEADLINE = 2 };
 enum gate_state { EMPTY, SLEEPERS, UNDER_WAY };
 
 enum place {
+    BEGIN,        /* mproc_event_wait(): how often it was set before */
     TAKE,         /* ready() */
     READ_EPOCH,   /* mproc__gate_sleep() */
     ANNOUNCE,
@@ -18,37 +21,57 @@ enum place {
     EXPECT_MORE,  /* SLEEPERS again, for the others */
     LOOK_FOR_MORE, /* mproc_semaphore_acquire(): is there more than it took? */
     GIVE,
-    SEE_SLEEPERS, /* mproc__gate_wake() */
+    SEE_SLEEPERS, /* mproc__gate_wake(), mproc__gate_wake_all() */
     UNDER_WAY_SET,
+    EMPTY_SET,
     NEXT_EPOCH,
     WAKE,
     DONE,
     CRASHED
 };
-static const char *const places[] = { "take",  "read epoch", "announce", "recheck", "fall asleep", "asleep",
+static const char *const places[] = { "begin", "take", "read epoch", "announce", "recheck", "fall asleep", "asleep",
                                       "awake", "expect more", "look for more", "give", "see sleepers", "under way",
-                                      "next epoch", "wake", "done", "CRASHED" };
+                                      "empty", "next epoch", "wake", "done", "CRASHED" };
 
 struct state {
     unsigned char value, epoch, gate;
     unsigned char taken, given;
     unsigned char crashes, mistake, patient;
+    unsigned char all;    /* who is woken; then `value` is how often it was set */
     struct {
-        unsigned char place, epoch, slept;
+        unsigned char place, epoch, slept, before, rounds;
     } threads[THREADS];
 };
 
+static bool is_ready(const struct state *state, int number)
+{
+    return state->all ? state->value != state->threads[number].before : state->value > 0;
+}
+
 static bool take(struct state *state, int number, enum place after, enum place otherwise)
 {
-    state->threads[number].place = (unsigned char) (state->value ? after : otherwise);
-    state->taken += state->value != 0;
-    state->value -= state->value != 0;
+    bool ready = is_ready(state, number);
+    state->threads[number].place = (unsigned char) (ready ? after : otherwise);
+    if (ready && state->all) {
+        state->threads[number].slept = 0;
+        state->threads[number].place = state->threads[number].rounds-- > 0 ? BEGIN : DONE;
+    } else if (ready) {
+        state->taken++;
+        state->value--;
+    }
     return true;
 }
 
 static bool wake(struct state *state, int number, int choice)
 {
     int sleepers = 0;
+    if (state->all) {
+        for (int i = 0; i < TAKERS; i++)
+            if (state->threads[i].place == ASLEEP)
+                state->threads[i].place = AWAKE;
+        state->threads[number].place = state->mistake == MISTAKE_EMPTIES_LATE ? EMPTY_SET : DONE;
+        return choice == 0;
+    }
     for (int i = 0; i < TAKERS; i++)
         if (state->threads[i].place == ASLEEP && sleepers++ == choice) {
             state->threads[i].place = AWAKE;
@@ -61,18 +84,23 @@ static bool wake(struct state *state, int number, int choice)
     return true;
 }
 
-static bool go_on(struct state *state, int number, int choice)
+static bool take_or_sleep(struct state *state, int number, int choice)
 {
     unsigned char *place = &state->threads[number].place;
     bool first = state->mistake == MISTAKE_ANNOUNCES_FIRST;
-    if (*place == WAKE)
-        return wake(state, number, choice);
+    if (choice == 1 && *place == TAKE && number == WITH_DEADLINE && !is_ready(state, number)) {
+        *place = DONE; /* too late */
+        return true;
+    }
     if (choice > 0)
         return false;
     switch ((enum place) *place) {
+    case BEGIN:
+        state->threads[number].before = state->value;
+        *place = first ? ANNOUNCE : READ_EPOCH;
+        return true;
     case TAKE:
-        return take(state, number, state->threads[number].slept ? LOOK_FOR_MORE : DONE,
-                    first ? ANNOUNCE : READ_EPOCH);
+        return take(state, number, state->threads[number].slept ? LOOK_FOR_MORE : DONE, first ? ANNOUNCE : READ_EPOCH);
     case READ_EPOCH:
         state->threads[number].epoch = state->epoch;
         *place = first ? RECHECK : ANNOUNCE;
@@ -101,18 +129,39 @@ static bool go_on(struct state *state, int number, int choice)
     case LOOK_FOR_MORE:
         *place = state->value > 0 && state->mistake != MISTAKE_NO_CHAIN ? SEE_SLEEPERS : DONE;
         return true;
+    default: return false;
+    }
+}
+
+static bool go_on(struct state *state, int number, int choice)
+{
+    unsigned char *place = &state->threads[number].place;
+    if (*place == WAKE)
+        return wake(state, number, choice);
+    if (*place < GIVE)
+        return take_or_sleep(state, number, choice);
+    if (choice > 0)
+        return false;
+    switch ((enum place) *place) {
     case GIVE:
         state->value++;
         state->given++;
         *place = SEE_SLEEPERS;
         return true;
     case SEE_SLEEPERS:
-        *place = state->gate == SLEEPERS ? UNDER_WAY_SET : DONE;
+        if (state->all)
+            *place = state->gate == EMPTY ? DONE : state->mistake == MISTAKE_EMPTIES_LATE ? NEXT_EPOCH : EMPTY_SET;
+        else
+            *place = state->gate == SLEEPERS ? UNDER_WAY_SET : DONE;
         return true;
     case UNDER_WAY_SET:
         *place = state->gate == SLEEPERS ? NEXT_EPOCH : DONE;
         if (state->gate == SLEEPERS)
             state->gate = UNDER_WAY;
+        return true;
+    case EMPTY_SET:
+        state->gate = EMPTY;
+        *place = state->mistake == MISTAKE_EMPTIES_LATE ? DONE : NEXT_EPOCH;
         return true;
     case NEXT_EPOCH:
         state->epoch++;
@@ -140,7 +189,7 @@ static bool step(void *bytes, int number, int choice)
 static const char *check(const void *bytes)
 {
     const struct state *state = bytes;
-    return state->taken + state->value != state->given ? "the counter is wrong" : NULL;
+    return !state->all && state->taken + state->value != state->given ? "the counter is wrong" : NULL;
 }
 
 /* More is taken for than given: those that are left must sleep for a reason. */
@@ -148,8 +197,8 @@ static const char *check_end(const void *bytes)
 {
     const struct state *state = bytes;
     for (int i = 0; i < TAKERS; i++)
-        if (state->threads[i].place == ASLEEP && state->value > 0)
-            return "somebody sleeps, and there is something to take";
+        if (state->threads[i].place == ASLEEP && is_ready(state, i))
+            return "somebody sleeps, and what it waits for is there";
     return NULL;
 }
 
@@ -162,13 +211,27 @@ static void print(const void *bytes)
     printf("\n");
 }
 
-const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+static const char *explore_gate(struct state initial, bool verbose, size_t *states)
 {
     const struct model model = { "gate", sizeof(struct state), THREADS, step, check, check_end, print };
+    for (int i = 0; i < THREADS; i++)
+        initial.threads[i].place = i >= TAKERS ? GIVE : !initial.all ? TAKE : i == WITH_DEADLINE ? DONE : BEGIN;
+    return explore(&model, &initial, verbose, states);
+}
+
+const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+{
+    return explore_gate((struct state){ .crashes = (unsigned char) crashes,
+                                        .mistake = (unsigned char) mistake,
+                                        .patient = patient }, verbose, states);
+}
+
+const char *model_gate_all(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+{
     struct state initial = { .crashes = (unsigned char) crashes,
                              .mistake = (unsigned char) mistake,
-                             .patient = patient };
-    for (int i = TAKERS; i < THREADS; i++)
-        initial.threads[i].place = GIVE;
-    return explore(&model, &initial, verbose, states);
+                             .patient = patient,
+                             .all = 1 };
+    initial.threads[0].rounds = 1;
+    return explore_gate(initial, verbose, states);
 }

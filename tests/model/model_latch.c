@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* core/latch.c with core/sentry.c: taking, sleeping, giving back, and taking over from a dead holder. */
+/* core/latch.c with core/sentry.c: taking, sleeping, giving up, giving back, and taking over from a dead holder. Each
+ * thread is a process of its own; the first takes the latch twice, the last one has a deadline. */
 #include "models.h"
 
 #include <stdio.h>
 
-enum { THREADS = 3, SLEEPERS = 0x80, DEAD = 0x40, HOLDER = 0x3f };
+enum { THREADS = 3, WITH_DEADLINE = 2, POSTS = 2, SLEEPERS = 0x80, DEAD = 0x40, HOLDER = 0x3f };
 
 enum place {
     TRY,          /* mproc__latch_try() */
@@ -13,12 +14,13 @@ enum place {
     MARK,         /* sleep_a_slice(): SLEEPERS */
     FALL_ASLEEP,  /* mproc_plat_park(): the kernel compares and queues in one step */
     ASLEEP,
-    FIND_SENTRY,  /* mproc__sentry_again() */
+    FIND_SENTRY,  /* take_post() */
     BE_SENTRY,
     FIND_HOLDER,  /* disown() */
     DISOWN,
     LEAVE,        /* mproc__sentry_end() */
-    HAND_ON,      /* and the wake-up for the next sentry */
+    FIND_OTHER,   /* is there another sentry? */
+    HAND_ON,      /* the wake-up for the next one, in take_late() */
     INSIDE,
     GIVE_BACK,    /* mproc__latch_give_back() */
     WAKE,
@@ -26,16 +28,20 @@ enum place {
     CRASHED
 };
 static const char *const places[] = { "try",    "look",   "take",    "mark",   "fall asleep", "asleep",
-                                      "find sentry", "be sentry", "find holder", "disown", "leave", "hand on",
-                                      "inside", "give back", "wake", "done", "CRASHED" };
+                                      "find sentry", "be sentry", "find holder", "disown", "leave",
+                                      "find other", "hand on", "inside", "give back", "wake", "done", "CRASHED" };
 
 struct thread {
-    unsigned char place, seen, is_sentry, slices, rounds;
+    unsigned char place, seen, slices, rounds;
+    unsigned char post;    /* number + 1, or 0 */
+    unsigned char looking; /* at which post */
+    unsigned char woken;   /* the last sleep was ended by another */
+    unsigned char late;    /* its deadline has passed */
 };
 
 struct state {
     unsigned char word;    /* number of the holder + 1, or 0, and the marks */
-    unsigned char sentry;  /* number + 1 */
+    unsigned char posts[POSTS]; /* of sentries: number + 1, or 0 */
     unsigned char crashes; /* how many may still happen */
     unsigned char deaths;  /* of holders */
     unsigned char told;    /* MPROC_OWNERDEAD */
@@ -57,6 +63,7 @@ static bool wake(struct state *state, struct thread *thread, int choice, enum pl
             continue;
         state->threads[i].place = LOOK;
         state->threads[i].slices = 0; /* mproc__sentry_woken() */
+        state->threads[i].woken = 1;
         thread->place = (unsigned char) next;
         return true;
     }
@@ -70,31 +77,83 @@ static void take(struct state *state, struct thread *thread, unsigned char me, u
 {
     state->told += (state->word & DEAD) != 0;
     state->word = me | marks | (state->word & DEAD);
-    thread->place = thread->is_sentry ? LEAVE : INSIDE;
+    thread->place = thread->post ? LEAVE : INSIDE;
 }
 
 /* While a sentry lives the slices of the others are too long to count on. */
 static bool slice_ends(const struct state *state, const struct thread *thread)
 {
-    bool watched = state->sentry && !is_dead(state, state->sentry);
-    return !state->patient && (thread->is_sentry || thread->slices == 0 || !watched);
+    bool watched = false;
+    for (int i = 0; i < POSTS; i++)
+        watched |= state->posts[i] && !is_dead(state, state->posts[i]);
+    return !state->patient && (thread->post || thread->slices == 0 || !watched);
 }
 
-static bool go_on(struct state *state, int number, int choice)
+/* mproc__sentry_again(): the first post that is free, or a dead one's. */
+static void find_post(struct state *state, struct thread *thread, unsigned char me)
+{
+    unsigned char *post = &state->posts[thread->looking];
+    bool tried = thread->place == BE_SENTRY;
+    if (tried && *post == thread->seen) {
+        *post = me;
+        thread->post = (unsigned char) (thread->looking + 1);
+    }
+    thread->slices = 1;
+    thread->seen = *post;
+    thread->place = FIND_SENTRY;
+    if (!tried && (*post == 0 || is_dead(state, *post)))
+        thread->place = BE_SENTRY;
+    else if (thread->post || ++thread->looking == POSTS)
+        thread->place = FIND_HOLDER;
+}
+
+/* mproc__sentry_end(), and what take_late() does then. */
+static bool leave(struct state *state, struct thread *thread, int choice)
+{
+    enum place next = thread->late ? DONE : INSIDE;
+    if (thread->place == HAND_ON)
+        return wake(state, thread, choice, next);
+    if (choice > 0)
+        return false;
+    if (thread->place == LEAVE) {
+        thread->looking = (unsigned char) (2 - thread->post);
+        if (state->mistake != MISTAKE_SENTRY_STAYS)
+            state->posts[thread->post - 1] = 0;
+        thread->post = 0;
+        thread->place = FIND_OTHER;
+        return true;
+    }
+    bool owes = thread->late && thread->woken && state->mistake != MISTAKE_GIVES_UP_SILENTLY;
+    thread->place = state->posts[thread->looking] == 0 || owes ? HAND_ON : (unsigned char) next;
+    return true;
+}
+
+/* Awake, with the latch in somebody else's hands, and the time is over. */
+static bool give_up(struct state *state, struct thread *thread)
+{
+    bool owes = thread->woken && state->mistake != MISTAKE_GIVES_UP_SILENTLY;
+    thread->late = 1;
+    thread->place = thread->post ? LEAVE : owes ? HAND_ON : DONE;
+    return true;
+}
+
+static bool give_back(struct state *state, struct thread *thread, int choice)
+{
+    unsigned char seen = state->word;
+    enum place next = thread->rounds > 0 ? TRY : DONE;
+    bool possible = thread->place == WAKE ? wake(state, thread, choice, next) : choice == 0;
+    if (possible && thread->place == GIVE_BACK) { /* called consistent before, if it was told */
+        state->word = 0;
+        thread->place = seen & SLEEPERS ? WAKE : (unsigned char) next;
+    }
+    thread->rounds -= possible && thread->rounds > 0 && thread->place == (unsigned char) next;
+    return possible;
+}
+
+static bool look(struct state *state, int number)
 {
     struct thread *thread = &state->threads[number];
     unsigned char me = (unsigned char) (number + 1), word = state->word;
-    if (thread->place == HAND_ON)
-        return word & SLEEPERS || choice > 0 ? wake(state, thread, choice, INSIDE)
-                                             : (thread->place = INSIDE, true);
-    enum place next = thread->rounds > 0 ? TRY : DONE;
-    if (thread->place == WAKE) {
-        bool possible = wake(state, thread, choice, next);
-        thread->rounds -= possible && thread->rounds > 0;
-        return possible;
-    }
-    if (choice > 0)
-        return false;
     switch ((enum place) thread->place) {
     case TRY:
         thread->place = LOOK;
@@ -117,24 +176,34 @@ static bool go_on(struct state *state, int number, int choice)
         return true;
     case FALL_ASLEEP:
         thread->place = word == thread->seen ? ASLEEP : LOOK;
+        thread->woken = word != thread->seen;
         return true;
-    case ASLEEP:
+    default:
         if (!slice_ends(state, thread))
             return false;
-        thread->place = FIND_SENTRY;
+        thread->woken = 0;
+        thread->looking = 0;
+        thread->place = thread->post ? FIND_HOLDER : FIND_SENTRY;
         return true;
-    case FIND_SENTRY:
-        thread->slices = 1;
-        thread->seen = state->sentry;
-        thread->place = !thread->is_sentry && (thread->seen == 0 || is_dead(state, thread->seen)) ? BE_SENTRY
-                                                                                                 : FIND_HOLDER;
-        return true;
-    case BE_SENTRY:
-        if (state->sentry == thread->seen) {
-            state->sentry = me;
-            thread->is_sentry = 1;
-        }
-        thread->place = FIND_HOLDER;
+    }
+}
+
+static bool go_on(struct state *state, int number, int choice)
+{
+    struct thread *thread = &state->threads[number];
+    unsigned char me = (unsigned char) (number + 1), word = state->word;
+    switch ((enum place) thread->place) {
+    case LEAVE: case FIND_OTHER: case HAND_ON: return leave(state, thread, choice);
+    case GIVE_BACK: case WAKE: return give_back(state, thread, choice);
+    default: break;
+    }
+    if (choice == 1 && number == WITH_DEADLINE && thread->place == LOOK && (word & HOLDER))
+        return give_up(state, thread);
+    if (choice > 0)
+        return false;
+    switch ((enum place) thread->place) {
+    case FIND_SENTRY: case BE_SENTRY:
+        find_post(state, thread, me);
         return true;
     case FIND_HOLDER:
         thread->seen = word;
@@ -145,24 +214,10 @@ static bool go_on(struct state *state, int number, int choice)
             state->word = DEAD | (thread->seen & SLEEPERS);
         thread->place = LOOK;
         return true;
-    case LEAVE:
-        if (state->mistake != MISTAKE_SENTRY_STAYS)
-            state->sentry = 0;
-        thread->is_sentry = 0;
-        thread->place = HAND_ON;
-        return true;
     case INSIDE:
         thread->place = GIVE_BACK;
         return true;
-    case GIVE_BACK: /* called consistent before, if it was told */
-        state->word = 0;
-        thread->place = WAKE;
-        if (!(word & SLEEPERS)) {
-            thread->place = (unsigned char) next;
-            thread->rounds -= thread->rounds > 0;
-        }
-        return true;
-    default: return false;
+    default: return look(state, number);
     }
 }
 
@@ -187,7 +242,7 @@ static const char *check(const void *bytes)
     const struct state *state = bytes;
     int inside = 0;
     for (int i = 0; i < THREADS; i++)
-        inside += state->threads[i].place >= LEAVE && state->threads[i].place <= GIVE_BACK;
+        inside += state->threads[i].place >= LEAVE && state->threads[i].place <= GIVE_BACK && !state->threads[i].late;
     if (inside > 1)
         return "two hold the lock";
     return state->told > state->deaths ? "MPROC_OWNERDEAD more often than holders died" : NULL;
@@ -206,9 +261,9 @@ static const char *check_end(const void *bytes)
 static void print(const void *bytes)
 {
     const struct state *state = bytes;
-    printf("word %02x sentry %d:", state->word, state->sentry);
+    printf("word %02x sentries %d %d:", state->word, state->posts[0], state->posts[1]);
     for (int i = 0; i < THREADS; i++)
-        printf(" %s%s,", places[state->threads[i].place], state->threads[i].is_sentry ? " (sentry)" : "");
+        printf(" %s%s,", places[state->threads[i].place], state->threads[i].post ? " (sentry)" : "");
     printf("\n");
 }
 

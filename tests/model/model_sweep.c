@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* core/loans.c: an entry of the table whose first owner gives it up or dies, a second process that claims it and
- * puts its item, and a sweep that takes what the dead have. The same rule holds in core/condition.c. */
+ * puts its item, and a sweep that takes what the dead have. */
 #include "models.h"
 
 #include <stdio.h>

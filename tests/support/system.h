@@ -73,7 +73,9 @@ void ignore_terminate(void);
 void ignore_children(bool ignore);
 /* Waits for a child as a host program might, and takes its status; false if that cannot be done. */
 bool steal_status(int64_t pid);
+/* SIGSTOP; false where there is none. SIGCONT. */
 bool suspend(int64_t pid);
+void resume(int64_t pid);
 bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
 void remove_folder(const char *path);

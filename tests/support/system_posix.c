@@ -394,6 +394,11 @@ bool suspend(int64_t pid)
     return kill((pid_t) pid, SIGSTOP) == 0;
 }
 
+void resume(int64_t pid)
+{
+    kill((pid_t) pid, SIGCONT);
+}
+
 bool copy_a_file(const char *from, const char *to)
 {
     int source = open(from, O_RDONLY), target = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);

@@ -199,6 +199,11 @@ bool suspend(int64_t pid)
     return false;
 }
 
+void resume(int64_t pid)
+{
+    (void) pid;
+}
+
 bool copy_a_file(const char *from, const char *to)
 {
     return CopyFileW(wide(from), wide(to), FALSE);

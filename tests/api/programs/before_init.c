@@ -89,9 +89,97 @@ static void call_objects(void)
         EXPECT(MPROC_OK);
 }
 
+static void call_locks(void)
+{
+    mproc_rlock rlock = { 4711 };
+    mproc_semaphore semaphore = { 4711 };
+    mproc_permits permits = { 4711 };
+    mproc_event event = { 4711 };
+    mproc_rwlock rwlock = { 4711 };
+    EXPECT(mproc_rlock_acquire(rlock, 0));
+    EXPECT(mproc_rlock_release(rlock));
+    EXPECT(mproc_rlock_consistent(rlock));
+    EXPECT(mproc_rlock_create(&rlock));
+    EXPECT(mproc_semaphore_acquire(semaphore, 0));
+    EXPECT(mproc_semaphore_release(semaphore));
+    EXPECT(mproc_semaphore_create(&semaphore, 1));
+    EXPECT(mproc_permits_acquire(permits, 0));
+    EXPECT(mproc_permits_release(permits));
+    EXPECT(mproc_permits_create(&permits, 1));
+    EXPECT(mproc_event_set(event));
+    EXPECT(mproc_event_clear(event));
+    EXPECT(mproc_event_wait(event, 0));
+    EXPECT(mproc_event_create(&event));
+    EXPECT(mproc_rwlock_acquire_read(rwlock, 0));
+    EXPECT(mproc_rwlock_acquire_write(rwlock, 0));
+    EXPECT(mproc_rwlock_release(rwlock));
+    EXPECT(mproc_rwlock_consistent(rwlock));
+    EXPECT(mproc_rwlock_create(&rwlock));
+    if (mproc_rlock_locked(rlock) || mproc_event_is_set(event) || mproc_semaphore_value(semaphore) != -1 ||
+        mproc_permits_free(permits) != -1)
+        EXPECT(MPROC_OK);
+}
+
+static bool always(void *context)
+{
+    (void) context;
+    return true;
+}
+
+static void call_conditions_and_barriers(void)
+{
+    mproc_condition condition = { 4711 };
+    mproc_barrier barrier = { 4711 };
+    EXPECT(mproc_condition_acquire(condition, 0));
+    EXPECT(mproc_condition_release(condition));
+    EXPECT(mproc_condition_consistent(condition));
+    EXPECT(mproc_condition_wait(condition, 0));
+    EXPECT(mproc_condition_wait_for(condition, always, NULL, 0));
+    EXPECT(mproc_condition_notify(condition, 1));
+    EXPECT(mproc_condition_notify_all(condition));
+    EXPECT(mproc_condition_create(&condition));
+    EXPECT(mproc_condition_create_lock(&condition, (mproc_lock){ 4711 }));
+    EXPECT(mproc_condition_create_rlock(&condition, (mproc_rlock){ 4711 }));
+    EXPECT(mproc_barrier_wait(barrier, NULL, 0));
+    EXPECT(mproc_barrier_reset(barrier));
+    EXPECT(mproc_barrier_abort(barrier));
+    EXPECT(mproc_barrier_create(&barrier, 1));
+    if (mproc_barrier_parties(barrier) != -1 || mproc_barrier_waiting(barrier) != -1 || mproc_barrier_broken(barrier))
+        EXPECT(MPROC_OK);
+}
+
+static void call_values(void)
+{
+    mproc_value value = { 4711 };
+    mproc_array array = { 4711 };
+    int64_t number = 0;
+    double real = 0;
+    EXPECT(mproc_value_get(value, &number));
+    EXPECT(mproc_value_set(value, &number));
+    EXPECT(mproc_value_add_int(value, 1, &number));
+    EXPECT(mproc_value_add_float(value, 1, &real));
+    EXPECT(mproc_value_create(&value, 'i'));
+    EXPECT(mproc_value_create_lock(&value, 'i', (mproc_rlock){ 4711 }));
+    EXPECT(mproc_array_get(array, 0, 1, &number));
+    EXPECT(mproc_array_set(array, 0, 1, &number));
+    EXPECT(mproc_array_get_int(array, 0, &number));
+    EXPECT(mproc_array_set_int(array, 0, 1));
+    EXPECT(mproc_array_get_float(array, 0, &real));
+    EXPECT(mproc_array_set_float(array, 0, 1));
+    EXPECT(mproc_array_create(&array, 'i', 1));
+    if (mproc_value_pointer(value) || mproc_array_pointer(array) || mproc_array_length(array))
+        EXPECT(MPROC_OK);
+}
+
 int main(void)
 {
+    char text[10] = "x";
     mproc_start_method methods[3];
+    call_locks();
+    call_conditions_and_barriers();
+    call_values();
+    if (mproc_describe_locks(text, sizeof text) != 0 || text[0])
+        EXPECT(MPROC_OK);
     call_processes();
     call_settings();
     call_objects();

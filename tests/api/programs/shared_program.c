@@ -34,6 +34,23 @@ static int create_and_kill_all(void *argument)
     return 0;
 }
 
+/* It has nothing to do with the segment, and outlives who created it. */
+static int outlive_parent(void *argument)
+{
+    MPROC_MUST(mproc_event_set(*(mproc_event *) argument));
+    MPROC_MUST(mproc_process_join(mproc_parent_process(), MPROC_FOREVER));
+    return 0;
+}
+
+static void start_one_that_outlives_this(void)
+{
+    mproc_event started;
+    mproc_process *process;
+    MPROC_MUST(mproc_event_create(&started));
+    MPROC_MUST(mproc_process_start(&process, outlive_parent, &started, sizeof started, NULL));
+    MPROC_MUST(mproc_event_wait(started, MPROC_FOREVER));
+}
+
 int main(int argc, char **argv)
 {
     mproc_init();
@@ -45,11 +62,14 @@ int main(int argc, char **argv)
         MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
         return 0;
     }
+    bool kill = strcmp(task, "kill") == 0, kill_root = strcmp(task, "kill_root") == 0;
+    if (kill_root)
+        start_one_that_outlives_this();
     mproc_shared_memory *memory;
     MPROC_MUST(mproc_shared_memory_create(&memory, getenv("SEGMENT_NAME"), 100));
     if (strcmp(task, "keep") == 0)
         MPROC_MUST(mproc_shared_memory_keep(memory));
-    if (strcmp(task, "kill") == 0)
+    if (kill || kill_root)
         kill_now(mproc_pid());
     MPROC_MUST(mproc_shared_memory_close(memory));
     return 0;

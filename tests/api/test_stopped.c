@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* Whoever holds something, or waits, and is stopped (SIGSTOP) lives: nothing is taken from it. And whoever dies with
+ * two locks has died with both. */
+#include "suite.h"
+#include "system.h"
+
+enum { SEVERAL_SLICES = 700 }; /* milliseconds in which those that wait ask many times */
+
+struct shared {
+    mproc_lock lock, second;
+    mproc_permits permits;
+    mproc_rwlock rwlock;
+    mproc_barrier barrier;
+    mproc_condition condition;
+    mproc_memory block; /* ints: 0 arrived, 1 go */
+};
+enum { ARRIVED, GO, INTS };
+
+static _Atomic int *ints_of(const struct shared *shared)
+{
+    return mproc_pointer(shared->block);
+}
+
+static _Atomic int *create(struct shared *shared)
+{
+    CHECK_OK(mproc_lock_create(&shared->lock));
+    CHECK_OK(mproc_lock_create(&shared->second));
+    CHECK_OK(mproc_permits_create(&shared->permits, 1));
+    CHECK_OK(mproc_rwlock_create(&shared->rwlock));
+    CHECK_OK(mproc_barrier_create(&shared->barrier, 3));
+    CHECK_OK(mproc_condition_create(&shared->condition));
+    return shared_ints(&shared->block, INTS);
+}
+
+static void destroy(struct shared *shared)
+{
+    CHECK_OK(mproc_lock_destroy(shared->lock));
+    CHECK_OK(mproc_lock_destroy(shared->second));
+    CHECK_OK(mproc_permits_destroy(shared->permits));
+    CHECK_OK(mproc_rwlock_destroy(shared->rwlock));
+    CHECK_OK(mproc_barrier_destroy(shared->barrier));
+    CHECK_OK(mproc_condition_destroy(shared->condition));
+    CHECK_OK(mproc_free(shared->block));
+}
+
+/* Starts one that holds, or waits for, something, and stops it when it does. False where that cannot be done. */
+static bool stop_one_that(mproc_target *target, struct shared *shared, mproc_process **process, int64_t *pid)
+{
+    *process = start_child(target, shared, sizeof *shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints_of(shared)[ARRIVED], 1));
+    CHECK_OK(mproc_process_pid(*process, pid));
+    bool can = suspend(*pid);
+    if (!can)
+        skip("this system cannot stop another process");
+    return can;
+}
+
+static void go_on(struct shared *shared, mproc_process *process, int64_t pid)
+{
+    atomic_store(&ints_of(shared)[GO], 1);
+    resume(pid);
+    CU_ASSERT_EQUAL(end_child(process), 0);
+}
+
+static void wait_to_be_told(struct shared *shared)
+{
+    atomic_store(&ints_of(shared)[ARRIVED], 1);
+    CHILD_CHECK(wait_until(&ints_of(shared)[GO], 1));
+}
+
+static int hold_all(void *argument)
+{
+    struct shared *shared = argument;
+    CHILD_OK(mproc_lock_acquire(shared->lock, MPROC_FOREVER));
+    CHILD_OK(mproc_permits_acquire(shared->permits, MPROC_FOREVER));
+    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
+    CHILD_OK(mproc_rwlock_acquire_write(shared->rwlock, MPROC_FOREVER));
+    wait_to_be_told(shared);
+    CHILD_OK(mproc_rwlock_release(shared->rwlock));
+    CHILD_OK(mproc_condition_release(shared->condition));
+    CHILD_OK(mproc_permits_release(shared->permits));
+    CHILD_OK(mproc_lock_release(shared->lock));
+    return 0;
+}
+
+static void a_stopped_holder_keeps_what_it_has(void)
+{
+    struct shared shared;
+    mproc_process *process;
+    int64_t pid;
+    create(&shared);
+    if (stop_one_that(hold_all, &shared, &process, &pid)) {
+        CHECK_FAILS(mproc_lock_acquire(shared.lock, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+        CHECK_FAILS(mproc_permits_acquire(shared.permits, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+        CHECK_FAILS(mproc_condition_acquire(shared.condition, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+        CHECK_FAILS(mproc_rwlock_acquire_read(shared.rwlock, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+        CHECK_FAILS(mproc_rwlock_acquire_write(shared.rwlock, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+    }
+    go_on(&shared, process, pid);
+    CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+    CHECK_OK(mproc_rwlock_acquire_write(shared.rwlock, MPROC_NOWAIT));
+    destroy(&shared);
+}
+
+static int read_it(void *argument)
+{
+    struct shared *shared = argument;
+    CHILD_OK(mproc_rwlock_acquire_read(shared->rwlock, MPROC_FOREVER));
+    wait_to_be_told(shared);
+    CHILD_OK(mproc_rwlock_release(shared->rwlock));
+    return 0;
+}
+
+static void a_stopped_reader_goes_on_reading(void)
+{
+    struct shared shared;
+    mproc_process *process;
+    int64_t pid;
+    create(&shared);
+    if (stop_one_that(read_it, &shared, &process, &pid))
+        CHECK_FAILS(mproc_rwlock_acquire_write(shared.rwlock, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+    go_on(&shared, process, pid);
+    CHECK_OK(mproc_rwlock_acquire_write(shared.rwlock, MPROC_NOWAIT));
+    destroy(&shared);
+}
+
+static int come_to_the_barrier(void *argument)
+{
+    struct shared *shared = argument;
+    atomic_fetch_add(&ints_of(shared)[ARRIVED], 1);
+    CHILD_OK(mproc_barrier_wait(shared->barrier, NULL, 90000));
+    return 0;
+}
+
+/* Two of three have come, and one of them is stopped while the other looks for the dead. */
+static void a_stopped_party_has_come(void)
+{
+    struct shared shared;
+    int64_t pid;
+    create(&shared);
+    mproc_process *stopped = start_child(come_to_the_barrier, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+    CHECK_OK(mproc_process_pid(stopped, &pid));
+    if (!suspend(pid))
+        skip("this system cannot stop another process");
+    mproc_process *other = start_child(come_to_the_barrier, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE(wait_until_waiting(2));
+    CHECK_FAILS(mproc_process_join(other, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_barrier_wait(shared.barrier, NULL, 60000));
+    CU_ASSERT_EQUAL(end_child(other), 0);
+    go_on(&shared, stopped, pid);
+    destroy(&shared);
+}
+
+static int wait_for_notification(void *argument)
+{
+    struct shared *shared = argument;
+    CHILD_OK(mproc_condition_acquire(shared->condition, MPROC_FOREVER));
+    CHILD_OK(mproc_condition_wait(shared->condition, 90000));
+    CHILD_OK(mproc_condition_release(shared->condition));
+    return 0;
+}
+
+/* It is notified, and nobody else is in its place. */
+static void a_stopped_waiter_has_its_notification(void)
+{
+    struct shared shared;
+    int64_t pid;
+    create(&shared);
+    mproc_process *stopped = start_child(wait_for_notification, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+    CHECK_OK(mproc_process_pid(stopped, &pid));
+    bool can = suspend(pid);
+    CHECK_OK(mproc_condition_acquire(shared.condition, 60000));
+    CHECK_OK(mproc_condition_notify(shared.condition, 1));
+    if (can)
+        CHECK_FAILS(mproc_condition_wait(shared.condition, SEVERAL_SLICES), MPROC_ETIMEDOUT);
+    else
+        skip("this system cannot stop another process");
+    CHECK_OK(mproc_condition_release(shared.condition));
+    go_on(&shared, stopped, pid);
+    destroy(&shared);
+}
+
+static int hold_two(void *argument)
+{
+    struct shared *shared = argument;
+    CHILD_OK(mproc_lock_acquire(shared->lock, MPROC_FOREVER));
+    CHILD_OK(mproc_lock_acquire(shared->second, MPROC_FOREVER));
+    atomic_store(&ints_of(shared)[ARRIVED], 1);
+    return hang_for_ever(NULL);
+}
+
+static int take_the_second(void *argument)
+{
+    struct shared *shared = argument;
+    atomic_store(&ints_of(shared)[GO], 1);
+    CHILD_FAILS(mproc_lock_acquire(shared->second, 60000), MPROC_OWNERDEAD);
+    CHILD_OK(mproc_lock_consistent(shared->second));
+    CHILD_OK(mproc_lock_release(shared->second));
+    return 0;
+}
+
+/* One waits for each of them. */
+static void who_dies_with_two_locks_is_told_of_at_both(void)
+{
+    struct shared shared;
+    _Atomic int *ints = create(&shared);
+    mproc_process *holder = start_child(hold_two, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+    mproc_process *other = start_child(take_the_second, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE(wait_until_waiting(1));
+    CHECK_OK(mproc_process_kill(holder));
+    CHECK_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+    CHECK_OK(mproc_lock_consistent(shared.lock));
+    CU_ASSERT_EQUAL(end_child(other), 0);
+    CHECK_OK(mproc_lock_acquire(shared.second, 60000));
+    CHECK_OK(mproc_lock_release(shared.second));
+    CHECK_OK(mproc_lock_release(shared.lock));
+    end_child(holder);
+    destroy(&shared);
+}
+
+MPROC_SUITE(stopped, MPROC_TEST(a_stopped_holder_keeps_what_it_has), MPROC_TEST(a_stopped_reader_goes_on_reading),
+            MPROC_TEST(a_stopped_party_has_come), MPROC_TEST(a_stopped_waiter_has_its_notification),
+            MPROC_TEST(who_dies_with_two_locks_is_told_of_at_both))
