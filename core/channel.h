@@ -28,12 +28,12 @@ struct segment {
     uint64_t data[];
 };
 
-/* Where an end stands, besides what its commit word says. */
+/* Where an end stands, besides what its commit word says. The other end reads what is atomic. */
 struct place {
-    uint64_t segment; /* handle */
-    uint64_t bytes;   /* of items, that have passed */
-    uint32_t offset;  /* units */
-    uint32_t partial; /* in the middle of an item that goes in pieces */
+    uint64_t segment;         /* handle */
+    _Atomic uint64_t bytes;   /* of items, that have passed */
+    uint32_t offset;          /* units */
+    _Atomic uint32_t partial; /* in the middle of an item that goes in pieces */
 };
 
 struct end {
@@ -92,6 +92,29 @@ static inline uint32_t mproc__items_of(uint64_t word)
 static inline uint32_t mproc__position_of(uint64_t word)
 {
     return (uint32_t) (word >> 1);
+}
+
+/* ---- places ---- */
+
+/* How an end writes the place that is not valid. The other end may still be reading it as the one that was valid
+ * before the last commit: these stores are releases, so whoever sees one of them finds the commit word changed
+ * afterwards, and takes nothing of what it read. */
+static inline void mproc__place_write(struct place *place, uint64_t segment, uint64_t bytes, uint32_t offset,
+                                      uint32_t partial)
+{
+    place->segment = segment;
+    atomic_store_explicit(&place->bytes, bytes, memory_order_release);
+    place->offset = offset;
+    atomic_store_explicit(&place->partial, partial, memory_order_release);
+}
+/* For the other end: what was so when the commit word was the same before and after. */
+static inline uint64_t mproc__place_bytes(const struct place *place)
+{
+    return atomic_load_explicit(&place->bytes, memory_order_acquire);
+}
+static inline bool mproc__place_partial(const struct place *place)
+{
+    return atomic_load_explicit(&place->partial, memory_order_acquire) != 0;
 }
 
 /* Prepares a channel in zeroed memory. `item_size` UINT64_MAX: any. */

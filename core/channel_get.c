@@ -210,7 +210,7 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
             return false;
     }
     const struct segment *segment = segment_at(place->segment);
-    if (place->partial || place->offset == segment->capacity ||
+    if (atomic_load_explicit(&place->partial, memory_order_relaxed) || place->offset == segment->capacity ||
         atomic_load_explicit(&segment->next, memory_order_acquire))
         return false;
     const uint64_t *record = &segment->data[place->offset];
@@ -221,10 +221,8 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
     MPROC_FAULT("channel.get_copied");
     *size = length;
     uint32_t units = units_of(length);
-    next->segment = place->segment;
-    next->bytes = place->bytes + length;
-    next->offset = place->offset + units;
-    next->partial = 0;
+    uint64_t passed = atomic_load_explicit(&place->bytes, memory_order_relaxed);
+    mproc__place_write(next, place->segment, passed + length, place->offset + units, 0);
     MPROC_FAULT("channel.get_prepared");
     atomic_store_explicit(&channel->head, next_word(word, units), memory_order_release);
     MPROC_FAULT("channel.get_committed");

@@ -154,11 +154,11 @@ void mproc__channel_help_put(struct channel *channel)
 }
 
 /* Whether an item of this size may be put, as far as has been seen. */
-static inline bool fits(struct channel *channel, const struct place *place, uint64_t word, uint64_t size)
+static inline bool fits(struct channel *channel, uint64_t passed, uint64_t word, uint64_t size)
 {
     const struct end *put = &channel->put;
     uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
-    uint64_t bytes = place->bytes - put->other_bytes;
+    uint64_t bytes = passed - put->other_bytes;
     return items < channel->max_items &&
            (channel->max_bytes == 0 || (size <= channel->max_bytes && bytes <= channel->max_bytes - size));
 }
@@ -167,20 +167,18 @@ static inline bool fits(struct channel *channel, const struct place *place, uint
 static bool has_room(struct channel *channel, const struct cursor *cursor, uint64_t size)
 {
     struct end *put = &channel->put;
-    if (fits(channel, &cursor->place, cursor->word, size))
+    if (fits(channel, cursor->place.bytes, cursor->word, size))
         return true;
     uint64_t seen = atomic_load_explicit(&channel->head, memory_order_acquire), again;
     for (;; seen = again) {
-        /* The other end's place is whole only if its word has not changed meanwhile. */
         put->other_seen = seen;
-        put->other_bytes = channel->get.place[seen & 1].bytes;
-        atomic_thread_fence(memory_order_acquire);
+        put->other_bytes = mproc__place_bytes(&channel->get.place[seen & 1]);
         again = atomic_load_explicit(&channel->head, memory_order_acquire);
         if (again == seen)
             break;
     }
     /* Into an empty queue goes an item of any size. */
-    return fits(channel, &cursor->place, cursor->word, size) ||
+    return fits(channel, cursor->place.bytes, cursor->word, size) ||
            mproc__items_of(seen) == mproc__items_of(cursor->word);
 }
 
@@ -282,9 +280,10 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     const struct place *place = &put->place[word & 1];
     struct place *next = &put->place[~word & 1];
     struct segment *segment = segment_at(place->segment);
+    uint64_t passed = atomic_load_explicit(&place->bytes, memory_order_relaxed);
     uint32_t position = mproc__position_of(word), units = units_of(size);
     uint32_t used = position - later(mproc__position_of(put->other_seen), segment->start);
-    if (size > PIECE || !fits(channel, place, word, size) || put->stray ||
+    if (size > PIECE || !fits(channel, passed, word, size) || put->stray ||
         (uint64_t) used + units + 1 > segment->capacity || segment->capacity - place->offset < units ||
         atomic_load_explicit(&channel->closed, memory_order_relaxed))
         return false;
@@ -292,10 +291,7 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     record[0] = header_of(RECORD_WHOLE, size);
     memcpy(record + 1, bytes, size);
     MPROC_FAULT("channel.put_copied");
-    next->segment = place->segment;
-    next->bytes = place->bytes + size;
-    next->offset = place->offset + units;
-    next->partial = 0;
+    mproc__place_write(next, place->segment, passed + size, place->offset + units, 0);
     MPROC_FAULT("channel.put_prepared");
     atomic_store_explicit(&channel->tail, next_word(word, units), memory_order_release);
     MPROC_FAULT("channel.put_committed");

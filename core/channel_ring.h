@@ -56,14 +56,22 @@ static inline uint32_t units_of(uint64_t bytes)
 struct cursor {
     struct channel *channel;
     uint64_t word;         /* as committed */
-    struct place place;
+    struct {
+        uint64_t segment, bytes;
+        uint32_t offset, partial;
+    } place;
     uint32_t position;
     bool changed_segment;
 };
 
 static inline struct cursor cursor_at(struct channel *channel, const struct end *end, uint64_t word)
 {
-    return (struct cursor){ channel, word, end->place[word & 1], mproc__position_of(word), false };
+    const struct place *place = &end->place[word & 1];
+    uint64_t bytes = atomic_load_explicit(&place->bytes, memory_order_relaxed);
+    uint32_t partial = atomic_load_explicit(&place->partial, memory_order_relaxed);
+    return (struct cursor){
+        channel, word, { place->segment, bytes, place->offset, partial }, mproc__position_of(word), false
+    };
 }
 
 /* Writes the place that is not valid and gives the word that makes it so. */
@@ -71,7 +79,8 @@ static inline uint64_t prepare(struct end *end, const struct cursor *cursor, uin
 {
     uint64_t passed = (mproc__items_of(cursor->word) + items) & ITEMS_MASK;
     uint64_t word = passed << 33 | (uint64_t) cursor->position << 1 | (~cursor->word & 1);
-    end->place[word & 1] = cursor->place;
+    mproc__place_write(&end->place[word & 1], cursor->place.segment, cursor->place.bytes, cursor->place.offset,
+                       cursor->place.partial);
     return word;
 }
 

@@ -104,6 +104,32 @@ static void a_limit_in_bytes_holds(void)
     CHECK_OK(mproc_queue_destroy(queue));
 }
 
+static void put_ten_thousand(void *context)
+{
+    mproc_queue *queue = context;
+    for (size_t i = 0; i < 10000; i++)
+        MPROC_MUST(mproc_queue_put_bytes(*queue, "an item of at most thirty bytes", i % 30, MPROC_FOREVER));
+}
+
+/* What a putter reads of the getting end while that goes on: the thread sanitizer looks on. */
+static void threads_share_a_limit_in_bytes(void)
+{
+    mproc_queue queue;
+    mproc_queue_options options = { .item_size = MPROC_VARIABLE, .max_bytes = 300 };
+    CHECK_OK(mproc_queue_create_with(&queue, &options));
+    struct test_thread *thread = thread_start(put_ten_thousand, &queue);
+    for (size_t i = 0; i < 10000; i++) {
+        char bytes[30];
+        size_t size = 99;
+        MPROC_MUST(mproc_queue_get_bytes(queue, bytes, sizeof bytes, &size, MPROC_FOREVER));
+        if (size != i % 30)
+            CU_ASSERT_EQUAL(size, i % 30);
+    }
+    thread_join(thread);
+    CU_ASSERT_TRUE(mproc_queue_empty(queue));
+    CHECK_OK(mproc_queue_destroy(queue));
+}
+
 struct work {
     mproc_queue queue;
     int index, count;
@@ -301,5 +327,6 @@ MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
             MPROC_TEST(who_waits_for_the_rest_of_an_item_learns_of_its_putters_death),
             MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other), MPROC_TEST(items_of_all_lengths_come_whole),
             MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(a_limit_in_bytes_holds),
+            MPROC_TEST(threads_share_a_limit_in_bytes),
             MPROC_TEST(items_of_all_lengths_pass_between_processes),
             MPROC_TEST(what_was_grown_is_given_back))
