@@ -152,11 +152,27 @@ static mproc_err get_pieces(struct cursor *cursor, char *buffer, int64_t deadlin
         pass(cursor, kind == RECORD_ABORT ? 1 : units_of(length) + (kind == RECORD_FIRST));
         cursor->place.partial = !last;
         mproc__channel_commit_get(cursor, kind == RECORD_LAST);
-        if (!last)
+        if (kind != RECORD_LAST)
             mproc__gate_wake(&channel->emptied);
     }
     atomic_store_explicit(&channel->receiving, 0, memory_order_relaxed);
     return err;
+}
+
+/* Whether what is behind the cursor, and is no item, are pieces of items whose putters gave up or died. */
+static bool rest_is_dead(struct cursor *cursor)
+{
+    struct channel *channel = cursor->channel;
+    for (bool asked = false;; asked = true) {
+        uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
+        bool partial = mproc__place_partial(&channel->put.place[tail & 1]);
+        if (atomic_load_explicit(&channel->tail, memory_order_acquire) != tail ||
+            mproc__items_of(tail) != mproc__items_of(cursor->word))
+            return false;
+        if (!partial || asked)
+            return !partial;
+        mproc__channel_help_put(channel);
+    }
 }
 
 static mproc_err get_block(struct cursor *cursor, struct taking *taking, const uint64_t *record)
@@ -260,7 +276,21 @@ static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t d
     return err;
 }
 
-/* Waits for something to get, and looks after dead borrowers meanwhile. */
+void mproc__channel_look_after(struct channel *channel, int64_t deadline)
+{
+    if ((!atomic_load(&channel->loans) && !has_begun(channel)) ||
+        mproc__channel_enter_get(channel, deadline) != MPROC_OK)
+        return;
+    mproc__channel_sweep(channel);
+    struct cursor cursor = cursor_at(channel, &channel->get, atomic_load(&channel->head));
+    if (cursor.place.partial)
+        get_pieces(&cursor, NULL, 0);
+    while (!cursor.place.partial && !has_item(&cursor) && has_record(&cursor) && rest_is_dead(&cursor))
+        get_pieces(&cursor, NULL, 0);
+    mproc__latch_release(&channel->get.latch);
+}
+
+/* Waits for something to get, and looks after the dead meanwhile. */
 static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t deadline)
 {
     bool (*ready)(void *) = may_begin ? has_begun : mproc__channel_readable;
@@ -269,12 +299,8 @@ static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t 
     mproc_err err = mproc__gate_wait(&channel->filled, ready, channel, slice);
     if (err == MPROC_OK)
         mproc__gather(&channel->get.gather, &channel->tail, worth_gathering(channel));
-    if (err == MPROC_OK || !atomic_load(&channel->loans))
-        return slice < deadline ? MPROC_OK : err;
-    if (mproc__channel_enter_get(channel, deadline) == MPROC_OK) {
-        mproc__channel_sweep(channel);
-        mproc__latch_release(&channel->get.latch);
-    }
+    else
+        mproc__channel_look_after(channel, deadline);
     return atomic_load(&channel->returned) || slice < deadline ? MPROC_OK : err;
 }
 

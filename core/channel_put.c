@@ -27,6 +27,8 @@ static mproc_err grow(struct cursor *cursor, uint64_t units)
     if (cursor->position - mproc__position_of(put->other_seen) > INT32_MAX / 2)
         return mproc__fail(MPROC_ENOMEM, "the queue holds 8 GiB, the most it can");
     mproc_err err = mproc__channel_new_segment(size, cursor->position, &handle);
+    for (; err == MPROC_ENOMEM && size / 4 >= units * 8 * 2; size /= 4) /* a full arena may have a smaller one */
+        err = mproc__channel_new_segment(size / 4, cursor->position, &handle);
     if (err != MPROC_OK)
         return err;
     MPROC_FAULT("channel.segment_allocated");
@@ -210,8 +212,7 @@ static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t s
         bool last = at + length == size;
         mproc_err err = reserve_piece(cursor, units);
         if (err != MPROC_OK) {
-            cursor->place.bytes -= size;
-            if (at > 0)
+            if (at > 0) /* its bytes are counted for good: getters count them as well when they pass the first piece */
                 put_abort(cursor);
             return err;
         }
@@ -323,8 +324,8 @@ static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t si
             mproc__gate_wake_fenced(&channel->filled);
             return MPROC_OK;
         }
-        struct cursor cursor = cursor_at(channel, &channel->put,
-                                         atomic_load_explicit(&channel->tail, memory_order_relaxed));
+        uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
+        struct cursor cursor = cursor_at(channel, &channel->put, word);
         if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
             err = MPROC_ECLOSED;
         else if (!has_room(channel, &cursor, size))
@@ -332,13 +333,15 @@ static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t si
         else
             err = loan ? put_block(&cursor, loan, reference) : put_item(&cursor, bytes, size);
         uint64_t seen = channel->put.other_seen;
+        bool gave_up = err != MPROC_OK && cursor.word != word;
         bool more = waited && err == MPROC_OK && has_room(channel, &cursor, 1);
         mproc__latch_release(&channel->put.latch);
-        if (err == MPROC_OK) {
+        if (err == MPROC_OK || gave_up)
             mproc__gate_wake_fenced(&channel->filled);
-            if (more)
-                mproc__gate_wake_fenced(&channel->emptied);
-        }
+        if (more)
+            mproc__gate_wake_fenced(&channel->emptied);
+        if (gave_up) /* the memory of its first pieces may be what it lacked: nobody need come and get for that */
+            mproc__channel_look_after(channel, 0);
         if (err != MPROC_ETIMEDOUT || wait_for_room(channel, seen, deadline) != MPROC_OK)
             return err;
     }

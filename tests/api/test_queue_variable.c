@@ -249,11 +249,13 @@ static void half_an_item_does_not_exist(void)
             struct work work = { .count = 0 };
             size_t size = 0;
             CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
+            uint64_t idle = mproc__arena_used();
             mproc_process *dying = start_to_die(put_largest, &work, faults[i]);
             if (!forever) {
                 CU_ASSERT_NOT_EQUAL(end_child(dying), 0);
                 CU_ASSERT_EQUAL(mproc_queue_qsize(work.queue), 0);
                 CHECK_FAILS(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 0), MPROC_ETIMEDOUT);
+                CU_ASSERT_TRUE(mproc__arena_used() - idle < 3 << 19); /* its pieces were taken away */
             }
             mproc_process *other = start_child(put_after, &work, sizeof work, NULL);
             CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, forever ? MPROC_FOREVER : 60000));
@@ -323,9 +325,25 @@ static void an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other(void)
     free(bytes);
 }
 
+/* ---- no memory in the middle of a large item ---- */
+
+/* The program has a small arena, in which its large items do not find room. */
+static void a_large_item_without_room_leaves_nothing(void)
+{
+    char output[2000];
+    const char *before = getenv("MPROC_ARENA_LIMIT");
+    CHECK_OK(mproc_plat_set_environment("MPROC_ARENA_LIMIT", "33554432"));
+    CU_ASSERT_EQUAL(run_program(PROGRAM("fills_its_queues"), start_method_name(), output, sizeof output), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "everything works"));
+    if (!strstr(output, "everything works"))
+        printf("%s\n", output);
+    CHECK_OK(mproc_plat_set_environment("MPROC_ARENA_LIMIT", before));
+}
+
 MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
             MPROC_TEST(who_waits_for_the_rest_of_an_item_learns_of_its_putters_death),
-            MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other), MPROC_TEST(items_of_all_lengths_come_whole),
+            MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other),
+            MPROC_TEST(a_large_item_without_room_leaves_nothing), MPROC_TEST(items_of_all_lengths_come_whole),
             MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(a_limit_in_bytes_holds),
             MPROC_TEST(threads_share_a_limit_in_bytes),
             MPROC_TEST(items_of_all_lengths_pass_between_processes),
