@@ -3,9 +3,9 @@
  * that have it.
  *
  * Who is killed: a user, and its token stays in the list; who waits at the other end asks every
- * USERS_SLICE whether any of them lives. In close, before both ends are marked: this end is closed and
- * the channels not yet; its user is dead, so the other side learns of it all the same. In close, after
- * that: the memory of one end is lost to the arena. */
+ * USERS_SLICE whether any of them lives. In close, before the end is counted as closed: its user is dead, so
+ * the other side learns of it all the same, and whoever closes the end once more ends the work. After it was
+ * counted as the second one, in freeing: the memory that is left is lost to the arena. */
 #include "mproc/pipe.h"
 
 #include "channel.h"
@@ -19,9 +19,11 @@ enum { USERS = 28, PIPE_BYTES = 1 << 20 };
 
 struct pipe_end {
     _Atomic uint64_t peer;
-    _Atomic uint32_t closed;
+    _Atomic uint32_t closed;  /* or being closed */
     _Atomic uint32_t crowded; /* more have it than there is room for: it is not gone before it is closed */
     uint32_t sends, receives;
+    uint64_t first;                /* handle of the end that was created first: it counts for both */
+    _Atomic uint32_t closed_ends;  /* there: 1 is the first, 2 the second */
     _Atomic process_token users[USERS];
     char inbound[CHANNEL_SIZE];
 };
@@ -78,6 +80,7 @@ mproc_err mproc_pipe_create(mproc_pipe *first, mproc_pipe *second, bool duplex)
     }
     atomic_store(&end_at(one)->peer, other);
     atomic_store(&end_at(other)->peer, one);
+    end_at(one)->first = end_at(other)->first = one;
     first->id = one;
     second->id = other;
     return MPROC_OK;
@@ -269,21 +272,25 @@ mproc_err mproc_pipe_close(mproc_pipe pipe)
     if (!end)
         return mproc__object_error(pipe.id);
     uint64_t peer_handle = atomic_load(&end->peer);
-    struct pipe_end *peer = end_at(peer_handle);
-    /* The channels first: who sees this end closed may free it. */
+    struct pipe_end *peer = end_at(peer_handle), *first = end_at(end->first);
+    if (!peer || !first)
+        return mproc__fail(MPROC_ECLOSED, "this end of the pipe was closed before");
     mproc_err err = MPROC_OK;
     if (end->receives)
         err = mproc__channel_close(inbound_of(end));
-    if (err == MPROC_OK && peer && peer->receives)
+    if (err == MPROC_OK && peer->receives)
         err = mproc__channel_close(inbound_of(peer));
     if (err != MPROC_OK)
         return err;
     MPROC_FAULT("pipe.channels_closed");
-    if (atomic_exchange(&end->closed, 1))
+    atomic_store(&end->closed, 1);
+    MPROC_FAULT("pipe.end_closed");
+    /* Both ends live until both are counted. Of two that close them at once the second one frees both, and the
+     * first one touches nothing any more. */
+    uint32_t mine = end == first ? 1 : 2, before = atomic_fetch_or(&first->closed_ends, mine);
+    if (before & mine)
         return mproc__fail(MPROC_ECLOSED, "this end of the pipe was closed before");
-    /* Of two that close the two ends at once, the one whose exchange comes first frees both. */
-    uint64_t mine = peer_handle;
-    if (peer && atomic_load(&peer->closed) && atomic_compare_exchange_strong(&end->peer, &mine, 0)) {
+    if (before) {
         MPROC_FAULT("pipe.freeing");
         free_end(peer_handle);
         free_end(pipe.id);

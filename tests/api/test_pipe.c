@@ -259,11 +259,63 @@ static void a_sender_that_waits_learns_of_the_receivers_death(void)
     CHECK_OK(mproc_pipe_close(work.pipe));
 }
 
+/* ---- closing, at once and by those who die ---- */
+
+static int close_end(void *argument)
+{
+    struct work *work = argument;
+    mproc_pipe none_such = { 1 };
+    char sentence[300];
+    CHILD_FAILS(mproc_pipe_close(none_such), MPROC_EBADHANDLE);
+    snprintf(sentence, sizeof sentence, "%s", mproc_last_error());
+    CHILD_OK(mproc_pipe_close(work->pipe));
+    CHILD_CHECK(strcmp(sentence, mproc_last_error()) == 0); /* it has freed nothing that was freed */
+    return 0;
+}
+
+static void both_ends_may_be_closed_at_once(void)
+{
+    uint64_t before = mproc__arena_used();
+    struct work work;
+    mproc_process *processes[2];
+    CHECK_OK(mproc_pipe_create(&work.pipe, &work.other, true));
+    mproc_pipe ends[] = { work.pipe, work.other };
+    for (int i = 0; i < 2; i++) {
+        work.pipe = ends[i];
+        processes[i] = start_delayed_child(close_end, &work, sizeof work, "pipe.end_closed", 1);
+    }
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_TRUE(wait_until_delayed(processes[i]));
+    for (int i = 0; i < 2; i++)
+        end_delay(processes[i]);
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(end_child(processes[i]), 0);
+        CHECK_FAILS(mproc_pipe_close(ends[i]), MPROC_EBADHANDLE);
+    }
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
+static void an_end_whose_closer_died_is_closed_by_the_next(void)
+{
+    static const char *const points[] = { "pipe.channels_closed", "pipe.end_closed" };
+    for (int i = 0; i < 4; i++) {
+        uint64_t before = mproc__arena_used();
+        struct work work;
+        mproc_pipe other;
+        CHECK_OK(mproc_pipe_create(&work.pipe, &other, true));
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(close_end, &work, sizeof work, points[i % 2])), 0);
+        CHECK_OK(mproc_pipe_close(i < 2 ? work.pipe : other));
+        CHECK_OK(mproc_pipe_close(i < 2 ? other : work.pipe));
+        CU_ASSERT_EQUAL(mproc__arena_used(), before);
+    }
+}
+
 MPROC_SUITE(pipe, MPROC_TEST(messages_pass_both_ways), MPROC_TEST(a_one_way_pipe_refuses_the_other_way),
             MPROC_TEST(a_short_buffer_leaves_the_message_there),
             MPROC_TEST(a_full_pipe_times_out_and_takes_one_message_of_any_length),
             MPROC_TEST(poll_sees_messages_and_the_end), MPROC_TEST(a_child_echoes_messages_of_all_lengths),
             MPROC_TEST(the_death_of_the_other_side_is_the_end_of_the_stream),
             MPROC_TEST(a_child_that_was_given_an_end_may_die_before_using_it),
-            MPROC_TEST(close_wakes_the_other_side),
+            MPROC_TEST(close_wakes_the_other_side), MPROC_TEST(both_ends_may_be_closed_at_once),
+            MPROC_TEST(an_end_whose_closer_died_is_closed_by_the_next),
             MPROC_TEST(a_sender_that_waits_learns_of_the_receivers_death))
