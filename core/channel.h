@@ -53,13 +53,14 @@ struct channel {
     uint64_t item_size; /* UINT64_MAX: variable */
     uint64_t max_bytes;
     uint32_t max_items;
-    _Atomic uint32_t closed;
+    _Atomic uint32_t closed;   /* enum channel_closed */
     _Atomic uint64_t loans;    /* handle of the table, or 0 */
     _Atomic uint32_t returned; /* items in it that wait to be got again */
     char space1[CHANNEL_LINE - 40];
     struct end put;
     char space2[CHANNEL_LINE];
     _Atomic uint64_t tail;
+    _Atomic uint32_t sending;   /* a putter is in the middle of an item in pieces */
     char space3[CHANNEL_LINE];
     struct end get;
     char space4[CHANNEL_LINE];
@@ -73,6 +74,9 @@ struct channel {
     _Atomic uint32_t done;      /* items for which task_done was called */
     struct gate all_done;
 };
+
+/* While it is closing, who was already putting may still put: a getter that finds nothing waits for that one. */
+enum channel_closed { CHANNEL_OPEN, CHANNEL_CLOSING, CHANNEL_CLOSED };
 
 /* Blocks begin anywhere: room to move a channel to the beginning of a line. */
 enum { CHANNEL_SIZE = sizeof(struct channel) + CHANNEL_LINE };
@@ -130,7 +134,8 @@ void mproc__channel_destroy(struct channel *channel);
 
 struct loan;
 
-/* None of these describes a time-out, a close or a short buffer. */
+/* None of these describes a time-out, a close or a short buffer. MPROC_EAGAIN is a time-out at an end in which
+ * somebody was all the time: with a large item, or stopped. */
 mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline);
 /* `may_begin`: it may wait beyond the deadline for the rest of an item that is being put in pieces. Who
  * may not leaves such an item alone until it is there. */
@@ -151,6 +156,7 @@ mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint
 /* Takes an item in place: this process's loan from now on. */
 mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uint64_t *reference,
                                 int64_t deadline);
+/* Who is putting just then may still do it. */
 mproc_err mproc__channel_close(struct channel *channel);
 
 /* Items there just now. */

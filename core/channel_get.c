@@ -79,7 +79,7 @@ static mproc_err enter_get_slowly(struct channel *channel, int64_t deadline)
         repair_get(channel);
         err = MPROC_OK;
     }
-    return err;
+    return err == MPROC_ETIMEDOUT ? MPROC_EAGAIN : err;
 }
 
 mproc_err mproc__channel_enter_get(struct channel *channel, int64_t deadline)
@@ -311,13 +311,14 @@ static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t
         if (err != MPROC_OK)
             return err;
         MPROC_FAULT("channel.get_entered");
-        bool closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
+        uint32_t closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
         struct cursor cursor = cursor_at(channel, &channel->get,
                                          atomic_load_explicit(&channel->head, memory_order_relaxed));
         err = try_get(&cursor, taking, deadline);
         if (err == MPROC_ETIMEDOUT && closed) {
             mproc__channel_sweep(channel);
-            err = atomic_load(&channel->returned) ? MPROC_ETIMEDOUT : MPROC_ECLOSED;
+            if (!atomic_load(&channel->returned))
+                err = MPROC_ECLOSED;
         }
         bool more = waited && (err == MPROC_OK || err == MPROC_EMSGSIZE) && has_item(&cursor);
         mproc__latch_release(&channel->get.latch);
@@ -325,9 +326,12 @@ static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t
             mproc__gate_wake_fenced(&channel->emptied);
         if (more)
             mproc__gate_wake_fenced(&channel->filled);
-        if (err != MPROC_ETIMEDOUT)
+        if (err == MPROC_ECLOSED && closed == CHANNEL_CLOSING)
+            err = mproc__channel_finish_close(channel, deadline); /* then look again */
+        else if (err == MPROC_ETIMEDOUT)
+            err = wait_for_item(channel, taking->may_begin, deadline);
+        else
             return err;
-        err = wait_for_item(channel, taking->may_begin, deadline);
         if (err != MPROC_OK)
             return err;
     }

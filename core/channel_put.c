@@ -128,16 +128,18 @@ static void repair_put(struct channel *channel)
     MPROC_FAULT("channel.repair_partial");
     if (cursor.place.partial)
         put_abort(&cursor);
+    atomic_store_explicit(&channel->sending, 0, memory_order_relaxed);
 }
 
 static mproc_err enter_put_slowly(struct channel *channel, int64_t deadline)
 {
-    mproc_err err = mproc__latch_acquire(&channel->put.latch, patient(deadline));
+    bool long_inside = atomic_load_explicit(&channel->sending, memory_order_relaxed);
+    mproc_err err = mproc__latch_acquire(&channel->put.latch, long_inside ? deadline : patient(deadline));
     if (err == MPROC_OWNERDEAD) {
         repair_put(channel);
         err = MPROC_OK;
     }
-    return err;
+    return err == MPROC_ETIMEDOUT ? MPROC_EAGAIN : err;
 }
 
 mproc_err mproc__channel_enter_put(struct channel *channel, int64_t deadline)
@@ -202,8 +204,8 @@ static mproc_err reserve_piece(struct cursor *cursor, uint32_t units)
     return MPROC_OK;
 }
 
-/* An item that is larger than a piece. Each piece is committed by itself, the item with the last one. */
-static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t size)
+/* Each piece is committed by itself, the item with the last one. */
+static mproc_err put_each_piece(struct cursor *cursor, const char *bytes, uint64_t size)
 {
     cursor->place.bytes += size;
     for (uint64_t at = 0; at < size;) {
@@ -228,6 +230,15 @@ static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t s
             mproc__gate_wake(&cursor->channel->filled);
     }
     return MPROC_OK;
+}
+
+/* An item that is larger than a piece. */
+static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t size)
+{
+    atomic_store_explicit(&cursor->channel->sending, 1, memory_order_relaxed);
+    mproc_err err = put_each_piece(cursor, bytes, size);
+    atomic_store_explicit(&cursor->channel->sending, 0, memory_order_relaxed);
+    return err;
 }
 
 static mproc_err put_item(struct cursor *cursor, const void *bytes, uint64_t size)
@@ -383,15 +394,24 @@ mproc_err mproc__channel_put_many(struct channel *channel, const void *items, ui
     return err;
 }
 
-mproc_err mproc__channel_close(struct channel *channel)
+mproc_err mproc__channel_finish_close(struct channel *channel, int64_t deadline)
 {
-    /* Under the latch: nobody puts any more once this has returned. */
-    mproc_err err = mproc__channel_enter_put(channel, MPROC_PLAT_NEVER);
-    if (err != MPROC_OK)
-        return err;
-    atomic_store(&channel->closed, 1);
-    mproc__latch_release(&channel->put.latch);
+    mproc_err err = mproc__channel_enter_put(channel, deadline);
+    if (err == MPROC_OK) {
+        atomic_store(&channel->closed, CHANNEL_CLOSED);
+        mproc__latch_release(&channel->put.latch);
+    }
     mproc__gate_wake_all(&channel->filled);
     mproc__gate_wake_all(&channel->emptied);
-    return MPROC_OK;
+    return err;
+}
+
+/* Killed before it is finished: the getters do that. */
+mproc_err mproc__channel_close(struct channel *channel)
+{
+    uint32_t open = CHANNEL_OPEN;
+    atomic_compare_exchange_strong(&channel->closed, &open, CHANNEL_CLOSING);
+    MPROC_FAULT("channel.closing");
+    mproc_err err = mproc__channel_finish_close(channel, 0);
+    return err == MPROC_EAGAIN ? MPROC_OK : err;
 }

@@ -25,7 +25,7 @@ enum {
     PIECE = 32768, /* items of more bytes go in pieces of this: they stay in the cache */
     BATCH = 64,    /* items put or got under the latch before others may have it */
 };
-#define SHORT_WAIT INT64_C(1000000000) /* for a latch that is held for moments, whatever the deadline */
+#define SHORT_WAIT INT64_C(100000000) /* for a latch that is held for moments, whatever the deadline */
 
 static inline struct segment *segment_at(uint64_t handle)
 {
@@ -125,8 +125,8 @@ static inline uint64_t *record_at(struct cursor *cursor)
     }
 }
 
-/* Latches are held for moments: nobody is turned away because another is just inside, unless that one
- * waits there itself. */
+/* Latches are held for moments, unless it is for an item in pieces: nobody is turned away because another is just
+ * inside, and perhaps not running. */
 static inline int64_t patient(int64_t deadline)
 {
     int64_t least = mproc_plat_now() + SHORT_WAIT;
@@ -169,8 +169,10 @@ mproc_err mproc__channel_new_segment(uint64_t block_size, uint32_t start, uint64
 
 /* ---- channel_put.c ---- */
 
-/* Takes the latch; if its last holder died, repairs what that left. */
+/* Takes the latch; if its last holder died, repairs what that left. MPROC_EAGAIN: it stays another's. */
 mproc_err mproc__channel_enter_put(struct channel *channel, int64_t deadline);
+/* Waits until who was putting when the channel was closed is out: then it is closed. */
+mproc_err mproc__channel_finish_close(struct channel *channel, int64_t deadline);
 /* Nothing came for a while: if the putter has died in the middle of its item, ends the item. */
 void mproc__channel_help_put(struct channel *channel);
 

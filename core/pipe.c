@@ -161,6 +161,20 @@ static mproc_err gone(const char *what)
                        what);
 }
 
+/* A time-out, as the channel says it (channel.h), in words. */
+static mproc_err late(mproc_err err, const char *what, mproc_ms timeout)
+{
+    if (err == MPROC_EAGAIN)
+        what = "somebody else who has this end is in the middle of a large message, or stopped there, "
+               "and was still after";
+    return mproc__fail(MPROC_ETIMEDOUT, "%s %lld ms", what, (long long) timeout);
+}
+
+static bool is_late(mproc_err err)
+{
+    return err == MPROC_ETIMEDOUT || err == MPROC_EAGAIN;
+}
+
 /* The end of the next slice: long sleeps are cut, to ask who lives. */
 static int64_t slice_before(int64_t deadline)
 {
@@ -182,16 +196,16 @@ mproc_err mproc_pipe_send(mproc_pipe pipe, const void *bytes, size_t size, mproc
         return gone("");
     int64_t deadline = mproc__deadline(timeout);
     err = mproc__channel_put(inbound_of(peer), size ? bytes : "", size, 0);
-    while (err == MPROC_ETIMEDOUT && deadline != 0) {
+    while (is_late(err) && deadline != 0) {
         int64_t slice = slice_before(deadline);
         err = mproc__channel_put(inbound_of(peer), size ? bytes : "", size, slice);
-        if (err == MPROC_ETIMEDOUT && is_gone(peer))
+        if (is_late(err) && is_gone(peer))
             return gone("");
         if (slice == deadline)
             break;
     }
-    if (err == MPROC_ETIMEDOUT)
-        return mproc__fail(err, "the pipe was still full after %lld ms", (long long) timeout);
+    if (is_late(err))
+        return late(err, "the pipe was still full after", timeout);
     return err == MPROC_ECLOSED ? gone("") : err;
 }
 
@@ -213,7 +227,7 @@ static mproc_err receive_or_gone(struct pipe_end *end, struct pipe_end *peer, vo
         /* A slice that ends is no reason to miss what came while asking who lives: look again. */
         int64_t slice = slice_before(deadline);
         mproc_err err = receive(end, buffer, capacity, size, deadline == MPROC_PLAT_NEVER, slice);
-        if (err != MPROC_ETIMEDOUT)
+        if (!is_late(err))
             return err;
         if (is_gone(peer)) {
             err = receive(end, buffer, capacity, size, false, 0);
@@ -243,8 +257,8 @@ mproc_err mproc_pipe_recv(mproc_pipe pipe, void *buffer, size_t capacity, size_t
     if (err == MPROC_EMSGSIZE)
         return mproc__fail(err, "the message has %llu bytes, the buffer %zu; it is still in the pipe",
                            (unsigned long long) length, capacity);
-    if (err == MPROC_ETIMEDOUT)
-        return mproc__fail(err, "nothing came through the pipe within %lld ms", (long long) timeout);
+    if (is_late(err))
+        return late(err, "nothing came through the pipe within", timeout);
     return err == MPROC_ECLOSED ? gone(", and all it sent was received") : err;
 }
 
@@ -257,8 +271,8 @@ mproc_err mproc_pipe_poll(mproc_pipe pipe, mproc_ms timeout)
     if (!end->receives)
         return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
     err = receive_or_gone(end, peer, NULL, 0, NULL, mproc__deadline(timeout));
-    if (err == MPROC_ETIMEDOUT)
-        return mproc__fail(err, "nothing came through the pipe within %lld ms", (long long) timeout);
+    if (is_late(err))
+        return late(err, "nothing came through the pipe within", timeout);
     return err == MPROC_ECLOSED ? MPROC_OK : err;
 }
 

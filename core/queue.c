@@ -18,6 +18,9 @@ static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout, uin
 {
     if (err == MPROC_ETIMEDOUT)
         return mproc__fail(err, "the queue was still %s after %lld ms", what, (long long) timeout);
+    if (err == MPROC_EAGAIN)
+        return mproc__fail(MPROC_ETIMEDOUT, "somebody else is in the middle of a large item of the queue, or stopped "
+                                            "there, and was still after %lld ms", (long long) timeout);
     if (err == MPROC_ECLOSED)
         return mproc__fail(err, "the queue was closed%s", what[0] == 'e' ? " and is empty" : "");
     if (err == MPROC_EMSGSIZE)

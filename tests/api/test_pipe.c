@@ -288,10 +288,10 @@ static void both_ends_may_be_closed_at_once(void)
         CU_ASSERT_TRUE(wait_until_delayed(processes[i]));
     for (int i = 0; i < 2; i++)
         end_delay(processes[i]);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         CU_ASSERT_EQUAL(end_child(processes[i]), 0);
+    for (int i = 0; i < 2; i++)
         CHECK_FAILS(mproc_pipe_close(ends[i]), MPROC_EBADHANDLE);
-    }
     CU_ASSERT_EQUAL(mproc__arena_used(), before);
 }
 

@@ -325,6 +325,47 @@ static void an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other(void)
     free(bytes);
 }
 
+/* ---- those who stand still in the middle of a large item ---- */
+
+static bool is_in_the_middle(void)
+{
+    return strstr(mproc_last_error(), "in the middle of a large item") != NULL;
+}
+
+static void who_does_not_wait_does_not_wait_for_a_large_item(void)
+{
+    struct work work = { .count = 0 };
+    unsigned char *bytes = malloc(LARGEST);
+    size_t size = 0;
+    CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
+    mproc_process *putter = start_delayed_child(put_largest, &work, sizeof work, "channel.put_committed", 10);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(putter));
+    int64_t begin = mproc_plat_now();
+    for (int i = 0; i < 40; i++) {
+        CHECK_FAILS(mproc_queue_put_bytes(work.queue, "no", 3, i % 2), MPROC_ETIMEDOUT);
+        CU_ASSERT_TRUE(is_in_the_middle());
+        CHECK_FAILS(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    }
+    CU_ASSERT_TRUE(mproc_plat_now() - begin < INT64_C(20000000000)); /* half a second for one is too long by far */
+    end_delay(putter);
+    CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 60000));
+    CU_ASSERT_TRUE(size == LARGEST && is_filled(bytes, size, 1));
+    CU_ASSERT_EQUAL(end_child(putter), 0);
+
+    mproc_process *getter = start_delayed_child(get_one, &work, sizeof work, "channel.get_committed", 10);
+    CHECK_OK(mproc_queue_put_bytes(work.queue, bytes, LARGEST, 60000));
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(getter));
+    CHECK_OK(mproc_queue_put_bytes(work.queue, "after", 6, 60000));
+    CHECK_FAILS(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CU_ASSERT_TRUE(is_in_the_middle());
+    end_delay(getter);
+    CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 60000));
+    CU_ASSERT_STRING_EQUAL((char *) bytes, "after");
+    CU_ASSERT_EQUAL(end_child(getter), 0);
+    free(bytes);
+    CHECK_OK(mproc_queue_destroy(work.queue));
+}
+
 /* ---- no memory in the middle of a large item ---- */
 
 /* The program has a small arena, in which its large items do not find room. */
@@ -343,6 +384,7 @@ static void a_large_item_without_room_leaves_nothing(void)
 MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
             MPROC_TEST(who_waits_for_the_rest_of_an_item_learns_of_its_putters_death),
             MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other),
+            MPROC_TEST(who_does_not_wait_does_not_wait_for_a_large_item),
             MPROC_TEST(a_large_item_without_room_leaves_nothing), MPROC_TEST(items_of_all_lengths_come_whole),
             MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(a_limit_in_bytes_holds),
             MPROC_TEST(threads_share_a_limit_in_bytes),
