@@ -186,6 +186,15 @@ static bool has_room(struct channel *channel, const struct cursor *cursor, uint6
            mproc__items_of(seen) == mproc__items_of(cursor->word);
 }
 
+/* Whether there is room for anybody: for the next one who waits, if a wake-up has come to one who leaves some or for
+ * whom it is too little. */
+static bool room_is_left(struct channel *channel)
+{
+    uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
+    struct cursor cursor = cursor_at(channel, &channel->put, word);
+    return has_room(channel, &cursor, 1);
+}
+
 /* ---- items ---- */
 
 /* Room for a piece. A receiver under way makes it, or else the ring grows. */
@@ -345,7 +354,7 @@ static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t si
             err = loan ? put_block(&cursor, loan, reference) : put_item(&cursor, bytes, size);
         uint64_t seen = channel->put.other_seen;
         bool gave_up = err != MPROC_OK && cursor.word != word;
-        bool more = waited && err == MPROC_OK && has_room(channel, &cursor, 1);
+        bool more = (waited || size > PIECE) && room_is_left(channel); /* pieces wait for room as well */
         mproc__latch_release(&channel->put.latch);
         if (err == MPROC_OK || gave_up)
             mproc__gate_wake_fenced(&channel->filled);
