@@ -32,11 +32,41 @@ mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uin
     return MPROC_OK;
 }
 
+enum { LOOKS = 100 }; /* until both ends are taken as they come, since they never stand still */
+
+static uint32_t items_between(uint64_t head, uint64_t tail)
+{
+    uint32_t items = (mproc__items_of(tail) - mproc__items_of(head)) & ITEMS_MASK;
+    return items > ITEMS_MASK / 2 ? 0 : items; /* the head is of a later moment than the tail */
+}
+
 uint32_t mproc__channel_items(struct channel *channel)
 {
-    uint64_t head = atomic_load(&channel->head); /* first: so it is not ahead of the tail */
-    uint64_t tail = atomic_load(&channel->tail);
-    return ((mproc__items_of(tail) - mproc__items_of(head)) & ITEMS_MASK) + atomic_load(&channel->returned);
+    uint64_t head = atomic_load(&channel->head), tail, before;
+    int looks = 0;
+    do {
+        before = head;
+        MPROC_FAULT("channel.counting");
+        tail = atomic_load(&channel->tail);
+        head = atomic_load(&channel->head);
+    } while (head != before && ++looks < LOOKS);
+    uint32_t items = items_between(head, tail);
+    return (items < channel->max_items ? items : channel->max_items) + atomic_load(&channel->returned);
+}
+
+bool mproc__channel_full(struct channel *channel)
+{
+    uint64_t head, tail, put, got;
+    int looks = 0;
+    do {
+        tail = atomic_load(&channel->tail);
+        put = mproc__place_bytes(&channel->put.place[tail & 1]);
+        head = atomic_load(&channel->head);
+        got = mproc__place_bytes(&channel->get.place[head & 1]);
+    } while ((atomic_load(&channel->tail) != tail || atomic_load(&channel->head) != head) && ++looks < LOOKS);
+    uint32_t items = items_between(head, tail);
+    return items >= channel->max_items ||
+           (channel->max_bytes != 0 && items > 0 && put > got && put - got >= channel->max_bytes);
 }
 
 bool mproc__channel_readable(void *context)

@@ -161,6 +161,8 @@ mproc_err mproc__channel_close(struct channel *channel);
 
 /* Items there just now. */
 uint32_t mproc__channel_items(struct channel *channel);
+/* Whether no item, however small, could be put just now. */
+bool mproc__channel_full(struct channel *channel);
 /* Whether get would not wait: for mproc__gate_wait(&channel->filled, ...). */
 bool mproc__channel_readable(void *channel);
 

@@ -337,7 +337,7 @@ bool mproc_queue_empty(mproc_queue queue)
 bool mproc_queue_full(mproc_queue queue)
 {
     struct channel *channel = channel_of(queue);
-    return !channel || mproc__channel_items(channel) >= channel->max_items;
+    return !channel || mproc__channel_full(channel);
 }
 
 /* Items put and not done; modulo 2^31, as the commit words count them. */

@@ -94,9 +94,11 @@ MPROC_API mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item);
 /* The item goes back, to be got before all others, by anybody. */
 MPROC_API mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item);
 
-/* How many items there are just now; borrowed ones are not. On every system (Python's macOS has none). 0 for a stale handle. */
+/* How many items there are just now; borrowed ones are not, until they are given back. On every system (Python's
+ * macOS has none). 0 for a stale handle. */
 MPROC_API size_t mproc_queue_qsize(mproc_queue queue);
-/* Whether there were none, or maxsize of them, just now. A stale handle is empty and full. */
+/* Whether there were none just now, or as many items or bytes as may be, so that every put would have waited: an
+ * item that is given back is there beyond that. A stale handle is empty and full. */
 MPROC_API bool mproc_queue_empty(mproc_queue queue);
 MPROC_API bool mproc_queue_full(mproc_queue queue);
 

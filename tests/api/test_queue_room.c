@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Queues with a limit: who is woken when there is room. */
+/* Queues with a limit: who is woken when there is room, and what the counts say. */
 #include "suite.h"
 #include "system.h"
 
@@ -109,4 +109,61 @@ static void who_finds_too_little_room_wakes_the_next(void)
     CU_ASSERT_TRUE(woken > 0);
 }
 
-MPROC_SUITE(queue_room, MPROC_TEST(who_finds_too_little_room_wakes_the_next))
+/* ---- counts ---- */
+
+static int count_items(void *argument)
+{
+    struct work *work = argument;
+    return (int) mproc_queue_qsize(work->queue);
+}
+
+/* Many items pass while somebody counts, more than there may be at any time. */
+static void who_counts_sees_what_was_there_at_one_moment(void)
+{
+    enum { MAXSIZE = 20 };
+    struct work work = { .size = 0 };
+    int item = 0;
+    CHECK_OK(mproc_queue_create(&work.queue, sizeof item, MAXSIZE));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(mproc_queue_put(work.queue, &item, MPROC_NOWAIT));
+    mproc_process *counter = start_delayed_child(count_items, &work, sizeof work, "channel.counting", 1);
+    CU_ASSERT_TRUE_FATAL(wait_until_delayed(counter));
+    for (int i = 0; i < 10 * MAXSIZE; i++) {
+        CHECK_OK(mproc_queue_put(work.queue, &item, MPROC_NOWAIT));
+        CHECK_OK(mproc_queue_get(work.queue, &item, MPROC_NOWAIT));
+    }
+    end_delay(counter);
+    CU_ASSERT_EQUAL(end_child(counter), 3);
+    CHECK_OK(mproc_queue_destroy(work.queue));
+}
+
+static void full_is_what_no_item_fits_into(void)
+{
+    mproc_queue queue = create_limited(), two;
+    mproc_item borrowed;
+    int item = 0;
+    CU_ASSERT_FALSE(mproc_queue_full(queue));
+    CHECK_OK(put_size(queue, LARGE, MPROC_NOWAIT));
+    CU_ASSERT_FALSE(mproc_queue_full(queue));
+    CHECK_OK(put_size(queue, MAX_BYTES - LARGE, MPROC_NOWAIT));
+    CU_ASSERT_TRUE(mproc_queue_full(queue));
+    CU_ASSERT_EQUAL(get_size(queue, MPROC_NOWAIT), LARGE);
+    CU_ASSERT_FALSE(mproc_queue_full(queue));
+    CHECK_OK(mproc_queue_destroy(queue));
+
+    CHECK_OK(mproc_queue_create(&two, sizeof item, 2));
+    CHECK_OK(mproc_queue_put(two, &item, MPROC_NOWAIT));
+    CHECK_OK(mproc_queue_borrow(two, &borrowed, MPROC_NOWAIT));
+    CHECK_OK(mproc_queue_put(two, &item, MPROC_NOWAIT));
+    CHECK_OK(mproc_queue_give_back(two, &borrowed));
+    CU_ASSERT_EQUAL(mproc_queue_qsize(two), 2);
+    CU_ASSERT_FALSE(mproc_queue_full(two)); /* what was given back takes no place */
+    CHECK_OK(mproc_queue_put(two, &item, MPROC_NOWAIT));
+    CU_ASSERT_TRUE(mproc_queue_full(two));
+    CHECK_FAILS(mproc_queue_put(two, &item, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    CU_ASSERT_EQUAL(mproc_queue_qsize(two), 3);
+    CHECK_OK(mproc_queue_destroy(two));
+}
+
+MPROC_SUITE(queue_room, MPROC_TEST(who_finds_too_little_room_wakes_the_next),
+            MPROC_TEST(who_counts_sees_what_was_there_at_one_moment), MPROC_TEST(full_is_what_no_item_fits_into))
