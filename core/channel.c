@@ -69,14 +69,18 @@ bool mproc__channel_full(struct channel *channel)
            (channel->max_bytes != 0 && items > 0 && put > got && put - got >= channel->max_bytes);
 }
 
+bool mproc__channel_over(struct channel *channel)
+{
+    return atomic_load_explicit(&channel->closed, memory_order_relaxed) && !mproc__loans_awaited(channel);
+}
+
 bool mproc__channel_readable(void *context)
 {
     struct channel *channel = context;
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
     return mproc__items_of(tail) != mproc__items_of(head) ||
-           atomic_load_explicit(&channel->returned, memory_order_relaxed) ||
-           atomic_load_explicit(&channel->closed, memory_order_relaxed);
+           atomic_load_explicit(&channel->returned, memory_order_relaxed) || mproc__channel_over(channel);
 }
 
 /* Frees the blocks of items that are still in the ring. */

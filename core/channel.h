@@ -68,6 +68,7 @@ struct channel {
     _Atomic uint32_t receiving; /* a getter takes an item in pieces while it is being put */
     char space5[CHANNEL_LINE];
     struct gate filled;
+    struct sentry sweeper; /* of the getters that wait: looks after what dead borrowers had */
     char space6[CHANNEL_LINE];
     struct gate emptied;
     char space7[CHANNEL_LINE];
@@ -159,10 +160,16 @@ mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uin
 /* Who is putting just then may still do it. */
 mproc_err mproc__channel_close(struct channel *channel);
 
+/* Nothing comes: gives back what dead borrowers had, and takes away what lies in the ring and will never be an item.
+ * If a getter is inside, that one does. */
+void mproc__channel_look_after(struct channel *channel, int64_t deadline);
+
 /* Items there just now. */
 uint32_t mproc__channel_items(struct channel *channel);
 /* Whether no item, however small, could be put just now. */
 bool mproc__channel_full(struct channel *channel);
+/* Whether it is closed, and nothing can come back that another process has borrowed; nothing else was asked. */
+bool mproc__channel_over(struct channel *channel);
 /* Whether get would not wait: for mproc__gate_wait(&channel->filled, ...). */
 bool mproc__channel_readable(void *channel);
 

@@ -4,7 +4,7 @@
 #include "channel_ring.h"
 
 #define HELP_SLICE INT64_C(20000000)  /* how long to wait for the rest of an item before asking who lives */
-#define SWEEP_SLICE INT64_C(50000000) /* how often a waiting getter asks whether borrowers live */
+#define SWEEP_SLICE INT64_C(50000000) /* how often one of the waiting getters asks whether borrowers live */
 
 /* ---- the end ---- */
 
@@ -254,8 +254,7 @@ static bool has_begun(void *context)
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
     return mproc__position_of(tail) != mproc__position_of(head) ||
-           atomic_load_explicit(&channel->returned, memory_order_relaxed) ||
-           atomic_load_explicit(&channel->closed, memory_order_relaxed);
+           atomic_load_explicit(&channel->returned, memory_order_relaxed) || mproc__channel_over(channel);
 }
 
 /* One try. MPROC_ETIMEDOUT: there is nothing. */
@@ -290,51 +289,84 @@ void mproc__channel_look_after(struct channel *channel, int64_t deadline)
     mproc__latch_release(&channel->get.latch);
 }
 
-/* Waits for something to get, and looks after the dead meanwhile. */
-static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t deadline)
+struct awaited {
+    struct channel *channel;
+    bool (*ready)(void *channel);
+    uint64_t loans; /* as they were */
+};
+
+static bool comes(void *context)
 {
-    bool (*ready)(void *) = may_begin ? has_begun : mproc__channel_readable;
-    int64_t slice = deadline == 0 ? 0 : mproc_plat_now() + SWEEP_SLICE;
+    const struct awaited *awaited = context;
+    return awaited->ready(awaited->channel) ||
+           atomic_load_explicit(&awaited->channel->loans, memory_order_relaxed) != awaited->loans;
+}
+
+/* Waits for something to get. Where there are loans, one of those that wait looks after what dead borrowers had. */
+static mproc_err wait_for_item(struct channel *channel, bool may_begin, struct watch *watch, int64_t deadline)
+{
+    struct awaited awaited = { channel, may_begin ? has_begun : mproc__channel_readable,
+                               atomic_load(&channel->loans) };
+    int64_t slice = deadline == 0 || !awaited.loans ? deadline : mproc_plat_now() + watch->slice;
     slice = slice < deadline ? slice : deadline;
-    mproc_err err = mproc__gate_wait(&channel->filled, ready, channel, slice);
-    if (err == MPROC_OK)
+    mproc_err err = mproc__gate_wait(&channel->filled, comes, &awaited, slice);
+    if (err == MPROC_OK) {
         mproc__gather(&channel->get.gather, &channel->tail, worth_gathering(channel));
-    else
+        return MPROC_OK;
+    }
+    if (slice < deadline)
+        mproc__sentry_again(watch);
+    if (watch->mine)
+        watch->slice = SWEEP_SLICE;
+    if (watch->mine || slice == deadline)
         mproc__channel_look_after(channel, deadline);
     return atomic_load(&channel->returned) || slice < deadline ? MPROC_OK : err;
 }
 
+/* One look at what there is. MPROC_ETIMEDOUT: nothing. */
+static mproc_err look_and_get(struct channel *channel, struct taking *taking, bool waited, int64_t deadline)
+{
+    mproc_err err = mproc__channel_enter_get(channel, deadline);
+    if (err != MPROC_OK)
+        return err;
+    MPROC_FAULT("channel.get_entered");
+    uint32_t closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
+    struct cursor cursor = cursor_at(channel, &channel->get,
+                                     atomic_load_explicit(&channel->head, memory_order_relaxed));
+    err = try_get(&cursor, taking, deadline);
+    if (err == MPROC_ETIMEDOUT && closed) {
+        mproc__channel_sweep(channel);
+        if (!mproc__loans_awaited(channel) && !atomic_load(&channel->returned))
+            err = MPROC_ECLOSED;
+    }
+    bool more = waited && err != MPROC_ETIMEDOUT && has_item(&cursor);
+    mproc__latch_release(&channel->get.latch);
+    if (err == MPROC_OK)
+        mproc__gate_wake_fenced(&channel->emptied);
+    if (err == MPROC_OK && closed)
+        mproc__gate_wake_all_fenced(&channel->filled); /* it may have been the last for which others waited */
+    else if (more)
+        mproc__gate_wake_fenced(&channel->filled);
+    /* Somebody may be putting yet: when he is out, look again. */
+    if (err == MPROC_ECLOSED && closed == CHANNEL_CLOSING) {
+        err = mproc__channel_finish_close(channel, deadline);
+        return err == MPROC_OK ? look_and_get(channel, taking, waited, deadline) : err;
+    }
+    return err;
+}
+
 static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t deadline)
 {
-    for (bool waited = false;; waited = true) {
-        mproc_err err = mproc__channel_enter_get(channel, deadline);
-        if (err != MPROC_OK)
-            return err;
-        MPROC_FAULT("channel.get_entered");
-        uint32_t closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
-        struct cursor cursor = cursor_at(channel, &channel->get,
-                                         atomic_load_explicit(&channel->head, memory_order_relaxed));
-        err = try_get(&cursor, taking, deadline);
-        if (err == MPROC_ETIMEDOUT && closed) {
-            mproc__channel_sweep(channel);
-            if (!atomic_load(&channel->returned))
-                err = MPROC_ECLOSED;
-        }
-        bool more = waited && (err == MPROC_OK || err == MPROC_EMSGSIZE) && has_item(&cursor);
-        mproc__latch_release(&channel->get.latch);
-        if (err == MPROC_OK)
-            mproc__gate_wake_fenced(&channel->emptied);
-        if (more)
-            mproc__gate_wake_fenced(&channel->filled);
-        if (err == MPROC_ECLOSED && closed == CHANNEL_CLOSING)
-            err = mproc__channel_finish_close(channel, deadline); /* then look again */
-        else if (err == MPROC_ETIMEDOUT)
-            err = wait_for_item(channel, taking->may_begin, deadline);
-        else
-            return err;
-        if (err != MPROC_OK)
-            return err;
+    struct watch watch = mproc__sentry_begin(&channel->sweeper);
+    watch.slice = SWEEP_SLICE;
+    mproc_err err = look_and_get(channel, taking, false, deadline);
+    while (err == MPROC_ETIMEDOUT) {
+        if (wait_for_item(channel, taking->may_begin, &watch, deadline) != MPROC_OK)
+            break;
+        err = look_and_get(channel, taking, true, deadline);
     }
+    (void) mproc__sentry_end(&watch); /* another one follows at the end of its slice */
+    return err;
 }
 
 bool mproc__channel_try_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size)

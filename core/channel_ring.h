@@ -181,9 +181,6 @@ void mproc__channel_help_put(struct channel *channel);
 mproc_err mproc__channel_enter_get(struct channel *channel, int64_t deadline);
 /* Makes the cursor's place the end's, after so many items. */
 void mproc__channel_commit_get(struct cursor *cursor, uint32_t items);
-/* Nothing comes: gives back what dead borrowers had, and takes away what lies in the ring and will never be an item.
- * If a getter is inside, that one does. */
-void mproc__channel_look_after(struct channel *channel, int64_t deadline);
 
 /* ---- channel_borrow.c ---- */
 

@@ -188,6 +188,23 @@ bool mproc__loans_sweep(struct channel *channel)
     return putting;
 }
 
+bool mproc__loans_awaited(struct channel *channel)
+{
+    process_token me = mproc__self_peek();
+    bool others = false;
+    for (struct loan_table *table = table_at(&channel->loans); table; table = table_at(&table->next))
+        for (int i = 0; i < TABLE_LOANS; i++) {
+            process_token owner = atomic_load(&table->loan[i].owner);
+            uint32_t state = atomic_load(&table->loan[i].state);
+            if (owner == 0 || (state != LOAN_READING && state != LOAN_RETURNED))
+                continue;
+            if (owner == me)
+                return false;
+            others = true;
+        }
+    return others;
+}
+
 void mproc__loans_destroy(struct channel *channel)
 {
     uint64_t handle = atomic_load(&channel->loans);

@@ -301,6 +301,9 @@ mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
     if (err != MPROC_OK)
         return err;
     mproc__loan_end(loan);
+    /* Getters of a closed queue wait for what is borrowed. One that does not see this yet wakes at the end of a slice. */
+    if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
+        mproc__gate_wake_all(&channel->filled);
     *item = (mproc_item){ .size = 0 };
     return MPROC_OK;
 }
@@ -385,7 +388,12 @@ mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout)
 bool mproc__queue_readable(uint64_t handle)
 {
     struct channel *channel = channel_of((mproc_queue){ handle });
-    return !channel || mproc__channel_readable(channel);
+    if (!channel || mproc__channel_readable(channel))
+        return true;
+    /* Who waits for several things asks now and then: what a dead borrower had comes back by that. */
+    if (atomic_load(&channel->loans))
+        mproc__channel_look_after(channel, 0);
+    return mproc__channel_readable(channel);
 }
 
 struct gate *mproc__queue_gate(uint64_t handle)

@@ -48,7 +48,7 @@ MPROC_API mproc_err mproc_queue_destroy(mproc_queue queue);
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout);
 
 /* Takes the oldest item, item_size bytes. Waits while the queue is empty. MPROC_ETIMEDOUT: it still is
- * (Python: queue.Empty). MPROC_ECLOSED: it was closed and is empty. */
+ * (Python: queue.Empty). MPROC_ECLOSED: it was closed and is empty; mproc_queue_close() says when. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout);
 
 /* The same for byte strings. Get stores the item's length in *size; if that is more than `capacity` the
@@ -109,8 +109,11 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_queue_task_done(mproc_queue queue);
  * never done; borrowed ones come back. Python: JoinableQueue.join. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout);
 
-/* Ends the queue for everybody: put is MPROC_ECLOSED from now on, get when what is there was got.
- * Whoever waits is woken. (Python's close() ends only the caller's own side.) */
+/* Ends the queue for everybody: put is MPROC_ECLOSED from now on, get when what is there was got. Waits for nobody: a
+ * put that is under way may still put its item, and that is got. What others have borrowed may come back: get waits
+ * for it, or times out, until all of it was returned; only in a process that has itself borrowed something it does
+ * not, since those may wait for that one. Who returns what he has and asks again is told the truth. Whoever waits is
+ * woken. (Python's close() ends only the caller's own side.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_close(mproc_queue queue);
 
 #ifdef __cplusplus
