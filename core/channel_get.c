@@ -323,6 +323,25 @@ static mproc_err wait_for_item(struct channel *channel, bool may_begin, struct w
     return atomic_load(&channel->returned) || slice < deadline ? MPROC_OK : err;
 }
 
+/* Nothing was found in a closed channel: what that means. The caller holds the latch. */
+static mproc_err nothing_in_closed(struct channel *channel)
+{
+    mproc__channel_sweep(channel);
+    return mproc__loans_awaited(channel) || atomic_load(&channel->returned) ? MPROC_ETIMEDOUT : MPROC_ECLOSED;
+}
+
+/* After the latch was given back. MPROC_ETIMEDOUT: look again. */
+static mproc_err leave_closed(struct channel *channel, mproc_err err, uint32_t closed, int64_t deadline)
+{
+    if (err == MPROC_OK)
+        mproc__gate_wake_all(&channel->filled); /* it may be the last thing for which others waited */
+    if (err != MPROC_ECLOSED || closed == CHANNEL_CLOSED)
+        return err;
+    /* Somebody may be putting yet: he is waited for. */
+    err = mproc__channel_finish_close(channel, deadline);
+    return err == MPROC_OK ? MPROC_ETIMEDOUT : err;
+}
+
 /* One look at what there is. MPROC_ETIMEDOUT: nothing. */
 static mproc_err look_and_get(struct channel *channel, struct taking *taking, bool waited, int64_t deadline)
 {
@@ -334,39 +353,32 @@ static mproc_err look_and_get(struct channel *channel, struct taking *taking, bo
     struct cursor cursor = cursor_at(channel, &channel->get,
                                      atomic_load_explicit(&channel->head, memory_order_relaxed));
     err = try_get(&cursor, taking, deadline);
-    if (err == MPROC_ETIMEDOUT && closed) {
-        mproc__channel_sweep(channel);
-        if (!mproc__loans_awaited(channel) && !atomic_load(&channel->returned))
-            err = MPROC_ECLOSED;
-    }
+    if (closed && err == MPROC_ETIMEDOUT)
+        err = nothing_in_closed(channel);
     bool more = waited && err != MPROC_ETIMEDOUT && has_item(&cursor);
     mproc__latch_release(&channel->get.latch);
     if (err == MPROC_OK)
         mproc__gate_wake_fenced(&channel->emptied);
-    if (err == MPROC_OK && closed)
-        mproc__gate_wake_all_fenced(&channel->filled); /* it may have been the last for which others waited */
-    else if (more)
+    if (more)
         mproc__gate_wake_fenced(&channel->filled);
-    /* Somebody may be putting yet: when he is out, look again. */
-    if (err == MPROC_ECLOSED && closed == CHANNEL_CLOSING) {
-        err = mproc__channel_finish_close(channel, deadline);
-        return err == MPROC_OK ? look_and_get(channel, taking, waited, deadline) : err;
-    }
+    return closed ? leave_closed(channel, err, closed, deadline) : err;
+}
+
+static mproc_err wait_and_get(struct channel *channel, struct taking *taking, int64_t deadline)
+{
+    struct watch watch = mproc__sentry_begin(&channel->sweeper);
+    watch.slice = SWEEP_SLICE;
+    mproc_err err = MPROC_ETIMEDOUT;
+    while (err == MPROC_ETIMEDOUT && wait_for_item(channel, taking->may_begin, &watch, deadline) == MPROC_OK)
+        err = look_and_get(channel, taking, true, deadline);
+    (void) mproc__sentry_end(&watch); /* another one follows at the end of its slice */
     return err;
 }
 
 static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t deadline)
 {
-    struct watch watch = mproc__sentry_begin(&channel->sweeper);
-    watch.slice = SWEEP_SLICE;
     mproc_err err = look_and_get(channel, taking, false, deadline);
-    while (err == MPROC_ETIMEDOUT) {
-        if (wait_for_item(channel, taking->may_begin, &watch, deadline) != MPROC_OK)
-            break;
-        err = look_and_get(channel, taking, true, deadline);
-    }
-    (void) mproc__sentry_end(&watch); /* another one follows at the end of its slice */
-    return err;
+    return err == MPROC_ETIMEDOUT ? wait_and_get(channel, taking, deadline) : err;
 }
 
 bool mproc__channel_try_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size)
