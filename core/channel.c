@@ -10,7 +10,7 @@ mproc_err mproc__channel_new_segment(uint64_t block_size, uint32_t start, uint64
     mproc_err err = mproc__arena_alloc_dirty(BLOCK_ITEM, size, handle);
     if (err != MPROC_OK)
         return err;
-    struct segment *segment = segment_at(*handle);
+    struct segment *segment = mproc__arena_live(*handle);
     atomic_store_explicit(&segment->next, 0, memory_order_relaxed);
     segment->start = start;
     segment->capacity = (uint32_t) ((size - sizeof *segment) / 8);
@@ -25,6 +25,7 @@ mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uin
     if (err != MPROC_OK)
         return err;
     channel->item_size = item_size;
+    channel->item_check = ~item_size;
     channel->max_bytes = max_bytes;
     channel->max_items = max_items == 0 ? 1u << 30 : (uint32_t) max_items;
     channel->put.place[0].segment = first;
@@ -87,13 +88,13 @@ bool mproc__channel_readable(void *context)
 static void free_items(struct channel *channel)
 {
     struct cursor cursor = cursor_at(channel, &channel->get, atomic_load(&channel->head));
-    uint32_t end = mproc__position_of(atomic_load(&channel->tail));
-    while (cursor.position != end) {
-        uint64_t *record = record_at(&cursor);
-        enum record_kind kind = kind_of(*record);
-        if (kind == RECORD_BLOCK && mproc__object(BLOCK_ITEM, record[1]))
-            mproc__arena_free(BLOCK_ITEM, record[1]);
-        pass(&cursor, kind == RECORD_ABORT ? 1 : units_of(bytes_of(*record)) + (kind == RECORD_FIRST));
+    channel->get.other_seen = atomic_load(&channel->tail);
+    uint32_t end = mproc__position_of(channel->get.other_seen);
+    struct record record;
+    while (cursor.position != end && mproc__channel_read(&cursor, &record) == MPROC_OK) {
+        if (record.block && mproc__object(BLOCK_ITEM, record.block))
+            mproc__arena_free(BLOCK_ITEM, record.block);
+        pass(&cursor, record.units);
     }
 }
 
@@ -108,7 +109,8 @@ void mproc__channel_destroy(struct channel *channel)
     uint64_t here = channel->get.place[channel->head & 1].segment;
     uint64_t last = channel->put.place[channel->tail & 1].segment;
     while (here && mproc__object(BLOCK_ITEM, here)) {
-        uint64_t next = here == last ? 0 : atomic_load(&segment_at(here)->next);
+        struct segment *segment = mproc__arena_live(here);
+        uint64_t next = here == last ? 0 : atomic_load(&segment->next);
         mproc__arena_free(BLOCK_ITEM, here);
         here = next;
     }

@@ -51,12 +51,13 @@ struct end {
 struct channel {
     /* set at creation */
     uint64_t item_size; /* UINT64_MAX: variable */
+    uint64_t item_check; /* ~item_size: so much is copied from and to the caller's memory, unless it was written over */
     uint64_t max_bytes;
     uint32_t max_items;
     _Atomic uint32_t closed;   /* enum channel_closed */
     _Atomic uint64_t loans;    /* handle of the table, or 0 */
     _Atomic uint32_t returned; /* items in it that wait to be got again */
-    char space1[CHANNEL_LINE - 40];
+    char space1[CHANNEL_LINE - 48];
     struct end put;
     char space2[CHANNEL_LINE];
     _Atomic uint64_t tail;
@@ -132,6 +133,9 @@ static inline void mproc__channel_name(struct channel *channel, uint64_t handle)
 }
 /* Frees all it refers to. Nobody uses it. */
 void mproc__channel_destroy(struct channel *channel);
+
+/* MPROC_EPROTO, described: what was read there cannot be what a queue or pipe has written. */
+mproc_err mproc__channel_damaged(const char *what);
 
 struct loan;
 

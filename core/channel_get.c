@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The getting end of a channel: items whole and in pieces, waiting, and the repair of what a dead getter
- * left. */
+/* The getting end of a channel: items, waiting, and the repair of what a dead getter left. */
 #include "channel_ring.h"
 
-#define HELP_SLICE INT64_C(20000000)  /* how long to wait for the rest of an item before asking who lives */
 #define SWEEP_SLICE INT64_C(50000000) /* how often one of the waiting getters asks whether borrowers live */
 
 /* ---- the end ---- */
@@ -11,11 +9,10 @@
 /* Frees the segments that have been left behind, from `stray` to the one in use. */
 static void free_left(struct end *get, uint64_t in_use)
 {
-    while (get->stray && get->stray != in_use) {
+    struct known segment;
+    while (get->stray && get->stray != in_use && mproc__channel_look_at(&segment, get->stray)) {
         uint64_t left = get->stray;
-        if (!mproc__object(BLOCK_ITEM, left))
-            break;
-        get->stray = atomic_load_explicit(&segment_at(left)->next, memory_order_relaxed);
+        get->stray = atomic_load_explicit(&segment.segment->next, memory_order_relaxed);
         MPROC_FAULT("channel.segment_left");
         mproc__arena_free(BLOCK_ITEM, left);
     }
@@ -87,105 +84,17 @@ mproc_err mproc__channel_enter_get(struct channel *channel, int64_t deadline)
     return mproc__latch_try(&channel->get.latch) ? MPROC_OK : enter_get_slowly(channel, deadline);
 }
 
-/* What is behind the cursor: whole items, or only pieces of one that is being put. */
-static bool has_item(struct cursor *cursor)
-{
-    struct end *get = &cursor->channel->get;
-    if (mproc__items_of(get->other_seen) != mproc__items_of(cursor->word))
-        return true;
-    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
-    return mproc__items_of(get->other_seen) != mproc__items_of(cursor->word);
-}
-
-static bool has_record(struct cursor *cursor)
-{
-    struct end *get = &cursor->channel->get;
-    if (mproc__position_of(get->other_seen) != cursor->position)
-        return true;
-    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
-    return mproc__position_of(get->other_seen) != cursor->position;
-}
-
 /* ---- items ---- */
 
-/* Waits for the next piece of an item. */
-static mproc_err wait_for_piece(struct cursor *cursor, int64_t deadline)
-{
-    while (!has_record(cursor)) {
-        struct change change = { cursor->channel, &cursor->channel->tail, cursor->channel->get.other_seen };
-        int64_t now = mproc_plat_now();
-        int64_t slice = deadline - now > HELP_SLICE ? now + HELP_SLICE : deadline;
-        if (mproc__gate_wait(&cursor->channel->filled, has_changed, &change, slice) == MPROC_OK &&
-            !atomic_load(&cursor->channel->closed))
-            continue;
-        if (slice == deadline && mproc_plat_now() >= deadline && !has_record(cursor))
-            return MPROC_ETIMEDOUT;
-        mproc__channel_help_put(cursor->channel);
-    }
-    return MPROC_OK;
-}
-
-/* The pieces from the cursor to the last; with no buffer they are dropped. MPROC_EDIED: the putter
- * died, there is no item. */
-static mproc_err get_pieces(struct cursor *cursor, char *buffer, int64_t deadline)
-{
-    struct channel *channel = cursor->channel;
-    mproc_err err = MPROC_OK;
-    atomic_store_explicit(&channel->receiving, 1, memory_order_relaxed);
-    for (bool last = false; !last && err == MPROC_OK;) {
-        err = wait_for_piece(cursor, deadline);
-        if (err != MPROC_OK)
-            break;
-        uint64_t *record = record_at(cursor);
-        enum record_kind kind = kind_of(*record);
-        uint64_t length = bytes_of(*record);
-        const uint64_t *data = record + 1 + (kind == RECORD_FIRST);
-        if (kind == RECORD_FIRST)
-            cursor->place.bytes += record[1];
-        if (kind == RECORD_ABORT)
-            err = MPROC_EDIED;
-        if (buffer && err == MPROC_OK) {
-            memcpy(buffer, data, length);
-            buffer += length;
-        }
-        last = kind == RECORD_LAST || kind == RECORD_ABORT;
-        pass(cursor, kind == RECORD_ABORT ? 1 : units_of(length) + (kind == RECORD_FIRST));
-        cursor->place.partial = !last;
-        mproc__channel_commit_get(cursor, kind == RECORD_LAST);
-        if (kind != RECORD_LAST)
-            mproc__gate_wake(&channel->emptied);
-    }
-    atomic_store_explicit(&channel->receiving, 0, memory_order_relaxed);
-    return err;
-}
-
-/* Whether what is behind the cursor, and is no item, are pieces of items whose putters gave up or died. */
-static bool rest_is_dead(struct cursor *cursor)
-{
-    struct channel *channel = cursor->channel;
-    for (bool asked = false;; asked = true) {
-        uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
-        bool partial = mproc__place_partial(&channel->put.place[tail & 1]);
-        if (atomic_load_explicit(&channel->tail, memory_order_acquire) != tail ||
-            mproc__items_of(tail) != mproc__items_of(cursor->word))
-            return false;
-        if (!partial || asked)
-            return !partial;
-        mproc__channel_help_put(channel);
-    }
-}
-
-static mproc_err get_block(struct cursor *cursor, struct taking *taking, const uint64_t *record)
+static mproc_err get_block(struct cursor *cursor, struct taking *taking, const struct record *record)
 {
     struct end *get = &cursor->channel->get;
-    const void *bytes = mproc__object(BLOCK_ITEM, record[1]);
-    if (bytes)
-        memcpy(taking->buffer, bytes, taking->size);
+    memcpy(taking->buffer, record->data, taking->size);
     get->expected = items_after(cursor->word);
-    get->block = record[1];
+    get->block = record->block;
     MPROC_FAULT("channel.block_noted");
     cursor->place.bytes += taking->size;
-    pass(cursor, 3);
+    pass(cursor, record->units);
     mproc__channel_commit_get(cursor, 1);
     free_got(get);
     return MPROC_OK;
@@ -194,19 +103,21 @@ static mproc_err get_block(struct cursor *cursor, struct taking *taking, const u
 /* Takes the item at the cursor. MPROC_EDIED: there was none, look again. */
 static mproc_err get_item(struct cursor *cursor, struct taking *taking, int64_t deadline)
 {
-    uint64_t *record = record_at(cursor);
-    enum record_kind kind = kind_of(*record);
-    taking->size = kind == RECORD_WHOLE ? bytes_of(*record) : kind == RECORD_BLOCK ? record[2] : record[1];
+    struct record record;
+    mproc_err err = mproc__channel_read(cursor, &record);
+    if (err != MPROC_OK)
+        return err;
+    taking->size = record.size;
     if (taking->size > taking->capacity)
-        return MPROC_EMSGSIZE;
-    if (kind == RECORD_BLOCK)
-        return get_block(cursor, taking, record);
-    if (kind != RECORD_WHOLE)
-        return get_pieces(cursor, taking->buffer, taking->may_begin ? MPROC_PLAT_NEVER : deadline);
-    memcpy(taking->buffer, record + 1, taking->size);
+        return record.kind == RECORD_FIRST ? mproc__channel_pass_over(cursor, record.size) : MPROC_EMSGSIZE;
+    if (record.block)
+        return get_block(cursor, taking, &record);
+    if (record.kind != RECORD_WHOLE)
+        return mproc__channel_get_pieces(cursor, taking->buffer, record.size, taking->may_begin ? MPROC_PLAT_NEVER : deadline);
+    memcpy(taking->buffer, record.data, taking->size);
     MPROC_FAULT("channel.get_copied");
     cursor->place.bytes += taking->size;
-    pass(cursor, units_of(taking->size));
+    pass(cursor, record.units);
     mproc__channel_commit_get(cursor, 1);
     return MPROC_OK;
 }
@@ -225,13 +136,16 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
         if (mproc__items_of(get->other_seen) == mproc__items_of(word))
             return false;
     }
-    const struct segment *segment = segment_at(place->segment);
-    if (atomic_load_explicit(&place->partial, memory_order_relaxed) || place->offset == segment->capacity ||
+    if (!knows(&mproc__known_get, place->segment))
+        return false;
+    const struct segment *segment = mproc__known_get.segment;
+    uint32_t end = mproc__known_get.capacity;
+    if (atomic_load_explicit(&place->partial, memory_order_relaxed) || place->offset >= end ||
         atomic_load_explicit(&segment->next, memory_order_acquire))
         return false;
     const uint64_t *record = &segment->data[place->offset];
     uint64_t length = bytes_of(record[0]);
-    if (kind_of(record[0]) != RECORD_WHOLE || length > capacity)
+    if (kind_of(record[0]) != RECORD_WHOLE || length > capacity || units_of(length) > end - place->offset)
         return false;
     memcpy(buffer, record + 1, length);
     MPROC_FAULT("channel.get_copied");
@@ -263,7 +177,7 @@ static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t d
     mproc_err err = mproc__channel_take_returned(cursor->channel, taking);
     if (err != MPROC_ETIMEDOUT)
         return err;
-    err = cursor->place.partial ? get_pieces(cursor, NULL, deadline) /* who had begun it died with it */
+    err = cursor->place.partial ? mproc__channel_get_pieces(cursor, NULL, 0, deadline) /* who had begun it died with it */
                                 : MPROC_EDIED;
     while (err == MPROC_OK || err == MPROC_EDIED) {
         if (!has_item(cursor) && !(taking->may_begin && has_record(cursor)))
@@ -282,10 +196,7 @@ void mproc__channel_look_after(struct channel *channel, int64_t deadline)
         return;
     mproc__channel_sweep(channel);
     struct cursor cursor = cursor_at(channel, &channel->get, atomic_load(&channel->head));
-    if (cursor.place.partial)
-        get_pieces(&cursor, NULL, 0);
-    while (!cursor.place.partial && !has_item(&cursor) && has_record(&cursor) && rest_is_dead(&cursor))
-        get_pieces(&cursor, NULL, 0);
+    mproc__channel_drop_dead(&cursor);
     mproc__latch_release(&channel->get.latch);
 }
 

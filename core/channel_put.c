@@ -8,17 +8,17 @@ enum { LARGEST_SEGMENT = 4 << 20, LARGEST_OF_LARGE = 1 << 20, LARGE_RECORD = 409
 
 /* ---- room ---- */
 
-static uint64_t block_size_of(const struct segment *segment)
+static uint64_t block_size_of(uint32_t capacity)
 {
-    return (uint64_t) segment->capacity * 8 + sizeof *segment + UNIT;
+    return (uint64_t) capacity * 8 + sizeof(struct segment) + UNIT;
 }
 
 /* Goes on in a segment of its own. Killed before the next commit: `stray` tells who repairs of it. */
 static mproc_err grow(struct cursor *cursor, uint64_t units)
 {
     struct end *put = &cursor->channel->put;
-    struct segment *old = segment_at(cursor->place.segment);
-    uint64_t size = block_size_of(old) * 4, handle;
+    struct segment *old = cursor->in.segment;
+    uint64_t size = block_size_of(cursor->in.capacity) * 4, handle;
     uint64_t largest = units * 8 < LARGE_RECORD ? LARGEST_SEGMENT : LARGEST_OF_LARGE;
     size = size > largest ? largest : size;
     while (size < units * 8 * 2)
@@ -40,6 +40,9 @@ static mproc_err grow(struct cursor *cursor, uint64_t units)
     cursor->place.segment = handle;
     cursor->place.offset = 0;
     cursor->changed_segment = true;
+    if (!knows(&mproc__known_put, handle))
+        return mproc__channel_damaged("a new part");
+    cursor->in = mproc__known_put;
     return MPROC_OK;
 }
 
@@ -52,13 +55,12 @@ static uint32_t later(uint32_t a, uint32_t b)
 static bool reserve(struct cursor *cursor, uint32_t units, uint32_t spare)
 {
     struct channel *channel = cursor->channel;
-    struct segment *segment = segment_at(cursor->place.segment);
-    uint32_t left = segment->capacity - cursor->place.offset;
+    uint32_t capacity = cursor->in.capacity, left = capacity - cursor->place.offset;
     uint32_t skip = left < units ? left : 0;
     for (bool looked = false;; looked = true) {
         uint32_t head = mproc__position_of(channel->put.other_seen);
-        uint32_t used = cursor->position - later(head, segment->start);
-        if ((uint64_t) used + skip + units + spare <= segment->capacity)
+        uint32_t used = cursor->position - later(head, cursor->in.start);
+        if ((uint64_t) used + skip + units + spare <= capacity)
             break;
         if (looked)
             return false;
@@ -66,7 +68,7 @@ static bool reserve(struct cursor *cursor, uint32_t units, uint32_t spare)
     }
     if (left < units) {
         if (left > 0)
-            segment->data[cursor->place.offset] = header_of(RECORD_SKIP, 0);
+            cursor->in.segment->data[cursor->place.offset] = header_of(RECORD_SKIP, 0);
         cursor->position += skip;
         cursor->place.offset = 0;
     }
@@ -91,8 +93,7 @@ static void commit_put(struct cursor *cursor, uint32_t items)
 /* Writes a record into room that was reserved. */
 static inline void *write_header(struct cursor *cursor, enum record_kind kind, uint64_t bytes, uint32_t units)
 {
-    struct segment *segment = segment_at(cursor->place.segment);
-    uint64_t *record = &segment->data[cursor->place.offset];
+    uint64_t *record = &cursor->in.segment->data[cursor->place.offset];
     record[0] = header_of(kind, bytes);
     cursor->place.offset += units;
     cursor->position += units;
@@ -101,7 +102,8 @@ static inline void *write_header(struct cursor *cursor, enum record_kind kind, u
 
 static void put_abort(struct cursor *cursor)
 {
-    reserve(cursor, 1, 0);
+    if (!cursor->in.segment || !reserve(cursor, 1, 0))
+        return; /* somebody wrote over it */
     write_header(cursor, RECORD_ABORT, 0, 1);
     cursor->place.partial = 0;
     commit_put(cursor, 0);
@@ -112,8 +114,8 @@ static void repair_put(struct channel *channel)
 {
     struct end *put = &channel->put;
     struct cursor cursor = cursor_at(channel, put, atomic_load(&channel->tail));
-    if (put->stray && put->stray != cursor.place.segment) {
-        atomic_store(&segment_at(cursor.place.segment)->next, 0);
+    if (put->stray && put->stray != cursor.place.segment && cursor.in.segment) {
+        atomic_store(&cursor.in.segment->next, 0);
         MPROC_FAULT("channel.repair_unlinked");
         mproc__arena_free(BLOCK_ITEM, put->stray);
     }
@@ -202,13 +204,11 @@ static mproc_err reserve_piece(struct cursor *cursor, uint32_t units)
 {
     struct channel *channel = cursor->channel;
     while (!reserve(cursor, units, 1)) {
-        struct change change = { channel, &channel->head, channel->put.other_seen };
+        struct change change = { &channel->head, channel->put.other_seen };
         if (!atomic_load_explicit(&channel->receiving, memory_order_relaxed) ||
             mproc__gate_wait(&channel->emptied, has_changed, &change, mproc_plat_now() + RECEIVER_SLICE) !=
                 MPROC_OK)
             return grow(cursor, units);
-        if (atomic_load_explicit(&channel->head, memory_order_relaxed) == change.old)
-            return grow(cursor, units); /* closed: has_changed() no longer waits */
     }
     return MPROC_OK;
 }
@@ -300,15 +300,17 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
     const struct place *place = &put->place[word & 1];
     struct place *next = &put->place[~word & 1];
-    struct segment *segment = segment_at(place->segment);
+    if (!knows(&mproc__known_put, place->segment))
+        return false;
+    uint32_t end = mproc__known_put.capacity;
     uint64_t passed = atomic_load_explicit(&place->bytes, memory_order_relaxed);
     uint32_t position = mproc__position_of(word), units = units_of(size);
-    uint32_t used = position - later(mproc__position_of(put->other_seen), segment->start);
+    uint32_t used = position - later(mproc__position_of(put->other_seen), mproc__known_put.start);
     if (size > PIECE || !fits(channel, passed, word, size) || put->stray ||
-        (uint64_t) used + units + 1 > segment->capacity || segment->capacity - place->offset < units ||
+        (uint64_t) used + units + 1 > end || (uint64_t) place->offset + units > end ||
         atomic_load_explicit(&channel->closed, memory_order_relaxed))
         return false;
-    uint64_t *record = &segment->data[place->offset];
+    uint64_t *record = &mproc__known_put.segment->data[place->offset];
     record[0] = header_of(RECORD_WHOLE, size);
     memcpy(record + 1, bytes, size);
     MPROC_FAULT("channel.put_copied");
@@ -321,10 +323,22 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
 
 /* ---- put ---- */
 
+struct awaited_room {
+    struct channel *channel;
+    uint64_t head; /* as it was when there was none */
+};
+
+static bool may_have_room(void *context)
+{
+    const struct awaited_room *awaited = context;
+    return atomic_load_explicit(&awaited->channel->head, memory_order_acquire) != awaited->head ||
+           atomic_load_explicit(&awaited->channel->closed, memory_order_relaxed);
+}
+
 static mproc_err wait_for_room(struct channel *channel, uint64_t seen, int64_t deadline)
 {
-    struct change change = { channel, &channel->head, seen };
-    mproc_err err = mproc__gate_wait(&channel->emptied, has_changed, &change, deadline);
+    struct awaited_room awaited = { channel, seen };
+    mproc_err err = mproc__gate_wait(&channel->emptied, may_have_room, &awaited, deadline);
     if (err == MPROC_OK)
         mproc__gather(&channel->put.gather, &channel->head, worth_gathering(channel));
     return err;
@@ -348,6 +362,8 @@ static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t si
         struct cursor cursor = cursor_at(channel, &channel->put, word);
         if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
             err = MPROC_ECLOSED;
+        else if (!cursor.in.segment)
+            err = mproc__channel_damaged("the place of the putting end");
         else if (!has_room(channel, &cursor, size))
             err = MPROC_ETIMEDOUT;
         else

@@ -100,110 +100,123 @@ static mproc_err wrong_size(const struct channel *channel, const char *call)
                              (unsigned long long) channel->item_size);
 }
 
-mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout)
+/* What every call that moves items asks first: the queue's channel, and that there is the argument of this name. */
+static inline mproc_err begin(mproc_queue queue, const void *argument, const char *name, const char *call,
+                              struct channel **channel)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
+    *channel = channel_of(queue);
+    if (!*channel)
         return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_put: item is NULL");
-    if (channel->item_size == UINT64_MAX)
-        return wrong_size(channel, "mproc_queue_put");
-    mproc_err err = mproc__channel_put(channel, item, channel->item_size, mproc__deadline(timeout));
+    if (!argument)
+        return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", call, name);
+    return MPROC_OK;
+}
+
+/* The same for items of one size. */
+static inline mproc_err begin_fixed(mproc_queue queue, const void *argument, const char *name, const char *call,
+                                    struct channel **channel)
+{
+    mproc_err err = begin(queue, argument, name, call, channel);
+    if (err != MPROC_OK)
+        return err;
+    if ((*channel)->item_size != ~(*channel)->item_check)
+        return mproc__channel_damaged("the size of the items");
+    return (*channel)->item_size == UINT64_MAX ? wrong_size(*channel, call) : MPROC_OK;
+}
+
+static inline mproc_err end_put(mproc_err err, mproc_queue queue, mproc_ms timeout)
+{
     if (err != MPROC_OK)
         return describe(err, "full", timeout, 0, 0);
     mproc__trace('i', "queue", "put", queue.id);
     return MPROC_OK;
 }
 
-mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
+static inline mproc_err end_get(mproc_err err, mproc_queue queue, mproc_ms timeout, uint64_t size, uint64_t capacity)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_get: item is NULL");
-    if (channel->item_size == UINT64_MAX)
-        return wrong_size(channel, "mproc_queue_get");
-    uint64_t size;
-    mproc_err err = mproc__channel_get(channel, item, channel->item_size, &size, timeout < 0,
-                                       mproc__deadline(timeout));
     if (err != MPROC_OK)
-        return describe(err, "empty", timeout, 0, 0);
+        return describe(err, "empty", timeout, size, capacity);
     mproc__trace('i', "queue", "get", queue.id);
     return MPROC_OK;
 }
 
+mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout)
+{
+    struct channel *channel;
+    mproc_err err = begin_fixed(queue, item, "item", "mproc_queue_put", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_put(channel, item, channel->item_size, mproc__deadline(timeout));
+    return end_put(err, queue, timeout);
+}
+
+mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
+{
+    struct channel *channel;
+    uint64_t size;
+    mproc_err err = begin_fixed(queue, item, "item", "mproc_queue_get", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_get(channel, item, channel->item_size, &size, timeout < 0, mproc__deadline(timeout));
+    return end_get(err, queue, timeout, 0, 0);
+}
+
 mproc_err mproc_queue_put_bytes(mproc_queue queue, const void *bytes, size_t size, mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!bytes && size > 0)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_put_bytes: bytes is NULL and size is not 0");
-    if (channel->item_size != UINT64_MAX && channel->item_size != size)
-        return wrong_size(channel, "mproc_queue_put_bytes");
-    mproc_err err = mproc__channel_put(channel, size ? bytes : "", size, mproc__deadline(timeout));
-    if (err != MPROC_OK)
-        return describe(err, "full", timeout, 0, 0);
-    mproc__trace('i', "queue", "put", queue.id);
-    return MPROC_OK;
+    struct channel *channel;
+    bytes = bytes || size > 0 ? bytes : "";
+    mproc_err err = begin(queue, bytes, "bytes", "mproc_queue_put_bytes", &channel);
+    if (err == MPROC_OK && channel->item_size != UINT64_MAX && channel->item_size != size)
+        err = wrong_size(channel, "mproc_queue_put_bytes");
+    if (err == MPROC_OK)
+        err = mproc__channel_put(channel, bytes, size, mproc__deadline(timeout));
+    return end_put(err, queue, timeout);
 }
 
 mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity, size_t *size,
                                 mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if ((!buffer && capacity > 0) || !size)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_get_bytes: %s is NULL", size ? "buffer" : "size");
-    uint64_t length = 0;
+    struct channel *channel;
     char nothing;
-    mproc_err err = mproc__channel_get(channel, capacity ? buffer : &nothing, capacity, &length, timeout < 0,
-                                       mproc__deadline(timeout));
-    if (err == MPROC_OK || err == MPROC_EMSGSIZE)
-        *size = (size_t) length;
-    if (err != MPROC_OK)
-        return describe(err, "empty", timeout, length, capacity);
-    mproc__trace('i', "queue", "get", queue.id);
-    return MPROC_OK;
+    uint64_t length = 0;
+    buffer = buffer || capacity > 0 ? buffer : &nothing;
+    mproc_err err = begin(queue, size ? buffer : NULL, size ? "buffer" : "size", "mproc_queue_get_bytes", &channel);
+    if (err == MPROC_OK) {
+        err = mproc__channel_get(channel, buffer, capacity, &length, timeout < 0, mproc__deadline(timeout));
+        if (err == MPROC_OK || err == MPROC_EMSGSIZE)
+            *size = (size_t) length;
+    }
+    return end_get(err, queue, timeout, length, capacity);
 }
 
 /* What the *_many calls ask of their arguments. */
-static mproc_err check_many(struct channel *channel, const void *items, size_t count, size_t *done,
-                            const char *call)
+static mproc_err begin_many(mproc_queue queue, const void *items, size_t count, size_t *done, const char *call,
+                            struct channel **channel)
 {
-    if (!done || (!items && count > 0))
-        return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", call, done ? "items" : "done");
-    *done = 0;
-    return channel->item_size == UINT64_MAX ? wrong_size(channel, call) : MPROC_OK;
+    if (!items && count == 0)
+        items = "";
+    mproc_err err = begin_fixed(queue, done ? items : NULL, done ? "items" : "done", call, channel);
+    if (done)
+        *done = 0;
+    return err;
 }
 
 mproc_err mproc_queue_put_many(mproc_queue queue, const void *items, size_t count, size_t *done,
                                mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    mproc_err err = check_many(channel, items, count, done, "mproc_queue_put_many");
-    if (err != MPROC_OK)
-        return err;
-    err = mproc__channel_put_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    struct channel *channel;
+    mproc_err err = begin_many(queue, items, count, done, "mproc_queue_put_many", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_put_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
     return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
 }
 
 mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count, size_t *done, mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    mproc_err err = check_many(channel, items, count, done, "mproc_queue_get_many");
+    struct channel *channel;
+    mproc_err err = begin_many(queue, items, count, done, "mproc_queue_get_many", &channel);
     if (err == MPROC_OK && count == 0)
         err = mproc__fail(MPROC_EINVAL, "mproc_queue_get_many: count is 0; make room for at least one item");
-    if (err != MPROC_OK)
-        return err;
-    err = mproc__channel_get_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    if (err == MPROC_OK)
+        err = mproc__channel_get_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
     return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
 }
 
@@ -219,16 +232,15 @@ static void show(mproc_item *item, const struct loan *loan, uint64_t reference)
 
 mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_loan: item is NULL");
+    struct channel *channel;
+    mproc_err err = begin(queue, item, "item", "mproc_queue_loan", &channel);
+    if (err != MPROC_OK)
+        return err;
     if (channel->item_size != UINT64_MAX && channel->item_size != size)
         return wrong_size(channel, "mproc_queue_loan");
     struct loan *loan;
     uint64_t reference, block;
-    mproc_err err = mproc__loan_claim(channel, false, &loan, &reference);
+    err = mproc__loan_claim(channel, false, &loan, &reference);
     if (err != MPROC_OK)
         return err;
     err = mproc__arena_alloc_dirty(BLOCK_ITEM, size ? size : 1, &block);
@@ -248,11 +260,9 @@ mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
 static mproc_err find_loan(mproc_queue queue, const mproc_item *item, const char *call,
                            struct channel **channel, struct loan **loan)
 {
-    *channel = channel_of(queue);
-    if (!*channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "%s: item is NULL", call);
+    mproc_err err = begin(queue, item, "item", call, channel);
+    if (err != MPROC_OK)
+        return err;
     *loan = mproc__loan_at(*channel, item->reference);
     if (!*loan || atomic_load(&(*loan)->owner) != mproc__self_token())
         return mproc__fail(MPROC_ESTATE,
@@ -279,14 +289,12 @@ mproc_err mproc_queue_commit(mproc_queue queue, mproc_item *item, mproc_ms timeo
 
 mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_borrow: item is NULL");
+    struct channel *channel;
     struct loan *loan;
     uint64_t reference;
-    mproc_err err = mproc__channel_borrow(channel, &loan, &reference, mproc__deadline(timeout));
+    mproc_err err = begin(queue, item, "item", "mproc_queue_borrow", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_borrow(channel, &loan, &reference, mproc__deadline(timeout));
     if (err != MPROC_OK)
         return describe(err, "empty", timeout, 0, 0);
     show(item, loan, reference);

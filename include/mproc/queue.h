@@ -17,7 +17,10 @@ extern "C" {
  *
  * Death: a process killed at any instant loses at most the item it was itself putting, or had itself
  * got; the queue goes on, and no other item is lost, torn or got twice. What was borrowed
- * (mproc_queue_borrow) and not returned comes back, so that nothing is lost at all. */
+ * (mproc_queue_borrow) and not returned comes back, so that nothing is lost at all.
+ *
+ * A queue whose memory was written over, by a stray pointer in any process of the family, answers MPROC_EPROTO to
+ * the call that meets it, from then on; others are not concerned. It can be destroyed. */
 typedef struct mproc_queue {
     uint64_t id;
 } mproc_queue;

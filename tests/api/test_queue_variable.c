@@ -269,6 +269,19 @@ static void half_an_item_does_not_exist(void)
     free(bytes);
 }
 
+static void half_an_item_is_not_too_long_for_a_short_buffer(void)
+{
+    struct work work = { .count = 0 };
+    char bytes[6] = "";
+    size_t size = 0;
+    CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
+    CU_ASSERT_NOT_EQUAL(end_child(start_to_die(put_largest, &work, "MPROC_FAULT=channel.put_committed:30:kill")), 0);
+    CU_ASSERT_EQUAL(run_child(put_after, &work, sizeof work, NULL), 0);
+    CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, sizeof bytes, &size, MPROC_NOWAIT));
+    CU_ASSERT_STRING_EQUAL(bytes, "after");
+    CHECK_OK(mproc_queue_destroy(work.queue));
+}
+
 static void who_waits_for_the_rest_of_an_item_learns_of_its_putters_death(void)
 {
     struct work work = { .count = 0 };
@@ -382,6 +395,7 @@ static void a_large_item_without_room_leaves_nothing(void)
 }
 
 MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
+            MPROC_TEST(half_an_item_is_not_too_long_for_a_short_buffer),
             MPROC_TEST(who_waits_for_the_rest_of_an_item_learns_of_its_putters_death),
             MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other),
             MPROC_TEST(who_does_not_wait_does_not_wait_for_a_large_item),
