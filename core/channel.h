@@ -88,6 +88,12 @@ static inline struct channel *mproc__channel_in(void *block)
                  : NULL;
 }
 
+/* A queue's; NULL if the handle is stale or of another kind. */
+static inline struct channel *mproc__channel_of(uint64_t queue)
+{
+    return mproc__channel_in(mproc__object(BLOCK_QUEUE, queue));
+}
+
 /* ---- commit words ---- */
 
 #define ITEMS_MASK 0x7fffffffu

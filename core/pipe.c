@@ -12,6 +12,7 @@
 #include "children.h"
 #include "fault.h"
 #include "runtime.h"
+#include "take.h"
 #include "waitable.h"
 
 enum { USERS = 28, PIPE_BYTES = 1 << 20 };
@@ -124,6 +125,18 @@ static bool is_gone(struct pipe_end *end)
     return had && !atomic_load(&end->crowded);
 }
 
+mproc_err mproc_pipe_release(mproc_pipe pipe)
+{
+    struct pipe_end *end = end_at(pipe.id);
+    if (!end)
+        return mproc__object_error(pipe.id);
+    for (int i = 0; i < USERS; i++) {
+        process_token me = mproc__self_token();
+        atomic_compare_exchange_strong(&end->users[i], &me, 0);
+    }
+    return MPROC_OK;
+}
+
 mproc_err mproc_pipe_give(mproc_pipe pipe, mproc_process *process)
 {
     struct pipe_end *end = end_at(pipe.id);
@@ -142,16 +155,28 @@ mproc_err mproc_pipe_give(mproc_pipe pipe, mproc_process *process)
 
 /* ---- sending and receiving ---- */
 
-/* The end and the other one, for a user that is now known. */
-static mproc_err begin(mproc_pipe pipe, struct pipe_end **end, struct pipe_end **peer)
+/* An end, and the other one: NULL if it is gone. */
+struct ends {
+    struct pipe_end *own, *peer;
+};
+
+/* What every call asks first; `missing` is the name of an argument that is NULL and must not be, or NULL. From now on
+ * this process is known to have the end. */
+static inline mproc_err begin(mproc_pipe pipe, bool sending, const char *missing, const char *call, struct ends *ends)
 {
-    *end = end_at(pipe.id);
-    if (!*end)
+    struct pipe_end *end = end_at(pipe.id);
+    *ends = (struct ends){ end, NULL };
+    if (!end)
         return mproc__object_error(pipe.id);
-    if (atomic_load_explicit(&(*end)->closed, memory_order_relaxed))
+    if (atomic_load_explicit(&end->closed, memory_order_relaxed))
         return mproc__fail(MPROC_ECLOSED, "this end of the pipe was closed");
-    *peer = end_at(atomic_load_explicit(&(*end)->peer, memory_order_relaxed));
-    use(*end);
+    if (missing)
+        return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", call, missing);
+    if (sending ? !end->sends : !end->receives)
+        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only %s: it was created with duplex false",
+                           sending ? "receives" : "sends");
+    ends->peer = end_at(atomic_load_explicit(&end->peer, memory_order_relaxed));
+    use(end);
     return MPROC_OK;
 }
 
@@ -184,21 +209,19 @@ static int64_t slice_before(int64_t deadline)
 
 mproc_err mproc_pipe_send(mproc_pipe pipe, const void *bytes, size_t size, mproc_ms timeout)
 {
-    struct pipe_end *end, *peer;
-    mproc_err err = begin(pipe, &end, &peer);
+    struct ends ends;
+    bytes = bytes || size > 0 ? bytes : "";
+    mproc_err err = begin(pipe, true, bytes ? NULL : "bytes", "mproc_pipe_send", &ends);
     if (err != MPROC_OK)
         return err;
-    if (!bytes && size > 0)
-        return mproc__fail(MPROC_EINVAL, "mproc_pipe_send: bytes is NULL and size is not 0");
-    if (!end->sends)
-        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only receives: it was created with duplex false");
+    struct pipe_end *peer = ends.peer;
     if (!peer)
         return gone("");
     int64_t deadline = mproc__deadline(timeout);
-    err = mproc__channel_put(inbound_of(peer), size ? bytes : "", size, 0);
+    err = mproc__channel_put(inbound_of(peer), bytes, size, 0);
     while (is_late(err) && deadline != 0) {
         int64_t slice = slice_before(deadline);
-        err = mproc__channel_put(inbound_of(peer), size ? bytes : "", size, slice);
+        err = mproc__channel_put(inbound_of(peer), bytes, size, slice);
         if (is_late(err) && is_gone(peer))
             return gone("");
         if (slice == deadline)
@@ -218,19 +241,20 @@ static mproc_err receive(struct pipe_end *end, void *buffer, uint64_t capacity, 
     return mproc__gate_wait(&inbound_of(end)->filled, mproc__channel_readable, inbound_of(end), deadline);
 }
 
-static mproc_err receive_or_gone(struct pipe_end *end, struct pipe_end *peer, void *buffer,
-                                 uint64_t capacity, uint64_t *size, int64_t deadline)
+/* Takes the next message, or (no size) waits for it; MPROC_ECLOSED: there will be none. */
+static mproc_err receive_or_gone(const struct ends *ends, void *buffer, uint64_t capacity, uint64_t *size,
+                                 int64_t deadline)
 {
-    if (size && mproc__channel_try_get(inbound_of(end), buffer, capacity, size))
+    if (size && mproc__channel_try_get(inbound_of(ends->own), buffer, capacity, size))
         return MPROC_OK;
     for (;;) {
         /* A slice that ends is no reason to miss what came while asking who lives: look again. */
         int64_t slice = slice_before(deadline);
-        mproc_err err = receive(end, buffer, capacity, size, deadline == MPROC_PLAT_NEVER, slice);
+        mproc_err err = receive(ends->own, buffer, capacity, size, deadline == MPROC_PLAT_NEVER, slice);
         if (!is_late(err))
             return err;
-        if (is_gone(peer)) {
-            err = receive(end, buffer, capacity, size, false, 0);
+        if (is_gone(ends->peer)) {
+            err = receive(ends->own, buffer, capacity, size, false, 0);
             return err == MPROC_ETIMEDOUT ? MPROC_ECLOSED : err;
         }
         if (slice == deadline)
@@ -238,42 +262,53 @@ static mproc_err receive_or_gone(struct pipe_end *end, struct pipe_end *peer, vo
     }
 }
 
-mproc_err mproc_pipe_recv(mproc_pipe pipe, void *buffer, size_t capacity, size_t *size, mproc_ms timeout)
+static mproc_err end_receive(mproc_err err, mproc_ms timeout)
 {
-    struct pipe_end *end, *peer;
-    mproc_err err = begin(pipe, &end, &peer);
-    if (err != MPROC_OK)
-        return err;
-    if ((!buffer && capacity > 0) || !size)
-        return mproc__fail(MPROC_EINVAL, "mproc_pipe_recv: %s is NULL", size ? "buffer" : "size");
-    if (!end->receives)
-        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
-    char nothing;
-    uint64_t length = 0;
-    err = receive_or_gone(end, peer, capacity ? buffer : &nothing, capacity, &length,
-                          mproc__deadline(timeout));
-    if (err == MPROC_OK || err == MPROC_EMSGSIZE)
-        *size = (size_t) length;
-    if (err == MPROC_EMSGSIZE)
-        return mproc__fail(err, "the message has %llu bytes, the buffer %zu; it is still in the pipe",
-                           (unsigned long long) length, capacity);
     if (is_late(err))
         return late(err, "nothing came through the pipe within", timeout);
     return err == MPROC_ECLOSED ? gone(", and all it sent was received") : err;
 }
 
-mproc_err mproc_pipe_poll(mproc_pipe pipe, mproc_ms timeout)
+mproc_err mproc_pipe_recv(mproc_pipe pipe, void *buffer, size_t capacity, size_t *size, mproc_ms timeout)
 {
-    struct pipe_end *end, *peer;
-    mproc_err err = begin(pipe, &end, &peer);
+    struct ends ends;
+    char nothing;
+    uint64_t length = 0;
+    buffer = buffer || capacity > 0 ? buffer : &nothing;
+    mproc_err err = begin(pipe, false, !size ? "size" : buffer ? NULL : "buffer", "mproc_pipe_recv", &ends);
     if (err != MPROC_OK)
         return err;
-    if (!end->receives)
-        return mproc__fail(MPROC_ENOTSUP, "this end of the pipe only sends: it was created with duplex false");
-    err = receive_or_gone(end, peer, NULL, 0, NULL, mproc__deadline(timeout));
-    if (is_late(err))
-        return late(err, "nothing came through the pipe within", timeout);
-    return err == MPROC_ECLOSED ? MPROC_OK : err;
+    err = receive_or_gone(&ends, buffer, capacity, &length, mproc__deadline(timeout));
+    if (err == MPROC_OK || err == MPROC_EMSGSIZE)
+        *size = (size_t) length;
+    if (err == MPROC_EMSGSIZE)
+        return mproc__fail(err, "the message has %llu bytes, the buffer %zu; it is still in the pipe",
+                           (unsigned long long) length, capacity);
+    return end_receive(err, timeout);
+}
+
+static mproc_err take(void *context, void *buffer, uint64_t capacity, uint64_t *size, int64_t deadline)
+{
+    return receive_or_gone(context, buffer, capacity, size, deadline);
+}
+
+mproc_err mproc_pipe_recv_alloc(mproc_pipe pipe, void **bytes, size_t *size, mproc_ms timeout)
+{
+    struct ends ends;
+    mproc_err err = begin(pipe, false, !size ? "size" : bytes ? NULL : "bytes", "mproc_pipe_recv_alloc", &ends);
+    if (err != MPROC_OK)
+        return err;
+    return end_receive(mproc__take_alloc(take, &ends, mproc__deadline(timeout), bytes, size), timeout);
+}
+
+mproc_err mproc_pipe_poll(mproc_pipe pipe, mproc_ms timeout)
+{
+    struct ends ends;
+    mproc_err err = begin(pipe, false, NULL, "mproc_pipe_poll", &ends);
+    if (err != MPROC_OK)
+        return err;
+    err = receive_or_gone(&ends, NULL, 0, NULL, mproc__deadline(timeout));
+    return err == MPROC_ECLOSED ? MPROC_OK : end_receive(err, timeout);
 }
 
 /* ---- the end ---- */

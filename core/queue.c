@@ -5,13 +5,8 @@
 #include "fault.h"
 #include "loans.h"
 #include "runtime.h"
-#include "waitable.h"
+#include "take.h"
 #include "trace.h"
-
-static inline struct channel *channel_of(mproc_queue queue)
-{
-    return mproc__channel_in(mproc__object(BLOCK_QUEUE, queue.id));
-}
 
 /* Describes what the channel does not. */
 static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout, uint64_t size, uint64_t capacity)
@@ -77,7 +72,7 @@ mproc_err mproc_queue_destroy(mproc_queue queue)
 {
     if (queue.id == 0)
         return MPROC_OK;
-    struct channel *channel = channel_of(queue);
+    struct channel *channel = mproc__channel_of(queue.id);
     if (!channel)
         return mproc__object_error(queue.id);
     mproc__channel_destroy(channel);
@@ -86,7 +81,7 @@ mproc_err mproc_queue_destroy(mproc_queue queue)
 
 mproc_err mproc_queue_close(mproc_queue queue)
 {
-    struct channel *channel = channel_of(queue);
+    struct channel *channel = mproc__channel_of(queue.id);
     return channel ? mproc__channel_close(channel) : mproc__object_error(queue.id);
 }
 
@@ -104,7 +99,7 @@ static mproc_err wrong_size(const struct channel *channel, const char *call)
 static inline mproc_err begin(mproc_queue queue, const void *argument, const char *name, const char *call,
                               struct channel **channel)
 {
-    *channel = channel_of(queue);
+    *channel = mproc__channel_of(queue.id);
     if (!*channel)
         return mproc__object_error(queue.id);
     if (!argument)
@@ -185,6 +180,20 @@ mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity
             *size = (size_t) length;
     }
     return end_get(err, queue, timeout, length, capacity);
+}
+
+static mproc_err take(void *context, void *buffer, uint64_t capacity, uint64_t *size, int64_t deadline)
+{
+    return mproc__channel_get(context, buffer, capacity, size, deadline == MPROC_PLAT_NEVER, deadline);
+}
+
+mproc_err mproc_queue_get_alloc(mproc_queue queue, void **bytes, size_t *size, mproc_ms timeout)
+{
+    struct channel *channel;
+    mproc_err err = begin(queue, size ? bytes : NULL, size ? "bytes" : "size", "mproc_queue_get_alloc", &channel);
+    if (err == MPROC_OK)
+        err = mproc__take_alloc(take, channel, mproc__deadline(timeout), bytes, size);
+    return end_get(err, queue, timeout, 0, 0);
 }
 
 /* What the *_many calls ask of their arguments. */
@@ -330,82 +339,4 @@ mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item)
     mproc__gate_wake(&channel->filled);
     *item = (mproc_item){ .size = 0 };
     return MPROC_OK;
-}
-
-/* ---- counts ---- */
-
-size_t mproc_queue_qsize(mproc_queue queue)
-{
-    struct channel *channel = channel_of(queue);
-    return channel ? mproc__channel_items(channel) : 0;
-}
-
-bool mproc_queue_empty(mproc_queue queue)
-{
-    return mproc_queue_qsize(queue) == 0;
-}
-
-bool mproc_queue_full(mproc_queue queue)
-{
-    struct channel *channel = channel_of(queue);
-    return !channel || mproc__channel_full(channel);
-}
-
-/* Items put and not done; modulo 2^31, as the commit words count them. */
-static uint32_t unfinished(struct channel *channel, uint32_t done)
-{
-    return (mproc__items_of(atomic_load(&channel->tail)) - done) & ITEMS_MASK;
-}
-
-mproc_err mproc_queue_task_done(mproc_queue queue)
-{
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    uint32_t done = atomic_load(&channel->done);
-    do {
-        if (unfinished(channel, done) == 0)
-            return mproc__fail(MPROC_ESTATE, "mproc_queue_task_done was called as often as items were put");
-    } while (!atomic_compare_exchange_weak(&channel->done, &done, done + 1));
-    if (unfinished(channel, done + 1) == 0)
-        mproc__gate_wake_all(&channel->all_done);
-    return MPROC_OK;
-}
-
-static bool is_all_done(void *context)
-{
-    struct channel *channel = context;
-    return unfinished(channel, atomic_load(&channel->done)) == 0;
-}
-
-mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout)
-{
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    mproc_err err = mproc__gate_wait(&channel->all_done, is_all_done, channel, mproc__deadline(timeout));
-    if (err == MPROC_ETIMEDOUT)
-        return mproc__fail(err, "%lu items of the queue were still not done after %lld ms",
-                           (unsigned long) unfinished(channel, atomic_load(&channel->done)),
-                           (long long) timeout);
-    return err;
-}
-
-/* ---- for waiting on several ---- */
-
-bool mproc__queue_readable(uint64_t handle)
-{
-    struct channel *channel = channel_of((mproc_queue){ handle });
-    if (!channel || mproc__channel_readable(channel))
-        return true;
-    /* Who waits for several things asks now and then: what a dead borrower had comes back by that. */
-    if (atomic_load(&channel->loans))
-        mproc__channel_look_after(channel, 0);
-    return mproc__channel_readable(channel);
-}
-
-struct gate *mproc__queue_gate(uint64_t handle)
-{
-    struct channel *channel = channel_of((mproc_queue){ handle });
-    return channel ? &channel->filled : NULL;
 }

@@ -61,6 +61,11 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_bytes(mproc_queue queue, cons
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity,
                                                          size_t *size, mproc_ms timeout);
 
+/* The same into memory of the item's length, never NULL, which the caller gives back with free(). (On Windows with
+ * mproc_connection_free(), if your C library may be another one than mproc's.) MPROC_ENOMEM: the item stays there. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_alloc(mproc_queue queue, void **bytes, size_t *size,
+                                                         mproc_ms timeout);
+
 /* Many items of item_size at once, for fewer steps per item. *done is how many were put: all of them, or,
  * with any other answer than MPROC_OK, those before the time was over or the queue closed. They are not
  * one unit: others' items may come between. */

@@ -79,6 +79,30 @@ static void a_short_buffer_leaves_the_item_there(void)
     CHECK_OK(mproc_queue_destroy(queue));
 }
 
+static void items_are_got_into_memory_of_their_own(void)
+{
+    mproc_queue queue;
+    void *got = NULL;
+    size_t size = 99;
+    unsigned char *bytes = malloc(LARGEST);
+    CHECK_OK(mproc_queue_create(&queue, MPROC_VARIABLE, 0));
+    CHECK_FAILS(mproc_queue_get_alloc(queue, &got, &size, 10), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_queue_get_alloc(queue, &got, NULL, 0), MPROC_EINVAL);
+    for (size_t i = 0; i < SIZES; i++) {
+        fill(bytes, sizes[i], i);
+        CHECK_OK(mproc_queue_put_bytes(queue, bytes, sizes[i], MPROC_NOWAIT));
+        CHECK_OK(mproc_queue_get_alloc(queue, &got, &size, i % 2 ? MPROC_FOREVER : 60000));
+        CU_ASSERT_EQUAL(size, sizes[i]);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(got);
+        CU_ASSERT_TRUE(is_filled(got, size, i));
+        mproc_connection_free(got);
+    }
+    CHECK_OK(mproc_queue_close(queue));
+    CHECK_FAILS(mproc_queue_get_alloc(queue, &got, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_OK(mproc_queue_destroy(queue));
+    free(bytes);
+}
+
 static void a_limit_in_bytes_holds(void)
 {
     mproc_queue queue;
@@ -400,7 +424,7 @@ MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
             MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other),
             MPROC_TEST(who_does_not_wait_does_not_wait_for_a_large_item),
             MPROC_TEST(a_large_item_without_room_leaves_nothing), MPROC_TEST(items_of_all_lengths_come_whole),
-            MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(a_limit_in_bytes_holds),
+            MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(items_are_got_into_memory_of_their_own), MPROC_TEST(a_limit_in_bytes_holds),
             MPROC_TEST(threads_share_a_limit_in_bytes),
             MPROC_TEST(items_of_all_lengths_pass_between_processes),
             MPROC_TEST(what_was_grown_is_given_back))
