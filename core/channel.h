@@ -161,6 +161,11 @@ mproc_err mproc__channel_put_many(struct channel *channel, const void *items, ui
 /* As many as there are, at least one, at most `count`. */
 mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
                                   size_t *done, int64_t deadline);
+/* The same for items of any size: by their addresses; one behind the other. */
+mproc_err mproc__channel_put_each(struct channel *channel, const void *const *items, const size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline);
+mproc_err mproc__channel_get_each(struct channel *channel, void *buffer, uint64_t capacity, size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline);
 /* Puts what this process has written in place; it is its loan still if that fails. */
 mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint64_t reference,
                                 int64_t deadline);

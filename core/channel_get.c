@@ -324,16 +324,19 @@ mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uin
     return err;
 }
 
-mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
-                                  size_t *done, int64_t deadline)
+/* Items of one size, or (sizes) of any, one behind the other in so much room. */
+static inline mproc_err get_many(struct channel *channel, char *items, uint64_t size, size_t *sizes, size_t count,
+                                 size_t *done, int64_t deadline)
 {
-    char *item = items;
-    uint64_t length;
+    uint64_t length = 0, used = 0;
     mproc_err err = MPROC_OK;
     for (*done = 0; *done < count && err == MPROC_OK;) {
         if (mproc__latch_try(&channel->get.latch)) {
-            for (int i = 0; *done < count && i < BATCH && get_quickly(channel, item, size, &length); i++) {
-                item += size;
+            size_t end = count - *done > BATCH ? *done + BATCH : count;
+            while (*done < end && get_quickly(channel, items + used, sizes ? size - used : size, &length)) {
+                used += length;
+                if (sizes)
+                    sizes[*done] = (size_t) length;
                 ++*done;
             }
             mproc__latch_release(&channel->get.latch);
@@ -343,11 +346,24 @@ mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t
             break;
         /* What is not quick, or not there: only for the first it is waited. */
         int64_t until = *done ? 0 : deadline;
-        err = mproc__channel_get(channel, item, size, &length, until == MPROC_PLAT_NEVER, until);
-        if (err == MPROC_OK) {
-            item += size;
-            ++*done;
-        }
+        err = mproc__channel_get(channel, items + used, sizes ? size - used : size, &length,
+                                 until == MPROC_PLAT_NEVER, until);
+        if (sizes && (err == MPROC_OK || (err == MPROC_EMSGSIZE && *done == 0)))
+            sizes[*done] = (size_t) length;
+        used += err == MPROC_OK ? length : 0;
+        *done += err == MPROC_OK;
     }
     return *done ? MPROC_OK : err;
+}
+
+mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
+{
+    return get_many(channel, items, size, NULL, count, done, deadline);
+}
+
+mproc_err mproc__channel_get_each(struct channel *channel, void *buffer, uint64_t capacity, size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline)
+{
+    return get_many(channel, buffer, capacity, sizes, count, done, deadline);
 }

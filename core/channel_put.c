@@ -394,29 +394,41 @@ mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint
     return put_any(channel, "", loan->size, loan, reference, deadline);
 }
 
-mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
-                                  size_t *done, int64_t deadline)
+/* Items of one size, one behind the other, or (sizes) each by its own address. */
+static inline mproc_err put_many(struct channel *channel, const void *items, uint64_t size, const size_t *sizes,
+                                 size_t count, size_t *done, int64_t deadline)
 {
-    const char *item = items;
+    const char *first = items;
+    const void *const *each = items;
     mproc_err err = MPROC_OK;
     for (*done = 0; err == MPROC_OK && *done < count;) {
         err = mproc__channel_enter_put(channel, deadline);
         if (err != MPROC_OK)
             break;
-        size_t before = *done;
-        while (*done < count && *done - before < BATCH && put_quickly(channel, item, size)) {
-            item += size;
-            ++*done;
-        }
+        size_t i = *done, end = count - i > BATCH ? i + BATCH : count;
+        while (i < end && put_quickly(channel, sizes ? each[i] : first + i * size, sizes ? sizes[i] : size))
+            i++;
         mproc__latch_release(&channel->put.latch);
         mproc__gate_wake_fenced(&channel->filled);
-        if (*done != before)
-            continue;
-        err = put_any(channel, item, size, NULL, 0, deadline);
-        *done += err == MPROC_OK;
-        item += size;
+        if (i == *done) {
+            err = put_any(channel, sizes ? each[i] : first + i * size, sizes ? sizes[i] : size, NULL, 0, deadline);
+            i += err == MPROC_OK;
+        }
+        *done = i;
     }
     return err;
+}
+
+mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
+{
+    return put_many(channel, items, size, NULL, count, done, deadline);
+}
+
+mproc_err mproc__channel_put_each(struct channel *channel, const void *const *items, const size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline)
+{
+    return put_many(channel, items, 0, sizes, count, done, deadline);
 }
 
 mproc_err mproc__channel_finish_close(struct channel *channel, int64_t deadline)

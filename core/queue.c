@@ -229,6 +229,43 @@ mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count, siz
     return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
 }
 
+mproc_err mproc_queue_put_many_bytes(mproc_queue queue, const void *const *items, const size_t *sizes, size_t count,
+                                     size_t *done, mproc_ms timeout)
+{
+    static const char call[] = "mproc_queue_put_many_bytes";
+    struct channel *channel;
+    bool given = done && ((items && sizes) || count == 0);
+    mproc_err err = begin(queue, given ? done : NULL, !done ? "done" : items ? "sizes" : "items", call, &channel);
+    if (err == MPROC_OK && channel->item_size != UINT64_MAX)
+        err = wrong_size(channel, call);
+    for (size_t i = 0; err == MPROC_OK && i < count; i++)
+        if (!items[i])
+            err = mproc__fail(MPROC_EINVAL, "%s: item %zu is NULL", call, i);
+    if (done)
+        *done = 0;
+    if (err == MPROC_OK)
+        err = mproc__channel_put_each(channel, items, sizes, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_get_many_bytes(mproc_queue queue, void *buffer, size_t capacity, size_t *sizes, size_t count,
+                                     size_t *done, mproc_ms timeout)
+{
+    static const char call[] = "mproc_queue_get_many_bytes";
+    struct channel *channel;
+    mproc_err err = begin(queue, buffer && sizes ? done : NULL, !buffer ? "buffer" : sizes ? "done" : "sizes", call,
+                          &channel);
+    if (err == MPROC_OK && channel->item_size != UINT64_MAX)
+        err = wrong_size(channel, call);
+    if (err == MPROC_OK && count == 0)
+        err = mproc__fail(MPROC_EINVAL, "%s: count is 0; make room for at least one item", call);
+    if (done)
+        *done = 0;
+    if (err == MPROC_OK)
+        err = mproc__channel_get_each(channel, buffer, capacity, sizes, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "empty", timeout, err == MPROC_EMSGSIZE ? sizes[0] : 0, capacity);
+}
+
 /* ---- in place ---- */
 
 static void show(mproc_item *item, const struct loan *loan, uint64_t reference)

@@ -75,6 +75,16 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_many(mproc_queue queue, const
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count,
                                                         size_t *done, mproc_ms timeout);
 
+/* The same for MPROC_VARIABLE items: put gathers them from where they are; none may be NULL, also of 0 bytes. Get
+ * writes as many as fit into the buffer, one behind the other without gaps, and their lengths into sizes[0] to
+ * sizes[*done - 1]. MPROC_EMSGSIZE: the first one is longer than the buffer, as sizes[0] says, and still there. */
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_many_bytes(mproc_queue queue, const void *const *items,
+                                                              const size_t *sizes, size_t count, size_t *done,
+                                                              mproc_ms timeout);
+MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_many_bytes(mproc_queue queue, void *buffer, size_t capacity,
+                                                              size_t *sizes, size_t count, size_t *done,
+                                                              mproc_ms timeout);
+
 /* ---- in place: items that are written and read where they lie, in shared memory ----
  *
  * An mproc_item belongs to the process that has it; `data` is valid there until the item is committed or

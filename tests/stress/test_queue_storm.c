@@ -19,7 +19,7 @@ enum { PRODUCERS = 3, CONSUMERS = 3, PLACES = PRODUCERS + CONSUMERS };
 
 /* How a storm's queue is, and what is done with it. */
 struct flavour {
-    int share; /* of the kills, in tenths */
+    int share; /* of the kills, in hundredths */
     size_t item_size, maxsize, max_bytes;
     bool borrows;    /* all items; otherwise now and then */
     bool gives_back; /* now and then */
@@ -76,14 +76,19 @@ static mproc_err put_one(struct job *job, FILE *ledger, unsigned char *bytes, ui
 static mproc_err put_batch(struct job *job, FILE *ledger, unsigned char *bytes, uint32_t number, size_t count,
                            mproc_ms timeout)
 {
-    size_t size = job->flavour.item_size, done = 0;
+    bool fixed = job->flavour.item_size != MPROC_VARIABLE;
+    size_t sizes[BATCH], done = 0;
+    const void *places[BATCH];
     struct item items[BATCH];
     for (size_t i = 0; i < count; i++) {
-        items[i] = item_make(bytes + i * size, (uint32_t) job->place, (uint32_t) job->life, number + (uint32_t) i,
-                             size);
+        sizes[i] = fixed ? job->flavour.item_size : SMALLEST_ITEM + (number + i) * 37 % 3000;
+        places[i] = bytes;
+        items[i] = item_make(bytes, (uint32_t) job->place, (uint32_t) job->life, number + (uint32_t) i, sizes[i]);
+        bytes += sizes[i];
         ledger_write(ledger, BEGUN, &items[i]);
     }
-    mproc_err err = mproc_queue_put_many(job->queue, bytes, count, &done, timeout);
+    mproc_err err = fixed ? mproc_queue_put_many(job->queue, places[0], count, &done, timeout)
+                          : mproc_queue_put_many_bytes(job->queue, places, sizes, count, &done, timeout);
     for (size_t i = 0; i < done; i++)
         ledger_write(ledger, PUT, &items[i]);
     return err;
@@ -133,12 +138,16 @@ static mproc_err get_one(struct job *job, FILE *ledger, unsigned char *bytes, ui
 /* Gets what is there, and says that it is done. */
 static mproc_err get_batch(struct job *job, FILE *ledger, unsigned char *bytes, uint32_t random, mproc_ms timeout)
 {
-    size_t done = 0;
-    mproc_err err = mproc_queue_get_many(job->queue, bytes, 1 + random % BATCH, &done, timeout);
+    bool fixed = job->flavour.item_size != MPROC_VARIABLE;
+    size_t sizes[BATCH], done = 0, count = 1 + random % BATCH;
+    mproc_err err = fixed ? mproc_queue_get_many(job->queue, bytes, count, &done, timeout)
+                          : mproc_queue_get_many_bytes(job->queue, bytes, LARGEST, sizes, count, &done, timeout);
     for (size_t i = 0; i < done; i++) {
         struct item item;
-        CHILD_CHECK(item_read(bytes + i * job->flavour.item_size, job->flavour.item_size, &item));
+        size_t size = fixed ? job->flavour.item_size : sizes[i];
+        CHILD_CHECK(item_read(bytes, size, &item));
         ledger_write(ledger, GOT, &item);
+        bytes += size;
     }
     for (size_t i = 0; i < done; i++)
         CHILD_OK(mproc_queue_task_done(job->queue));
@@ -263,7 +272,7 @@ static void check_tally(const struct storm *storm, int64_t begin, uint32_t seed)
 static void rage_over(const struct flavour *flavour)
 {
     uint32_t seed = storm_seed();
-    int kills = kills_to_do(USUAL, SLOW) * flavour->share / 10;
+    int kills = kills_to_do(USUAL, SLOW) * flavour->share / 100;
     struct storm storm = { .job = { .flavour = *flavour }, .random = seed };
     mproc_queue_options options = {
         .item_size = flavour->item_size,
@@ -290,27 +299,33 @@ static void rage_over(const struct flavour *flavour)
 
 static void killed_getters_lose_only_what_they_had_in_their_hands(void)
 {
-    static const struct flavour copies = { .share = 3, .item_size = MPROC_VARIABLE, .maxsize = 40 };
+    static const struct flavour copies = { .share = 30, .item_size = MPROC_VARIABLE, .maxsize = 40 };
     rage_over(&copies);
 }
 
 static void killed_borrowers_lose_nothing(void)
 {
-    static const struct flavour borrowed = { .share = 3, .item_size = MPROC_VARIABLE, .maxsize = 40, .borrows = true };
+    static const struct flavour borrowed = { .share = 25, .item_size = MPROC_VARIABLE, .maxsize = 40, .borrows = true };
     rage_over(&borrowed);
 }
 
 static void nor_do_those_who_give_back_to_a_queue_with_little_room(void)
 {
     static const struct flavour little = {
-        .share = 2, .item_size = MPROC_VARIABLE, .max_bytes = 50000, .borrows = true, .gives_back = true,
+        .share = 20, .item_size = MPROC_VARIABLE, .max_bytes = 50000, .borrows = true, .gives_back = true,
     };
     rage_over(&little);
 }
 
 static void many_at_once_are_lost_or_undone_only_with_their_getter(void)
 {
-    static const struct flavour batches = { .share = 2, .item_size = 200, .maxsize = 60, .batches = true };
+    static const struct flavour batches = { .share = 15, .item_size = 200, .maxsize = 60, .batches = true };
+    rage_over(&batches);
+}
+
+static void nor_otherwise_are_many_of_different_lengths(void)
+{
+    static const struct flavour batches = { .share = 10, .item_size = MPROC_VARIABLE, .maxsize = 60, .batches = true };
     rage_over(&batches);
 }
 
@@ -333,4 +348,5 @@ MPROC_SUITE(queue_storm, MPROC_TEST(killed_getters_lose_only_what_they_had_in_th
             MPROC_TEST(killed_borrowers_lose_nothing),
             MPROC_TEST(nor_do_those_who_give_back_to_a_queue_with_little_room),
             MPROC_TEST(many_at_once_are_lost_or_undone_only_with_their_getter),
+            MPROC_TEST(nor_otherwise_are_many_of_different_lengths),
             MPROC_TEST(somebody_has_died_wherever_several_wait_for_each_other))
