@@ -113,7 +113,8 @@ static mproc_err get_item(struct cursor *cursor, struct taking *taking, int64_t 
     if (record.block)
         return get_block(cursor, taking, &record);
     if (record.kind != RECORD_WHOLE)
-        return mproc__channel_get_pieces(cursor, taking->buffer, record.size, taking->may_begin ? MPROC_PLAT_NEVER : deadline);
+        return mproc__channel_get_pieces(cursor, taking->buffer, record.size,
+                                         taking->may_begin ? MPROC_PLAT_NEVER : deadline);
     memcpy(taking->buffer, record.data, taking->size);
     MPROC_FAULT("channel.get_copied");
     cursor->place.bytes += taking->size;
@@ -177,8 +178,8 @@ static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t d
     mproc_err err = mproc__channel_take_returned(cursor->channel, taking);
     if (err != MPROC_ETIMEDOUT)
         return err;
-    err = cursor->place.partial ? mproc__channel_get_pieces(cursor, NULL, 0, deadline) /* who had begun it died with it */
-                                : MPROC_EDIED;
+    /* Who had begun with an item died with it: the rest of it is dropped. */
+    err = cursor->place.partial ? mproc__channel_get_pieces(cursor, NULL, 0, deadline) : MPROC_EDIED;
     while (err == MPROC_OK || err == MPROC_EDIED) {
         if (!has_item(cursor) && !(taking->may_begin && has_record(cursor)))
             return MPROC_ETIMEDOUT;

@@ -355,7 +355,7 @@ mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
     if (err != MPROC_OK)
         return err;
     mproc__loan_end(loan);
-    /* Getters of a closed queue wait for what is borrowed. One that does not see this yet wakes at the end of a slice. */
+    /* Getters of a closed queue wait for what is borrowed. One that does not see this yet looks again after a slice. */
     if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
         mproc__gate_wake_all(&channel->filled);
     *item = (mproc_item){ .size = 0 };

@@ -13,11 +13,15 @@ extern "C" {
 /* A queue: a plain value that means the same in every process of the family. {0} is none.
  *
  * Items are bytes and are copied in and out; there is no feeder thread, nothing is pending in a process
- * that has put, and any process may exit at any time. What one thread puts is got in that order.
+ * that has put, and any process may exit at any time. Items are got in the order in which they were put;
+ * what comes back from a borrower comes first.
  *
  * Death: a process killed at any instant loses at most the item it was itself putting, or had itself
- * got; the queue goes on, and no other item is lost, torn or got twice. What was borrowed
- * (mproc_queue_borrow) and not returned comes back, so that nothing is lost at all.
+ * got (with mproc_queue_get_many: the items of one call); the queue goes on, and no other item is lost,
+ * torn or got twice. What was borrowed (mproc_queue_borrow) and not returned comes back, so that nothing
+ * is lost at all.
+ *
+ * Every call answers MPROC_EBADHANDLE if the queue was destroyed, or was never there.
  *
  * A queue whose memory was written over, by a stray pointer in any process of the family, answers MPROC_EPROTO to
  * the call that meets it, from then on; others are not concerned. It can be destroyed. */
@@ -32,12 +36,14 @@ typedef struct mproc_queue {
 typedef struct mproc_queue_options {
     size_t item_size;  /* bytes of every item, or MPROC_VARIABLE; 0 is refused */
     size_t maxsize;    /* items the queue holds before put waits; 0: any number, up to 2^30 */
-    size_t max_bytes;  /* bytes of items before put waits; 0: any number. A larger item is put alone */
+    size_t max_bytes;  /* bytes of items before put waits; 0: any number. A larger item is put alone. Who
+                          waits with a large item waits until there is room for it, while others put
+                          small ones: keep max_bytes well above the largest */
     void *reserved[8]; /* must be zero */
 } mproc_queue_options;
 
 /* Creates an empty queue. Python: Queue(maxsize). It lives until mproc_queue_destroy() or the end of the
- * family; its memory grows with what it holds and is given back. MPROC_EINVAL, MPROC_ENOMEM. */
+ * family; its memory grows with what it holds, up to 8 GiB, and is given back. MPROC_EINVAL, MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_create(mproc_queue *queue, size_t item_size, size_t maxsize);
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_create_with(mproc_queue *queue,
                                                            const mproc_queue_options *options);
@@ -46,8 +52,13 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_queue_create_with(mproc_queue *queue,
 MPROC_API mproc_err mproc_queue_destroy(mproc_queue queue);
 
 /* Puts a copy of the item. Waits while the queue is full. MPROC_ETIMEDOUT: it is still full (Python:
- * queue.Full); MPROC_NOWAIT is Python's put_nowait. MPROC_ECLOSED: it was closed. MPROC_ENOMEM: the
- * arena is full. Whatever is not MPROC_OK: nothing was put. */
+ * queue.Full), or, as the sentence says, somebody else was in the middle of a large item all the time;
+ * MPROC_NOWAIT is Python's put_nowait. Where another process was stopped in the middle of a small one,
+ * the answer may take a tenth of a second more. MPROC_ECLOSED: it was closed. MPROC_ENOMEM: the arena is
+ * full, or the queue holds 8 GiB. Whatever is not MPROC_OK: nothing was put.
+ *
+ * An item of any length can be put if somebody gets it meanwhile with MPROC_FOREVER: it passes in pieces.
+ * Otherwise all of it must find room in the arena. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout);
 
 /* Takes the oldest item, item_size bytes. Waits while the queue is empty. MPROC_ETIMEDOUT: it still is

@@ -126,7 +126,8 @@ static int get_all(mproc_queue queue, mproc_ms timeout)
     int wrong = 0;
     for (size_t got = 0; got < MANY; got += done) {
         unsigned char *item = bytes;
-        MPROC_MUST(mproc_queue_get_many_bytes(queue, bytes, got % 2 ? 500 : sizeof bytes, lengths, MANY, &done, timeout));
+        size_t room = got % 2 ? 500 : sizeof bytes;
+        MPROC_MUST(mproc_queue_get_many_bytes(queue, bytes, room, lengths, MANY, &done, timeout));
         for (size_t i = 0; i < done; item += lengths[i++])
             wrong += lengths[i] != (got + i) % 100 || !is_filled(item, lengths[i], got + i);
     }

@@ -43,7 +43,10 @@ static int send_all(void *argument)
         if (err == MPROC_OK)
             ledger_write(ledger, PUT, &item);
         mproc_err back = mproc_pipe_recv(job->own, bytes, LARGEST, &length, MPROC_NOWAIT);
-        CHILD_CHECK(back == MPROC_OK ? length == 1 && bytes[0] == 'y' : back == MPROC_ETIMEDOUT || back == MPROC_ECLOSED);
+        if (back == MPROC_OK)
+            CHILD_CHECK(length == 1 && bytes[0] == 'y');
+        else
+            CHILD_CHECK(back == MPROC_ETIMEDOUT || back == MPROC_ECLOSED);
     }
     free(bytes);
     fclose(ledger);

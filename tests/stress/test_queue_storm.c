@@ -256,8 +256,9 @@ static void check_tally(const struct storm *storm, int64_t begin, uint32_t seed)
     const struct flavour *flavour = &storm->job.flavour;
     struct tally tally = ledgers_tally(0, PLACES + 1);
     int died = storm->producers_died + storm->consumers_died;
-    printf("\n    seed %lu: %d deaths in %.1f s, %d items put, %d got, %d lost, %d twice\n    ", (unsigned long) seed, died,
-           (double) (mproc_plat_now() - begin) / 1e9, tally.put, tally.got, tally.lost, tally.twice);
+    printf("\n    seed %lu: %d deaths in %.1f s, %d items put, %d got, %d lost, %d twice\n    ",
+           (unsigned long) seed, died, (double) (mproc_plat_now() - begin) / 1e9, tally.put, tally.got, tally.lost,
+           tally.twice);
     CU_ASSERT_EQUAL(tally.unknown, 0);
     CU_ASSERT_TRUE(tally.twice <= storm->consumers_died);
     CU_ASSERT_TRUE(tally.lost <= (flavour->borrows ? 0 : storm->consumers_died * (flavour->batches ? BATCH : 1)));
