@@ -47,6 +47,7 @@ static int put_largest(void *argument)
     unsigned char *bytes = malloc(LARGEST);
     fill(bytes, LARGEST, 1);
     CHILD_OK(mproc_queue_put_bytes(work->queue, bytes, LARGEST, MPROC_FOREVER));
+    free(bytes);
     return 0;
 }
 
@@ -128,6 +129,7 @@ static int get_one(void *argument)
     unsigned char *bytes = malloc(LARGEST);
     size_t size;
     CHILD_OK(mproc_queue_get_bytes(work->queue, bytes, LARGEST, &size, MPROC_FOREVER));
+    free(bytes);
     return 0;
 }
 
