@@ -10,7 +10,7 @@ mproc_err mproc__channel_new_segment(uint64_t block_size, uint32_t start, uint64
     mproc_err err = mproc__arena_alloc_dirty(BLOCK_ITEM, size, handle);
     if (err != MPROC_OK)
         return err;
-    struct segment *segment = segment_at(*handle);
+    struct segment *segment = mproc__arena_live(*handle);
     atomic_store_explicit(&segment->next, 0, memory_order_relaxed);
     segment->start = start;
     segment->capacity = (uint32_t) ((size - sizeof *segment) / 8);
@@ -25,6 +25,7 @@ mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uin
     if (err != MPROC_OK)
         return err;
     channel->item_size = item_size;
+    channel->item_check = ~item_size;
     channel->max_bytes = max_bytes;
     channel->max_items = max_items == 0 ? 1u << 30 : (uint32_t) max_items;
     channel->put.place[0].segment = first;
@@ -32,11 +33,46 @@ mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uin
     return MPROC_OK;
 }
 
+enum { LOOKS = 100 }; /* until both ends are taken as they come, since they never stand still */
+
+static uint32_t items_between(uint64_t head, uint64_t tail)
+{
+    uint32_t items = (mproc__items_of(tail) - mproc__items_of(head)) & ITEMS_MASK;
+    return items > ITEMS_MASK / 2 ? 0 : items; /* the head is of a later moment than the tail */
+}
+
 uint32_t mproc__channel_items(struct channel *channel)
 {
-    uint64_t head = atomic_load(&channel->head); /* first: so it is not ahead of the tail */
-    uint64_t tail = atomic_load(&channel->tail);
-    return ((mproc__items_of(tail) - mproc__items_of(head)) & ITEMS_MASK) + atomic_load(&channel->returned);
+    uint64_t head = atomic_load(&channel->head), tail, before;
+    int looks = 0;
+    do {
+        before = head;
+        MPROC_FAULT("channel.counting");
+        tail = atomic_load(&channel->tail);
+        head = atomic_load(&channel->head);
+    } while (head != before && ++looks < LOOKS);
+    uint32_t items = items_between(head, tail);
+    return (items < channel->max_items ? items : channel->max_items) + atomic_load(&channel->returned);
+}
+
+bool mproc__channel_full(struct channel *channel)
+{
+    uint64_t head, tail, put, got;
+    int looks = 0;
+    do {
+        tail = atomic_load(&channel->tail);
+        put = mproc__place_bytes(&channel->put.place[tail & 1]);
+        head = atomic_load(&channel->head);
+        got = mproc__place_bytes(&channel->get.place[head & 1]);
+    } while ((atomic_load(&channel->tail) != tail || atomic_load(&channel->head) != head) && ++looks < LOOKS);
+    uint32_t items = items_between(head, tail);
+    return items >= channel->max_items ||
+           (channel->max_bytes != 0 && items > 0 && put > got && put - got >= channel->max_bytes);
+}
+
+bool mproc__channel_over(struct channel *channel)
+{
+    return atomic_load_explicit(&channel->closed, memory_order_relaxed) && !mproc__loans_awaited(channel);
 }
 
 bool mproc__channel_readable(void *context)
@@ -45,21 +81,20 @@ bool mproc__channel_readable(void *context)
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
     return mproc__items_of(tail) != mproc__items_of(head) ||
-           atomic_load_explicit(&channel->returned, memory_order_relaxed) ||
-           atomic_load_explicit(&channel->closed, memory_order_relaxed);
+           atomic_load_explicit(&channel->returned, memory_order_relaxed) || mproc__channel_over(channel);
 }
 
 /* Frees the blocks of items that are still in the ring. */
 static void free_items(struct channel *channel)
 {
     struct cursor cursor = cursor_at(channel, &channel->get, atomic_load(&channel->head));
-    uint32_t end = mproc__position_of(atomic_load(&channel->tail));
-    while (cursor.position != end) {
-        uint64_t *record = record_at(&cursor);
-        enum record_kind kind = kind_of(*record);
-        if (kind == RECORD_BLOCK && mproc__object(BLOCK_ITEM, record[1]))
-            mproc__arena_free(BLOCK_ITEM, record[1]);
-        pass(&cursor, kind == RECORD_ABORT ? 1 : units_of(bytes_of(*record)) + (kind == RECORD_FIRST));
+    channel->get.other_seen = atomic_load(&channel->tail);
+    uint32_t end = mproc__position_of(channel->get.other_seen);
+    struct record record;
+    while (cursor.position != end && mproc__channel_read(&cursor, &record) == MPROC_OK) {
+        if (record.block && mproc__object(BLOCK_ITEM, record.block))
+            mproc__arena_free(BLOCK_ITEM, record.block);
+        pass(&cursor, record.units);
     }
 }
 
@@ -74,7 +109,8 @@ void mproc__channel_destroy(struct channel *channel)
     uint64_t here = channel->get.place[channel->head & 1].segment;
     uint64_t last = channel->put.place[channel->tail & 1].segment;
     while (here && mproc__object(BLOCK_ITEM, here)) {
-        uint64_t next = here == last ? 0 : atomic_load(&segment_at(here)->next);
+        struct segment *segment = mproc__arena_live(here);
+        uint64_t next = here == last ? 0 : atomic_load(&segment->next);
         mproc__arena_free(BLOCK_ITEM, here);
         here = next;
     }

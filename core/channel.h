@@ -28,12 +28,12 @@ struct segment {
     uint64_t data[];
 };
 
-/* Where an end stands, besides what its commit word says. */
+/* Where an end stands, besides what its commit word says. The other end reads what is atomic. */
 struct place {
-    uint64_t segment; /* handle */
-    uint64_t bytes;   /* of items, that have passed */
-    uint32_t offset;  /* units */
-    uint32_t partial; /* in the middle of an item that goes in pieces */
+    uint64_t segment;         /* handle */
+    _Atomic uint64_t bytes;   /* of items, that have passed */
+    uint32_t offset;          /* units */
+    _Atomic uint32_t partial; /* in the middle of an item that goes in pieces */
 };
 
 struct end {
@@ -51,15 +51,17 @@ struct end {
 struct channel {
     /* set at creation */
     uint64_t item_size; /* UINT64_MAX: variable */
+    uint64_t item_check; /* ~item_size: so much is copied from and to the caller's memory, unless it was written over */
     uint64_t max_bytes;
     uint32_t max_items;
-    _Atomic uint32_t closed;
+    _Atomic uint32_t closed;   /* enum channel_closed */
     _Atomic uint64_t loans;    /* handle of the table, or 0 */
     _Atomic uint32_t returned; /* items in it that wait to be got again */
-    char space1[CHANNEL_LINE - 40];
+    char space1[CHANNEL_LINE - 48];
     struct end put;
     char space2[CHANNEL_LINE];
     _Atomic uint64_t tail;
+    _Atomic uint32_t sending;   /* a putter is in the middle of an item in pieces */
     char space3[CHANNEL_LINE];
     struct end get;
     char space4[CHANNEL_LINE];
@@ -67,6 +69,7 @@ struct channel {
     _Atomic uint32_t receiving; /* a getter takes an item in pieces while it is being put */
     char space5[CHANNEL_LINE];
     struct gate filled;
+    struct sentry sweeper; /* of the getters that wait: looks after what dead borrowers had */
     char space6[CHANNEL_LINE];
     struct gate emptied;
     char space7[CHANNEL_LINE];
@@ -74,12 +77,21 @@ struct channel {
     struct gate all_done;
 };
 
+/* While it is closing, who was already putting may still put: a getter that finds nothing waits for that one. */
+enum channel_closed { CHANNEL_OPEN, CHANNEL_CLOSING, CHANNEL_CLOSED };
+
 /* Blocks begin anywhere: room to move a channel to the beginning of a line. */
 enum { CHANNEL_SIZE = sizeof(struct channel) + CHANNEL_LINE };
 static inline struct channel *mproc__channel_in(void *block)
 {
     return block ? (struct channel *) (((uintptr_t) block + CHANNEL_LINE - 1) & ~(uintptr_t) (CHANNEL_LINE - 1))
                  : NULL;
+}
+
+/* A queue's; NULL if the handle is stale or of another kind. */
+static inline struct channel *mproc__channel_of(uint64_t queue)
+{
+    return mproc__channel_in(mproc__object(BLOCK_QUEUE, queue));
 }
 
 /* ---- commit words ---- */
@@ -94,6 +106,29 @@ static inline uint32_t mproc__position_of(uint64_t word)
     return (uint32_t) (word >> 1);
 }
 
+/* ---- places ---- */
+
+/* How an end writes the place that is not valid. The other end may still be reading it as the one that was valid
+ * before the last commit: these stores are releases, so whoever sees one of them finds the commit word changed
+ * afterwards, and takes nothing of what it read. */
+static inline void mproc__place_write(struct place *place, uint64_t segment, uint64_t bytes, uint32_t offset,
+                                      uint32_t partial)
+{
+    place->segment = segment;
+    atomic_store_explicit(&place->bytes, bytes, memory_order_release);
+    place->offset = offset;
+    atomic_store_explicit(&place->partial, partial, memory_order_release);
+}
+/* For the other end: what was so when the commit word was the same before and after. */
+static inline uint64_t mproc__place_bytes(const struct place *place)
+{
+    return atomic_load_explicit(&place->bytes, memory_order_acquire);
+}
+static inline bool mproc__place_partial(const struct place *place)
+{
+    return atomic_load_explicit(&place->partial, memory_order_acquire) != 0;
+}
+
 /* Prepares a channel in zeroed memory. `item_size` UINT64_MAX: any. */
 mproc_err mproc__channel_create(struct channel *channel, uint64_t item_size, uint64_t max_items,
                                 uint64_t max_bytes);
@@ -105,9 +140,13 @@ static inline void mproc__channel_name(struct channel *channel, uint64_t handle)
 /* Frees all it refers to. Nobody uses it. */
 void mproc__channel_destroy(struct channel *channel);
 
+/* MPROC_EPROTO, described: what was read there cannot be what a queue or pipe has written. */
+mproc_err mproc__channel_damaged(const char *what);
+
 struct loan;
 
-/* None of these describes a time-out, a close or a short buffer. */
+/* None of these describes a time-out, a close or a short buffer. MPROC_EAGAIN is a time-out at an end in which
+ * somebody was all the time: with a large item, or stopped. */
 mproc_err mproc__channel_put(struct channel *channel, const void *bytes, uint64_t size, int64_t deadline);
 /* `may_begin`: it may wait beyond the deadline for the rest of an item that is being put in pieces. Who
  * may not leaves such an item alone until it is there. */
@@ -122,16 +161,30 @@ mproc_err mproc__channel_put_many(struct channel *channel, const void *items, ui
 /* As many as there are, at least one, at most `count`. */
 mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
                                   size_t *done, int64_t deadline);
+/* The same for items of any size: by their addresses; one behind the other. */
+mproc_err mproc__channel_put_each(struct channel *channel, const void *const *items, const size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline);
+mproc_err mproc__channel_get_each(struct channel *channel, void *buffer, uint64_t capacity, size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline);
 /* Puts what this process has written in place; it is its loan still if that fails. */
 mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint64_t reference,
                                 int64_t deadline);
 /* Takes an item in place: this process's loan from now on. */
 mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uint64_t *reference,
                                 int64_t deadline);
+/* Who is putting just then may still do it. */
 mproc_err mproc__channel_close(struct channel *channel);
+
+/* Nothing comes: gives back what dead borrowers had, and takes away what lies in the ring and will never be an item.
+ * If a getter is inside, that one does. */
+void mproc__channel_look_after(struct channel *channel, int64_t deadline);
 
 /* Items there just now. */
 uint32_t mproc__channel_items(struct channel *channel);
+/* Whether no item, however small, could be put just now. */
+bool mproc__channel_full(struct channel *channel);
+/* Whether it is closed, and nothing can come back that another process has borrowed; nothing else was asked. */
+bool mproc__channel_over(struct channel *channel);
 /* Whether get would not wait: for mproc__gate_wait(&channel->filled, ...). */
 bool mproc__channel_readable(void *channel);
 

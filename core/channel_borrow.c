@@ -3,24 +3,29 @@
  * table. */
 #include "channel_ring.h"
 
-/* Copies the item at the cursor, which is there to its end, into `block` and passes it. False: its
- * putter had died. */
-static bool assemble(struct cursor *cursor, char *block)
+/* Copies the item at the cursor, which is there to its end and begins with this record, into `block` and passes it.
+ * MPROC_EDIED: its putter had died. */
+static mproc_err assemble(struct cursor *cursor, struct record *record, char *block)
 {
-    for (;;) {
-        uint64_t *record = record_at(cursor);
-        enum record_kind kind = kind_of(*record);
-        uint64_t length = kind == RECORD_ABORT ? 0 : bytes_of(*record);
-        uint32_t first = kind == RECORD_FIRST;
-        memcpy(block, record + 1 + first, length);
-        block += length;
-        if (first)
-            cursor->place.bytes += record[1];
-        else if (kind == RECORD_WHOLE)
-            cursor->place.bytes += length;
-        pass(cursor, kind == RECORD_ABORT ? 1 : units_of(length) + first);
-        if (kind == RECORD_ABORT || kind == RECORD_LAST || kind == RECORD_WHOLE)
-            return kind != RECORD_ABORT;
+    uint64_t size = record->size;
+    cursor->place.bytes += size;
+    for (uint64_t got = 0;;) {
+        if (record->bytes > size - got)
+            return mproc__channel_damaged("an item in pieces");
+        memcpy(block + got, record->data, record->bytes);
+        got += record->bytes;
+        pass(cursor, record->units);
+        if (record->kind == RECORD_ABORT)
+            return MPROC_EDIED;
+        if (record->kind == RECORD_WHOLE || record->kind == RECORD_LAST)
+            return got == size ? MPROC_OK : mproc__channel_damaged("an item in pieces");
+        if (cursor->position == mproc__position_of(cursor->channel->get.other_seen))
+            return mproc__channel_damaged("an item in pieces");
+        mproc_err err = mproc__channel_read(cursor, record);
+        if (err == MPROC_OK && (record->kind == RECORD_FIRST || record->size))
+            err = mproc__channel_damaged("an item in pieces");
+        if (err != MPROC_OK)
+            return err;
     }
 }
 
@@ -29,29 +34,31 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
 {
     struct end *get = &cursor->channel->get;
     struct loan *loan = taking->loan;
-    uint64_t *record = record_at(cursor), block = 0;
-    bool in_block = kind_of(*record) == RECORD_BLOCK, whole = true;
-    loan->size = in_block ? record[2] : kind_of(*record) == RECORD_FIRST ? record[1] : bytes_of(*record);
-    if (!in_block) {
-        mproc_err err = mproc__arena_alloc_dirty(BLOCK_ITEM, loan->size ? loan->size : 1, &block);
-        if (err != MPROC_OK)
-            return err;
-    }
-    mproc__loan_set_block(loan, in_block ? record[1] : block);
+    struct record record;
+    mproc_err err = mproc__channel_read(cursor, &record);
+    uint64_t block = record.block;
+    bool in_block = block != 0;
+    if (err == MPROC_OK && !in_block)
+        err = mproc__arena_alloc_dirty(BLOCK_ITEM, record.size ? record.size : 1, &block);
+    if (err != MPROC_OK)
+        return err;
+    loan->size = record.size;
+    mproc__loan_set_block(loan, block);
     mproc__loan_set_state(loan, in_block ? LOAN_TAKING : LOAN_TAKING_COPY);
     MPROC_FAULT("channel.borrow_taking");
     if (in_block) {
         cursor->place.bytes += loan->size;
-        pass(cursor, 3);
+        pass(cursor, record.units);
     } else {
-        whole = assemble(cursor, mproc__object(BLOCK_ITEM, block));
+        err = assemble(cursor, &record, mproc__object(BLOCK_ITEM, block));
     }
-    mproc__channel_commit_get(cursor, whole);
-    if (!whole) {
+    if (err == MPROC_OK || err == MPROC_EDIED)
+        mproc__channel_commit_get(cursor, err == MPROC_OK);
+    if (err != MPROC_OK) {
         mproc__loan_set_block(loan, 0);
         mproc__loan_set_state(loan, LOAN_NOTHING);
         mproc__arena_free(BLOCK_ITEM, block);
-        return MPROC_EDIED;
+        return err;
     }
     mproc__loan_set_state(loan, LOAN_READING);
     MPROC_FAULT("channel.borrow_taken");
@@ -82,7 +89,7 @@ mproc_err mproc__channel_take_returned(struct channel *channel, struct taking *t
 {
     struct loan *loan;
     while (atomic_load(&channel->returned) && (loan = mproc__loan_returned(channel, &taking->reference))) {
-        const void *bytes = mproc__object(BLOCK_ITEM, atomic_load(&loan->block));
+        const void *bytes = mproc__channel_item_in(atomic_load(&loan->block), loan->size);
         if (!bytes) {
             mproc__loan_clear(loan);
             continue;

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The getting end of a channel: items whole and in pieces, waiting, and the repair of what a dead getter
- * left. */
+/* The getting end of a channel: items, waiting, and the repair of what a dead getter left. */
 #include "channel_ring.h"
 
-#define HELP_SLICE INT64_C(20000000)  /* how long to wait for the rest of an item before asking who lives */
-#define SWEEP_SLICE INT64_C(50000000) /* how often a waiting getter asks whether borrowers live */
+#define SWEEP_SLICE INT64_C(50000000) /* how often one of the waiting getters asks whether borrowers live */
 
 /* ---- the end ---- */
 
 /* Frees the segments that have been left behind, from `stray` to the one in use. */
 static void free_left(struct end *get, uint64_t in_use)
 {
-    while (get->stray && get->stray != in_use) {
+    struct known segment;
+    while (get->stray && get->stray != in_use && mproc__channel_look_at(&segment, get->stray)) {
         uint64_t left = get->stray;
-        if (!mproc__object(BLOCK_ITEM, left))
-            break;
-        get->stray = atomic_load_explicit(&segment_at(left)->next, memory_order_relaxed);
+        get->stray = atomic_load_explicit(&segment.segment->next, memory_order_relaxed);
         MPROC_FAULT("channel.segment_left");
         mproc__arena_free(BLOCK_ITEM, left);
     }
@@ -79,7 +76,7 @@ static mproc_err enter_get_slowly(struct channel *channel, int64_t deadline)
         repair_get(channel);
         err = MPROC_OK;
     }
-    return err;
+    return err == MPROC_ETIMEDOUT ? MPROC_EAGAIN : err;
 }
 
 mproc_err mproc__channel_enter_get(struct channel *channel, int64_t deadline)
@@ -87,89 +84,17 @@ mproc_err mproc__channel_enter_get(struct channel *channel, int64_t deadline)
     return mproc__latch_try(&channel->get.latch) ? MPROC_OK : enter_get_slowly(channel, deadline);
 }
 
-/* What is behind the cursor: whole items, or only pieces of one that is being put. */
-static bool has_item(struct cursor *cursor)
-{
-    struct end *get = &cursor->channel->get;
-    if (mproc__items_of(get->other_seen) != mproc__items_of(cursor->word))
-        return true;
-    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
-    return mproc__items_of(get->other_seen) != mproc__items_of(cursor->word);
-}
-
-static bool has_record(struct cursor *cursor)
-{
-    struct end *get = &cursor->channel->get;
-    if (mproc__position_of(get->other_seen) != cursor->position)
-        return true;
-    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
-    return mproc__position_of(get->other_seen) != cursor->position;
-}
-
 /* ---- items ---- */
 
-/* Waits for the next piece of an item. */
-static mproc_err wait_for_piece(struct cursor *cursor, int64_t deadline)
-{
-    while (!has_record(cursor)) {
-        struct change change = { cursor->channel, &cursor->channel->tail, cursor->channel->get.other_seen };
-        int64_t now = mproc_plat_now();
-        int64_t slice = deadline - now > HELP_SLICE ? now + HELP_SLICE : deadline;
-        if (mproc__gate_wait(&cursor->channel->filled, has_changed, &change, slice) == MPROC_OK &&
-            !atomic_load(&cursor->channel->closed))
-            continue;
-        if (slice == deadline && mproc_plat_now() >= deadline && !has_record(cursor))
-            return MPROC_ETIMEDOUT;
-        mproc__channel_help_put(cursor->channel);
-    }
-    return MPROC_OK;
-}
-
-/* The pieces from the cursor to the last; with no buffer they are dropped. MPROC_EDIED: the putter
- * died, there is no item. */
-static mproc_err get_pieces(struct cursor *cursor, char *buffer, int64_t deadline)
-{
-    struct channel *channel = cursor->channel;
-    mproc_err err = MPROC_OK;
-    atomic_store_explicit(&channel->receiving, 1, memory_order_relaxed);
-    for (bool last = false; !last && err == MPROC_OK;) {
-        err = wait_for_piece(cursor, deadline);
-        if (err != MPROC_OK)
-            break;
-        uint64_t *record = record_at(cursor);
-        enum record_kind kind = kind_of(*record);
-        uint64_t length = bytes_of(*record);
-        const uint64_t *data = record + 1 + (kind == RECORD_FIRST);
-        if (kind == RECORD_FIRST)
-            cursor->place.bytes += record[1];
-        if (kind == RECORD_ABORT)
-            err = MPROC_EDIED;
-        if (buffer && err == MPROC_OK) {
-            memcpy(buffer, data, length);
-            buffer += length;
-        }
-        last = kind == RECORD_LAST || kind == RECORD_ABORT;
-        pass(cursor, kind == RECORD_ABORT ? 1 : units_of(length) + (kind == RECORD_FIRST));
-        cursor->place.partial = !last;
-        mproc__channel_commit_get(cursor, kind == RECORD_LAST);
-        if (!last)
-            mproc__gate_wake(&channel->emptied);
-    }
-    atomic_store_explicit(&channel->receiving, 0, memory_order_relaxed);
-    return err;
-}
-
-static mproc_err get_block(struct cursor *cursor, struct taking *taking, const uint64_t *record)
+static mproc_err get_block(struct cursor *cursor, struct taking *taking, const struct record *record)
 {
     struct end *get = &cursor->channel->get;
-    const void *bytes = mproc__object(BLOCK_ITEM, record[1]);
-    if (bytes)
-        memcpy(taking->buffer, bytes, taking->size);
+    memcpy(taking->buffer, record->data, taking->size);
     get->expected = items_after(cursor->word);
-    get->block = record[1];
+    get->block = record->block;
     MPROC_FAULT("channel.block_noted");
     cursor->place.bytes += taking->size;
-    pass(cursor, 3);
+    pass(cursor, record->units);
     mproc__channel_commit_get(cursor, 1);
     free_got(get);
     return MPROC_OK;
@@ -178,19 +103,22 @@ static mproc_err get_block(struct cursor *cursor, struct taking *taking, const u
 /* Takes the item at the cursor. MPROC_EDIED: there was none, look again. */
 static mproc_err get_item(struct cursor *cursor, struct taking *taking, int64_t deadline)
 {
-    uint64_t *record = record_at(cursor);
-    enum record_kind kind = kind_of(*record);
-    taking->size = kind == RECORD_WHOLE ? bytes_of(*record) : kind == RECORD_BLOCK ? record[2] : record[1];
+    struct record record;
+    mproc_err err = mproc__channel_read(cursor, &record);
+    if (err != MPROC_OK)
+        return err;
+    taking->size = record.size;
     if (taking->size > taking->capacity)
-        return MPROC_EMSGSIZE;
-    if (kind == RECORD_BLOCK)
-        return get_block(cursor, taking, record);
-    if (kind != RECORD_WHOLE)
-        return get_pieces(cursor, taking->buffer, taking->may_begin ? MPROC_PLAT_NEVER : deadline);
-    memcpy(taking->buffer, record + 1, taking->size);
+        return record.kind == RECORD_FIRST ? mproc__channel_pass_over(cursor, record.size) : MPROC_EMSGSIZE;
+    if (record.block)
+        return get_block(cursor, taking, &record);
+    if (record.kind != RECORD_WHOLE)
+        return mproc__channel_get_pieces(cursor, taking->buffer, record.size,
+                                         taking->may_begin ? MPROC_PLAT_NEVER : deadline);
+    memcpy(taking->buffer, record.data, taking->size);
     MPROC_FAULT("channel.get_copied");
     cursor->place.bytes += taking->size;
-    pass(cursor, units_of(taking->size));
+    pass(cursor, record.units);
     mproc__channel_commit_get(cursor, 1);
     return MPROC_OK;
 }
@@ -209,22 +137,23 @@ static inline bool get_quickly(struct channel *channel, void *buffer, uint64_t c
         if (mproc__items_of(get->other_seen) == mproc__items_of(word))
             return false;
     }
-    const struct segment *segment = segment_at(place->segment);
-    if (place->partial || place->offset == segment->capacity ||
+    if (!knows(&mproc__known_get, place->segment))
+        return false;
+    const struct segment *segment = mproc__known_get.segment;
+    uint32_t end = mproc__known_get.capacity;
+    if (atomic_load_explicit(&place->partial, memory_order_relaxed) || place->offset >= end ||
         atomic_load_explicit(&segment->next, memory_order_acquire))
         return false;
     const uint64_t *record = &segment->data[place->offset];
     uint64_t length = bytes_of(record[0]);
-    if (kind_of(record[0]) != RECORD_WHOLE || length > capacity)
+    if (kind_of(record[0]) != RECORD_WHOLE || length > capacity || units_of(length) > end - place->offset)
         return false;
     memcpy(buffer, record + 1, length);
     MPROC_FAULT("channel.get_copied");
     *size = length;
     uint32_t units = units_of(length);
-    next->segment = place->segment;
-    next->bytes = place->bytes + length;
-    next->offset = place->offset + units;
-    next->partial = 0;
+    uint64_t passed = atomic_load_explicit(&place->bytes, memory_order_relaxed);
+    mproc__place_write(next, place->segment, passed + length, place->offset + units, 0);
     MPROC_FAULT("channel.get_prepared");
     atomic_store_explicit(&channel->head, next_word(word, units), memory_order_release);
     MPROC_FAULT("channel.get_committed");
@@ -240,8 +169,7 @@ static bool has_begun(void *context)
     uint64_t tail = atomic_load_explicit(&channel->tail, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
     return mproc__position_of(tail) != mproc__position_of(head) ||
-           atomic_load_explicit(&channel->returned, memory_order_relaxed) ||
-           atomic_load_explicit(&channel->closed, memory_order_relaxed);
+           atomic_load_explicit(&channel->returned, memory_order_relaxed) || mproc__channel_over(channel);
 }
 
 /* One try. MPROC_ETIMEDOUT: there is nothing. */
@@ -250,8 +178,8 @@ static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t d
     mproc_err err = mproc__channel_take_returned(cursor->channel, taking);
     if (err != MPROC_ETIMEDOUT)
         return err;
-    err = cursor->place.partial ? get_pieces(cursor, NULL, deadline) /* who had begun it died with it */
-                                : MPROC_EDIED;
+    /* Who had begun with an item died with it: the rest of it is dropped. */
+    err = cursor->place.partial ? mproc__channel_get_pieces(cursor, NULL, 0, deadline) : MPROC_EDIED;
     while (err == MPROC_OK || err == MPROC_EDIED) {
         if (!has_item(cursor) && !(taking->may_begin && has_record(cursor)))
             return MPROC_ETIMEDOUT;
@@ -262,51 +190,107 @@ static mproc_err try_get(struct cursor *cursor, struct taking *taking, int64_t d
     return err;
 }
 
-/* Waits for something to get, and looks after dead borrowers meanwhile. */
-static mproc_err wait_for_item(struct channel *channel, bool may_begin, int64_t deadline)
+void mproc__channel_look_after(struct channel *channel, int64_t deadline)
 {
-    bool (*ready)(void *) = may_begin ? has_begun : mproc__channel_readable;
-    int64_t slice = deadline == 0 ? 0 : mproc_plat_now() + SWEEP_SLICE;
+    if ((!atomic_load(&channel->loans) && !has_begun(channel)) ||
+        mproc__channel_enter_get(channel, deadline) != MPROC_OK)
+        return;
+    mproc__channel_sweep(channel);
+    struct cursor cursor = cursor_at(channel, &channel->get, atomic_load(&channel->head));
+    mproc__channel_drop_dead(&cursor);
+    mproc__latch_release(&channel->get.latch);
+}
+
+struct awaited {
+    struct channel *channel;
+    bool (*ready)(void *channel);
+    uint64_t loans; /* as they were */
+};
+
+static bool comes(void *context)
+{
+    const struct awaited *awaited = context;
+    return awaited->ready(awaited->channel) ||
+           atomic_load_explicit(&awaited->channel->loans, memory_order_relaxed) != awaited->loans;
+}
+
+/* Waits for something to get. Where there are loans, one of those that wait looks after what dead borrowers had. */
+static mproc_err wait_for_item(struct channel *channel, bool may_begin, struct watch *watch, int64_t deadline)
+{
+    struct awaited awaited = { channel, may_begin ? has_begun : mproc__channel_readable,
+                               atomic_load(&channel->loans) };
+    int64_t slice = deadline == 0 || !awaited.loans ? deadline : mproc_plat_now() + watch->slice;
     slice = slice < deadline ? slice : deadline;
-    mproc_err err = mproc__gate_wait(&channel->filled, ready, channel, slice);
-    if (err == MPROC_OK)
+    mproc_err err = mproc__gate_wait(&channel->filled, comes, &awaited, slice);
+    if (err == MPROC_OK) {
         mproc__gather(&channel->get.gather, &channel->tail, worth_gathering(channel));
-    if (err == MPROC_OK || !atomic_load(&channel->loans))
-        return slice < deadline ? MPROC_OK : err;
-    if (mproc__channel_enter_get(channel, deadline) == MPROC_OK) {
-        mproc__channel_sweep(channel);
-        mproc__latch_release(&channel->get.latch);
+        return MPROC_OK;
     }
+    if (slice < deadline)
+        mproc__sentry_again(watch);
+    if (watch->post != NO_POST)
+        watch->slice = SWEEP_SLICE;
+    if (watch->post != NO_POST || slice == deadline)
+        mproc__channel_look_after(channel, deadline);
     return atomic_load(&channel->returned) || slice < deadline ? MPROC_OK : err;
+}
+
+/* Nothing was found in a closed channel: what that means. The caller holds the latch. */
+static mproc_err nothing_in_closed(struct channel *channel)
+{
+    mproc__channel_sweep(channel);
+    return mproc__loans_awaited(channel) || atomic_load(&channel->returned) ? MPROC_ETIMEDOUT : MPROC_ECLOSED;
+}
+
+/* After the latch was given back. MPROC_ETIMEDOUT: look again. */
+static mproc_err leave_closed(struct channel *channel, mproc_err err, uint32_t closed, int64_t deadline)
+{
+    if (err == MPROC_OK)
+        mproc__gate_wake_all(&channel->filled); /* it may be the last thing for which others waited */
+    if (err != MPROC_ECLOSED || closed == CHANNEL_CLOSED)
+        return err;
+    /* Somebody may be putting yet: he is waited for. */
+    err = mproc__channel_finish_close(channel, deadline);
+    return err == MPROC_OK ? MPROC_ETIMEDOUT : err;
+}
+
+/* One look at what there is. MPROC_ETIMEDOUT: nothing. */
+static mproc_err look_and_get(struct channel *channel, struct taking *taking, bool waited, int64_t deadline)
+{
+    mproc_err err = mproc__channel_enter_get(channel, deadline);
+    if (err != MPROC_OK)
+        return err;
+    MPROC_FAULT("channel.get_entered");
+    uint32_t closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
+    struct cursor cursor = cursor_at(channel, &channel->get,
+                                     atomic_load_explicit(&channel->head, memory_order_relaxed));
+    err = try_get(&cursor, taking, deadline);
+    if (closed && err == MPROC_ETIMEDOUT)
+        err = nothing_in_closed(channel);
+    bool more = waited && err != MPROC_ETIMEDOUT && has_item(&cursor);
+    mproc__latch_release(&channel->get.latch);
+    if (err == MPROC_OK)
+        mproc__gate_wake_fenced(&channel->emptied);
+    if (more)
+        mproc__gate_wake_fenced(&channel->filled);
+    return closed ? leave_closed(channel, err, closed, deadline) : err;
+}
+
+static mproc_err wait_and_get(struct channel *channel, struct taking *taking, int64_t deadline)
+{
+    struct watch watch = mproc__sentry_begin(&channel->sweeper);
+    watch.slice = SWEEP_SLICE;
+    mproc_err err = MPROC_ETIMEDOUT;
+    while (err == MPROC_ETIMEDOUT && wait_for_item(channel, taking->may_begin, &watch, deadline) == MPROC_OK)
+        err = look_and_get(channel, taking, true, deadline);
+    (void) mproc__sentry_end(&watch); /* another one follows at the end of its slice */
+    return err;
 }
 
 static mproc_err get_any(struct channel *channel, struct taking *taking, int64_t deadline)
 {
-    for (bool waited = false;; waited = true) {
-        mproc_err err = mproc__channel_enter_get(channel, deadline);
-        if (err != MPROC_OK)
-            return err;
-        MPROC_FAULT("channel.get_entered");
-        bool closed = atomic_load_explicit(&channel->closed, memory_order_acquire);
-        struct cursor cursor = cursor_at(channel, &channel->get,
-                                         atomic_load_explicit(&channel->head, memory_order_relaxed));
-        err = try_get(&cursor, taking, deadline);
-        if (err == MPROC_ETIMEDOUT && closed) {
-            mproc__channel_sweep(channel);
-            err = atomic_load(&channel->returned) ? MPROC_ETIMEDOUT : MPROC_ECLOSED;
-        }
-        bool more = waited && (err == MPROC_OK || err == MPROC_EMSGSIZE) && has_item(&cursor);
-        mproc__latch_release(&channel->get.latch);
-        if (err == MPROC_OK)
-            mproc__gate_wake_fenced(&channel->emptied);
-        if (more)
-            mproc__gate_wake_fenced(&channel->filled);
-        if (err != MPROC_ETIMEDOUT)
-            return err;
-        err = wait_for_item(channel, taking->may_begin, deadline);
-        if (err != MPROC_OK)
-            return err;
-    }
+    mproc_err err = look_and_get(channel, taking, false, deadline);
+    return err == MPROC_ETIMEDOUT ? wait_and_get(channel, taking, deadline) : err;
 }
 
 bool mproc__channel_try_get(struct channel *channel, void *buffer, uint64_t capacity, uint64_t *size)
@@ -341,16 +325,19 @@ mproc_err mproc__channel_borrow(struct channel *channel, struct loan **loan, uin
     return err;
 }
 
-mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
-                                  size_t *done, int64_t deadline)
+/* Items of one size, or (sizes) of any, one behind the other in so much room. */
+static inline mproc_err get_many(struct channel *channel, char *items, uint64_t size, size_t *sizes, size_t count,
+                                 size_t *done, int64_t deadline)
 {
-    char *item = items;
-    uint64_t length;
+    uint64_t length = 0, used = 0;
     mproc_err err = MPROC_OK;
     for (*done = 0; *done < count && err == MPROC_OK;) {
         if (mproc__latch_try(&channel->get.latch)) {
-            for (int i = 0; *done < count && i < BATCH && get_quickly(channel, item, size, &length); i++) {
-                item += size;
+            size_t end = count - *done > BATCH ? *done + BATCH : count;
+            while (*done < end && get_quickly(channel, items + used, sizes ? size - used : size, &length)) {
+                used += length;
+                if (sizes)
+                    sizes[*done] = (size_t) length;
                 ++*done;
             }
             mproc__latch_release(&channel->get.latch);
@@ -360,11 +347,24 @@ mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t
             break;
         /* What is not quick, or not there: only for the first it is waited. */
         int64_t until = *done ? 0 : deadline;
-        err = mproc__channel_get(channel, item, size, &length, until == MPROC_PLAT_NEVER, until);
-        if (err == MPROC_OK) {
-            item += size;
-            ++*done;
-        }
+        err = mproc__channel_get(channel, items + used, sizes ? size - used : size, &length,
+                                 until == MPROC_PLAT_NEVER, until);
+        if (sizes && (err == MPROC_OK || (err == MPROC_EMSGSIZE && *done == 0)))
+            sizes[*done] = (size_t) length;
+        used += err == MPROC_OK ? length : 0;
+        *done += err == MPROC_OK;
     }
     return *done ? MPROC_OK : err;
+}
+
+mproc_err mproc__channel_get_many(struct channel *channel, void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
+{
+    return get_many(channel, items, size, NULL, count, done, deadline);
+}
+
+mproc_err mproc__channel_get_each(struct channel *channel, void *buffer, uint64_t capacity, size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline)
+{
+    return get_many(channel, buffer, capacity, sizes, count, done, deadline);
 }

@@ -8,17 +8,17 @@ enum { LARGEST_SEGMENT = 4 << 20, LARGEST_OF_LARGE = 1 << 20, LARGE_RECORD = 409
 
 /* ---- room ---- */
 
-static uint64_t block_size_of(const struct segment *segment)
+static uint64_t block_size_of(uint32_t capacity)
 {
-    return (uint64_t) segment->capacity * 8 + sizeof *segment + UNIT;
+    return (uint64_t) capacity * 8 + sizeof(struct segment) + UNIT;
 }
 
 /* Goes on in a segment of its own. Killed before the next commit: `stray` tells who repairs of it. */
 static mproc_err grow(struct cursor *cursor, uint64_t units)
 {
     struct end *put = &cursor->channel->put;
-    struct segment *old = segment_at(cursor->place.segment);
-    uint64_t size = block_size_of(old) * 4, handle;
+    struct segment *old = cursor->in.segment;
+    uint64_t size = block_size_of(cursor->in.capacity) * 4, handle;
     uint64_t largest = units * 8 < LARGE_RECORD ? LARGEST_SEGMENT : LARGEST_OF_LARGE;
     size = size > largest ? largest : size;
     while (size < units * 8 * 2)
@@ -27,6 +27,8 @@ static mproc_err grow(struct cursor *cursor, uint64_t units)
     if (cursor->position - mproc__position_of(put->other_seen) > INT32_MAX / 2)
         return mproc__fail(MPROC_ENOMEM, "the queue holds 8 GiB, the most it can");
     mproc_err err = mproc__channel_new_segment(size, cursor->position, &handle);
+    for (; err == MPROC_ENOMEM && size / 4 >= units * 8 * 2; size /= 4) /* a full arena may have a smaller one */
+        err = mproc__channel_new_segment(size / 4, cursor->position, &handle);
     if (err != MPROC_OK)
         return err;
     MPROC_FAULT("channel.segment_allocated");
@@ -38,6 +40,9 @@ static mproc_err grow(struct cursor *cursor, uint64_t units)
     cursor->place.segment = handle;
     cursor->place.offset = 0;
     cursor->changed_segment = true;
+    if (!knows(&mproc__known_put, handle))
+        return mproc__channel_damaged("a new part");
+    cursor->in = mproc__known_put;
     return MPROC_OK;
 }
 
@@ -50,13 +55,12 @@ static uint32_t later(uint32_t a, uint32_t b)
 static bool reserve(struct cursor *cursor, uint32_t units, uint32_t spare)
 {
     struct channel *channel = cursor->channel;
-    struct segment *segment = segment_at(cursor->place.segment);
-    uint32_t left = segment->capacity - cursor->place.offset;
+    uint32_t capacity = cursor->in.capacity, left = capacity - cursor->place.offset;
     uint32_t skip = left < units ? left : 0;
     for (bool looked = false;; looked = true) {
         uint32_t head = mproc__position_of(channel->put.other_seen);
-        uint32_t used = cursor->position - later(head, segment->start);
-        if ((uint64_t) used + skip + units + spare <= segment->capacity)
+        uint32_t used = cursor->position - later(head, cursor->in.start);
+        if ((uint64_t) used + skip + units + spare <= capacity)
             break;
         if (looked)
             return false;
@@ -64,7 +68,7 @@ static bool reserve(struct cursor *cursor, uint32_t units, uint32_t spare)
     }
     if (left < units) {
         if (left > 0)
-            segment->data[cursor->place.offset] = header_of(RECORD_SKIP, 0);
+            cursor->in.segment->data[cursor->place.offset] = header_of(RECORD_SKIP, 0);
         cursor->position += skip;
         cursor->place.offset = 0;
     }
@@ -89,8 +93,7 @@ static void commit_put(struct cursor *cursor, uint32_t items)
 /* Writes a record into room that was reserved. */
 static inline void *write_header(struct cursor *cursor, enum record_kind kind, uint64_t bytes, uint32_t units)
 {
-    struct segment *segment = segment_at(cursor->place.segment);
-    uint64_t *record = &segment->data[cursor->place.offset];
+    uint64_t *record = &cursor->in.segment->data[cursor->place.offset];
     record[0] = header_of(kind, bytes);
     cursor->place.offset += units;
     cursor->position += units;
@@ -99,7 +102,8 @@ static inline void *write_header(struct cursor *cursor, enum record_kind kind, u
 
 static void put_abort(struct cursor *cursor)
 {
-    reserve(cursor, 1, 0);
+    if (!cursor->in.segment || !reserve(cursor, 1, 0))
+        return; /* somebody wrote over it */
     write_header(cursor, RECORD_ABORT, 0, 1);
     cursor->place.partial = 0;
     commit_put(cursor, 0);
@@ -110,8 +114,8 @@ static void repair_put(struct channel *channel)
 {
     struct end *put = &channel->put;
     struct cursor cursor = cursor_at(channel, put, atomic_load(&channel->tail));
-    if (put->stray && put->stray != cursor.place.segment) {
-        atomic_store(&segment_at(cursor.place.segment)->next, 0);
+    if (put->stray && put->stray != cursor.place.segment && cursor.in.segment) {
+        atomic_store(&cursor.in.segment->next, 0);
         MPROC_FAULT("channel.repair_unlinked");
         mproc__arena_free(BLOCK_ITEM, put->stray);
     }
@@ -126,16 +130,18 @@ static void repair_put(struct channel *channel)
     MPROC_FAULT("channel.repair_partial");
     if (cursor.place.partial)
         put_abort(&cursor);
+    atomic_store_explicit(&channel->sending, 0, memory_order_relaxed);
 }
 
 static mproc_err enter_put_slowly(struct channel *channel, int64_t deadline)
 {
-    mproc_err err = mproc__latch_acquire(&channel->put.latch, patient(deadline));
+    bool long_inside = atomic_load_explicit(&channel->sending, memory_order_relaxed);
+    mproc_err err = mproc__latch_acquire(&channel->put.latch, long_inside ? deadline : patient(deadline));
     if (err == MPROC_OWNERDEAD) {
         repair_put(channel);
         err = MPROC_OK;
     }
-    return err;
+    return err == MPROC_ETIMEDOUT ? MPROC_EAGAIN : err;
 }
 
 mproc_err mproc__channel_enter_put(struct channel *channel, int64_t deadline)
@@ -154,11 +160,11 @@ void mproc__channel_help_put(struct channel *channel)
 }
 
 /* Whether an item of this size may be put, as far as has been seen. */
-static inline bool fits(struct channel *channel, const struct place *place, uint64_t word, uint64_t size)
+static inline bool fits(struct channel *channel, uint64_t passed, uint64_t word, uint64_t size)
 {
     const struct end *put = &channel->put;
     uint32_t items = (mproc__items_of(word) - mproc__items_of(put->other_seen)) & ITEMS_MASK;
-    uint64_t bytes = place->bytes - put->other_bytes;
+    uint64_t bytes = passed - put->other_bytes;
     return items < channel->max_items &&
            (channel->max_bytes == 0 || (size <= channel->max_bytes && bytes <= channel->max_bytes - size));
 }
@@ -167,21 +173,28 @@ static inline bool fits(struct channel *channel, const struct place *place, uint
 static bool has_room(struct channel *channel, const struct cursor *cursor, uint64_t size)
 {
     struct end *put = &channel->put;
-    if (fits(channel, &cursor->place, cursor->word, size))
+    if (fits(channel, cursor->place.bytes, cursor->word, size))
         return true;
     uint64_t seen = atomic_load_explicit(&channel->head, memory_order_acquire), again;
     for (;; seen = again) {
-        /* The other end's place is whole only if its word has not changed meanwhile. */
         put->other_seen = seen;
-        put->other_bytes = channel->get.place[seen & 1].bytes;
-        atomic_thread_fence(memory_order_acquire);
+        put->other_bytes = mproc__place_bytes(&channel->get.place[seen & 1]);
         again = atomic_load_explicit(&channel->head, memory_order_acquire);
         if (again == seen)
             break;
     }
     /* Into an empty queue goes an item of any size. */
-    return fits(channel, &cursor->place, cursor->word, size) ||
+    return fits(channel, cursor->place.bytes, cursor->word, size) ||
            mproc__items_of(seen) == mproc__items_of(cursor->word);
+}
+
+/* Whether there is room for anybody: for the next one who waits, if a wake-up has come to one who leaves some or for
+ * whom it is too little. */
+static bool room_is_left(struct channel *channel)
+{
+    uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
+    struct cursor cursor = cursor_at(channel, &channel->put, word);
+    return has_room(channel, &cursor, 1);
 }
 
 /* ---- items ---- */
@@ -191,19 +204,17 @@ static mproc_err reserve_piece(struct cursor *cursor, uint32_t units)
 {
     struct channel *channel = cursor->channel;
     while (!reserve(cursor, units, 1)) {
-        struct change change = { channel, &channel->head, channel->put.other_seen };
+        struct change change = { &channel->head, channel->put.other_seen };
         if (!atomic_load_explicit(&channel->receiving, memory_order_relaxed) ||
             mproc__gate_wait(&channel->emptied, has_changed, &change, mproc_plat_now() + RECEIVER_SLICE) !=
                 MPROC_OK)
             return grow(cursor, units);
-        if (atomic_load_explicit(&channel->head, memory_order_relaxed) == change.old)
-            return grow(cursor, units); /* closed: has_changed() no longer waits */
     }
     return MPROC_OK;
 }
 
-/* An item that is larger than a piece. Each piece is committed by itself, the item with the last one. */
-static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t size)
+/* Each piece is committed by itself, the item with the last one. */
+static mproc_err put_each_piece(struct cursor *cursor, const char *bytes, uint64_t size)
 {
     cursor->place.bytes += size;
     for (uint64_t at = 0; at < size;) {
@@ -212,8 +223,7 @@ static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t s
         bool last = at + length == size;
         mproc_err err = reserve_piece(cursor, units);
         if (err != MPROC_OK) {
-            cursor->place.bytes -= size;
-            if (at > 0)
+            if (at > 0) /* its bytes are counted for good: getters count them as well when they pass the first piece */
                 put_abort(cursor);
             return err;
         }
@@ -229,6 +239,15 @@ static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t s
             mproc__gate_wake(&cursor->channel->filled);
     }
     return MPROC_OK;
+}
+
+/* An item that is larger than a piece. */
+static mproc_err put_pieces(struct cursor *cursor, const char *bytes, uint64_t size)
+{
+    atomic_store_explicit(&cursor->channel->sending, 1, memory_order_relaxed);
+    mproc_err err = put_each_piece(cursor, bytes, size);
+    atomic_store_explicit(&cursor->channel->sending, 0, memory_order_relaxed);
+    return err;
 }
 
 static mproc_err put_item(struct cursor *cursor, const void *bytes, uint64_t size)
@@ -281,21 +300,21 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
     uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
     const struct place *place = &put->place[word & 1];
     struct place *next = &put->place[~word & 1];
-    struct segment *segment = segment_at(place->segment);
+    if (!knows(&mproc__known_put, place->segment))
+        return false;
+    uint32_t end = mproc__known_put.capacity;
+    uint64_t passed = atomic_load_explicit(&place->bytes, memory_order_relaxed);
     uint32_t position = mproc__position_of(word), units = units_of(size);
-    uint32_t used = position - later(mproc__position_of(put->other_seen), segment->start);
-    if (size > PIECE || !fits(channel, place, word, size) || put->stray ||
-        (uint64_t) used + units + 1 > segment->capacity || segment->capacity - place->offset < units ||
+    uint32_t used = position - later(mproc__position_of(put->other_seen), mproc__known_put.start);
+    if (size > PIECE || !fits(channel, passed, word, size) || put->stray ||
+        (uint64_t) used + units + 1 > end || (uint64_t) place->offset + units > end ||
         atomic_load_explicit(&channel->closed, memory_order_relaxed))
         return false;
-    uint64_t *record = &segment->data[place->offset];
+    uint64_t *record = &mproc__known_put.segment->data[place->offset];
     record[0] = header_of(RECORD_WHOLE, size);
     memcpy(record + 1, bytes, size);
     MPROC_FAULT("channel.put_copied");
-    next->segment = place->segment;
-    next->bytes = place->bytes + size;
-    next->offset = place->offset + units;
-    next->partial = 0;
+    mproc__place_write(next, place->segment, passed + size, place->offset + units, 0);
     MPROC_FAULT("channel.put_prepared");
     atomic_store_explicit(&channel->tail, next_word(word, units), memory_order_release);
     MPROC_FAULT("channel.put_committed");
@@ -304,10 +323,22 @@ static inline bool put_quickly(struct channel *channel, const void *bytes, uint6
 
 /* ---- put ---- */
 
+struct awaited_room {
+    struct channel *channel;
+    uint64_t head; /* as it was when there was none */
+};
+
+static bool may_have_room(void *context)
+{
+    const struct awaited_room *awaited = context;
+    return atomic_load_explicit(&awaited->channel->head, memory_order_acquire) != awaited->head ||
+           atomic_load_explicit(&awaited->channel->closed, memory_order_relaxed);
+}
+
 static mproc_err wait_for_room(struct channel *channel, uint64_t seen, int64_t deadline)
 {
-    struct change change = { channel, &channel->head, seen };
-    mproc_err err = mproc__gate_wait(&channel->emptied, has_changed, &change, deadline);
+    struct awaited_room awaited = { channel, seen };
+    mproc_err err = mproc__gate_wait(&channel->emptied, may_have_room, &awaited, deadline);
     if (err == MPROC_OK)
         mproc__gather(&channel->put.gather, &channel->head, worth_gathering(channel));
     return err;
@@ -327,22 +358,26 @@ static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t si
             mproc__gate_wake_fenced(&channel->filled);
             return MPROC_OK;
         }
-        struct cursor cursor = cursor_at(channel, &channel->put,
-                                         atomic_load_explicit(&channel->tail, memory_order_relaxed));
+        uint64_t word = atomic_load_explicit(&channel->tail, memory_order_relaxed);
+        struct cursor cursor = cursor_at(channel, &channel->put, word);
         if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
             err = MPROC_ECLOSED;
+        else if (!cursor.in.segment)
+            err = mproc__channel_damaged("the place of the putting end");
         else if (!has_room(channel, &cursor, size))
             err = MPROC_ETIMEDOUT;
         else
             err = loan ? put_block(&cursor, loan, reference) : put_item(&cursor, bytes, size);
         uint64_t seen = channel->put.other_seen;
-        bool more = waited && err == MPROC_OK && has_room(channel, &cursor, 1);
+        bool gave_up = err != MPROC_OK && cursor.word != word;
+        bool more = (waited || size > PIECE) && room_is_left(channel); /* pieces wait for room as well */
         mproc__latch_release(&channel->put.latch);
-        if (err == MPROC_OK) {
+        if (err == MPROC_OK || gave_up)
             mproc__gate_wake_fenced(&channel->filled);
-            if (more)
-                mproc__gate_wake_fenced(&channel->emptied);
-        }
+        if (more)
+            mproc__gate_wake_fenced(&channel->emptied);
+        if (gave_up) /* the memory of its first pieces may be what it lacked: nobody need come and get for that */
+            mproc__channel_look_after(channel, 0);
         if (err != MPROC_ETIMEDOUT || wait_for_room(channel, seen, deadline) != MPROC_OK)
             return err;
     }
@@ -359,40 +394,61 @@ mproc_err mproc__channel_commit(struct channel *channel, struct loan *loan, uint
     return put_any(channel, "", loan->size, loan, reference, deadline);
 }
 
-mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
-                                  size_t *done, int64_t deadline)
+/* Items of one size, one behind the other, or (sizes) each by its own address. */
+static inline mproc_err put_many(struct channel *channel, const void *items, uint64_t size, const size_t *sizes,
+                                 size_t count, size_t *done, int64_t deadline)
 {
-    const char *item = items;
+    const char *first = items;
+    const void *const *each = items;
     mproc_err err = MPROC_OK;
     for (*done = 0; err == MPROC_OK && *done < count;) {
         err = mproc__channel_enter_put(channel, deadline);
         if (err != MPROC_OK)
             break;
-        size_t before = *done;
-        while (*done < count && *done - before < BATCH && put_quickly(channel, item, size)) {
-            item += size;
-            ++*done;
-        }
+        size_t i = *done, end = count - i > BATCH ? i + BATCH : count;
+        while (i < end && put_quickly(channel, sizes ? each[i] : first + i * size, sizes ? sizes[i] : size))
+            i++;
         mproc__latch_release(&channel->put.latch);
         mproc__gate_wake_fenced(&channel->filled);
-        if (*done != before)
-            continue;
-        err = put_any(channel, item, size, NULL, 0, deadline);
-        *done += err == MPROC_OK;
-        item += size;
+        if (i == *done) {
+            err = put_any(channel, sizes ? each[i] : first + i * size, sizes ? sizes[i] : size, NULL, 0, deadline);
+            i += err == MPROC_OK;
+        }
+        *done = i;
     }
     return err;
 }
 
-mproc_err mproc__channel_close(struct channel *channel)
+mproc_err mproc__channel_put_many(struct channel *channel, const void *items, uint64_t size, size_t count,
+                                  size_t *done, int64_t deadline)
 {
-    /* Under the latch: nobody puts any more once this has returned. */
-    mproc_err err = mproc__channel_enter_put(channel, MPROC_PLAT_NEVER);
-    if (err != MPROC_OK)
-        return err;
-    atomic_store(&channel->closed, 1);
-    mproc__latch_release(&channel->put.latch);
+    return put_many(channel, items, size, NULL, count, done, deadline);
+}
+
+mproc_err mproc__channel_put_each(struct channel *channel, const void *const *items, const size_t *sizes,
+                                  size_t count, size_t *done, int64_t deadline)
+{
+    return put_many(channel, items, 0, sizes, count, done, deadline);
+}
+
+mproc_err mproc__channel_finish_close(struct channel *channel, int64_t deadline)
+{
+    mproc_err err = mproc__channel_enter_put(channel, deadline);
+    if (err == MPROC_OK) {
+        atomic_store(&channel->closed, CHANNEL_CLOSED);
+        mproc__latch_release(&channel->put.latch);
+    }
     mproc__gate_wake_all(&channel->filled);
     mproc__gate_wake_all(&channel->emptied);
-    return MPROC_OK;
+    return err;
+}
+
+/* Killed before it is finished: the getters do that. */
+mproc_err mproc__channel_close(struct channel *channel)
+{
+    uint32_t open = CHANNEL_OPEN;
+    atomic_compare_exchange_strong(&channel->closed, &open, CHANNEL_CLOSING);
+    MPROC_FAULT("channel.closing");
+    mproc_err err = mproc__channel_finish_close(channel, 0);
+    return err == MPROC_EAGAIN ? MPROC_OK : err;
 }

@@ -25,11 +25,22 @@ enum {
     PIECE = 32768, /* items of more bytes go in pieces of this: they stay in the cache */
     BATCH = 64,    /* items put or got under the latch before others may have it */
 };
-#define SHORT_WAIT INT64_C(1000000000) /* for a latch that is held for moments, whatever the deadline */
+#define SHORT_WAIT INT64_C(100000000) /* for a latch that is held for moments, whatever the deadline */
 
-static inline struct segment *segment_at(uint64_t handle)
+/* A segment as this thread has last found it whole. Its handle, and what it says of itself, lie in shared memory,
+ * where a stray pointer of any process of the family may write: both are looked at before they are followed. */
+struct known {
+    uint64_t handle;
+    struct segment *segment;
+    uint32_t capacity, start;
+};
+/* The ones this thread has last put into and got from. */
+extern MPROC_THREAD_LOCAL_NEAR struct known mproc__known_put, mproc__known_get;
+/* False if the handle is no segment's. */
+bool mproc__channel_look_at(struct known *known, uint64_t handle);
+static inline bool knows(struct known *known, uint64_t handle)
 {
-    return mproc__arena_live(handle);
+    return known->handle == handle || mproc__channel_look_at(known, handle);
 }
 
 static inline uint64_t header_of(enum record_kind kind, uint64_t bytes)
@@ -56,14 +67,33 @@ static inline uint32_t units_of(uint64_t bytes)
 struct cursor {
     struct channel *channel;
     uint64_t word;         /* as committed */
-    struct place place;
+    struct {
+        uint64_t segment, bytes;
+        uint32_t offset, partial;
+    } place;
+    struct known in;       /* the segment; none if the place was written over */
     uint32_t position;
     bool changed_segment;
 };
 
 static inline struct cursor cursor_at(struct channel *channel, const struct end *end, uint64_t word)
 {
-    return (struct cursor){ channel, word, end->place[word & 1], mproc__position_of(word), false };
+    const struct place *place = &end->place[word & 1];
+    struct known *known = end == &channel->put ? &mproc__known_put : &mproc__known_get;
+    struct cursor cursor;
+    cursor.channel = channel;
+    cursor.word = word;
+    cursor.place.segment = place->segment;
+    cursor.place.bytes = atomic_load_explicit(&place->bytes, memory_order_relaxed);
+    cursor.place.offset = place->offset;
+    cursor.place.partial = atomic_load_explicit(&place->partial, memory_order_relaxed);
+    bool whole = knows(known, place->segment);
+    cursor.in = *known;
+    if (!whole || place->offset > known->capacity)
+        cursor.in.segment = NULL;
+    cursor.position = mproc__position_of(word);
+    cursor.changed_segment = false;
+    return cursor;
 }
 
 /* Writes the place that is not valid and gives the word that makes it so. */
@@ -71,7 +101,8 @@ static inline uint64_t prepare(struct end *end, const struct cursor *cursor, uin
 {
     uint64_t passed = (mproc__items_of(cursor->word) + items) & ITEMS_MASK;
     uint64_t word = passed << 33 | (uint64_t) cursor->position << 1 | (~cursor->word & 1);
-    end->place[word & 1] = cursor->place;
+    mproc__place_write(&end->place[word & 1], cursor->place.segment, cursor->place.bytes, cursor->place.offset,
+                       cursor->place.partial);
     return word;
 }
 
@@ -94,38 +125,46 @@ static inline void pass(struct cursor *cursor, uint32_t units)
     cursor->position += units;
 }
 
-/* The record at the cursor, which is not at the tail. */
-static inline uint64_t *record_at(struct cursor *cursor)
-{
-    for (;;) {
-        struct segment *segment = segment_at(cursor->place.segment);
-        uint64_t next = atomic_load_explicit(&segment->next, memory_order_acquire);
-        if (next && segment->end == cursor->position) {
-            cursor->place.segment = next;
-            cursor->place.offset = 0;
-            cursor->changed_segment = true;
-            continue;
-        }
-        if (cursor->place.offset == segment->capacity)
-            cursor->place.offset = 0;
-        uint64_t *record = &segment->data[cursor->place.offset];
-        if (kind_of(*record) != RECORD_SKIP)
-            return record;
-        cursor->position += segment->capacity - cursor->place.offset;
-        cursor->place.offset = 0;
-    }
-}
+/* A record that lies whole in its segment. */
+struct record {
+    enum record_kind kind;
+    uint32_t units;
+    uint64_t bytes;   /* in it */
+    uint64_t size;    /* of the item that begins with it, or 0 */
+    uint64_t block;   /* BLOCK_ITEM that holds the item, or 0 */
+    const void *data; /* of the item */
+};
 
-/* Latches are held for moments: nobody is turned away because another is just inside, unless that one
- * waits there itself. */
+/* Latches are held for moments, unless it is for an item in pieces: nobody is turned away because another is just
+ * inside, and perhaps not running. */
 static inline int64_t patient(int64_t deadline)
 {
     int64_t least = mproc_plat_now() + SHORT_WAIT;
     return deadline > least ? deadline : least;
 }
 
+/* ---- the getting end ---- */
+
+/* What is behind the cursor: whole items, or only pieces of one that is being put. */
+static inline bool has_item(struct cursor *cursor)
+{
+    struct end *get = &cursor->channel->get;
+    if (mproc__items_of(get->other_seen) != mproc__items_of(cursor->word))
+        return true;
+    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
+    return mproc__items_of(get->other_seen) != mproc__items_of(cursor->word);
+}
+
+static inline bool has_record(struct cursor *cursor)
+{
+    struct end *get = &cursor->channel->get;
+    if (mproc__position_of(get->other_seen) != cursor->position)
+        return true;
+    get->other_seen = atomic_load_explicit(&cursor->channel->tail, memory_order_acquire);
+    return mproc__position_of(get->other_seen) != cursor->position;
+}
+
 struct change {
-    struct channel *channel;
     _Atomic uint64_t *word;
     uint64_t old;
 };
@@ -133,8 +172,7 @@ struct change {
 static inline bool has_changed(void *context)
 {
     struct change *change = context;
-    return atomic_load_explicit(change->word, memory_order_acquire) != change->old ||
-           atomic_load_explicit(&change->channel->closed, memory_order_relaxed);
+    return atomic_load_explicit(change->word, memory_order_acquire) != change->old;
 }
 
 /* As many items as are worth gathering: no more than let the other side go on undisturbed. */
@@ -160,16 +198,41 @@ mproc_err mproc__channel_new_segment(uint64_t block_size, uint32_t start, uint64
 
 /* ---- channel_put.c ---- */
 
-/* Takes the latch; if its last holder died, repairs what that left. */
+/* Takes the latch; if its last holder died, repairs what that left. MPROC_EAGAIN: it stays another's. */
 mproc_err mproc__channel_enter_put(struct channel *channel, int64_t deadline);
+/* Waits until who was putting when the channel was closed is out: then it is closed. */
+mproc_err mproc__channel_finish_close(struct channel *channel, int64_t deadline);
 /* Nothing came for a while: if the putter has died in the middle of its item, ends the item. */
 void mproc__channel_help_put(struct channel *channel);
+
+/* ---- channel_read.c ---- */
+
+/* The record at the cursor of the getting end, which is not at the tail. MPROC_EPROTO: there is none, somebody wrote
+ * over it. */
+mproc_err mproc__channel_read(struct cursor *cursor, struct record *record);
+/* The bytes of a block; NULL if there is no such block, or it has less. */
+static inline void *mproc__channel_item_in(uint64_t block, uint64_t size)
+{
+    void *bytes = mproc__object(BLOCK_ITEM, block);
+    bool has = bytes && size <= atomic_load_explicit(&((const struct block *) bytes - 1)->size, memory_order_relaxed);
+    return has ? bytes : NULL;
+}
 
 /* ---- channel_get.c ---- */
 
 mproc_err mproc__channel_enter_get(struct channel *channel, int64_t deadline);
 /* Makes the cursor's place the end's, after so many items. */
 void mproc__channel_commit_get(struct cursor *cursor, uint32_t items);
+
+/* ---- channel_pieces.c ---- */
+
+/* The pieces from the cursor to the last; with no buffer they are dropped. MPROC_EDIED: the putter died, there is no
+ * item. */
+mproc_err mproc__channel_get_pieces(struct cursor *cursor, char *buffer, uint64_t size, int64_t deadline);
+/* An item in pieces at the cursor is longer than the buffer. MPROC_EMSGSIZE, unless it is none: its putter died. */
+mproc_err mproc__channel_pass_over(struct cursor *cursor, uint64_t size);
+/* Passes what is at the cursor and will never be an item. */
+void mproc__channel_drop_dead(struct cursor *cursor);
 
 /* ---- channel_borrow.c ---- */
 

@@ -31,7 +31,7 @@ void mproc__text_add_process(struct text *text, process_token token)
     struct record *record = handle ? mproc__object(BLOCK_RECORD, handle) : NULL;
     const char *name = record ? mproc__record_bytes(record, record->name) : "MainProcess";
     mproc__text_add(text, "%s (pid %lld%s)", name ? name : "?", (long long) atomic_load(&slot->pid),
-                    mproc__token_alive(token) ? "" : ", dead");
+                    mproc__token_alive_now(token) ? "" : ", dead");
 }
 
 static const struct kind {

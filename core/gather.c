@@ -30,7 +30,7 @@ void mproc__gather_slowly(struct gather *gather, const _Atomic uint64_t *word, u
         if (more < LEAST)
             break;
     }
-    uint16_t backoff = atomic_load_explicit(&gather->backoff, memory_order_relaxed);
+    uint16_t backoff = atomic_load_explicit(&gather->backoff, memory_order_relaxed) % 16;
     if (before >= LEAST) {
         if (backoff != 0)
             atomic_store_explicit(&gather->backoff, 0, memory_order_relaxed);

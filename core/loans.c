@@ -8,24 +8,53 @@ enum { TABLE_LOANS = 28 };
 
 struct loan_table {
     _Atomic uint64_t next; /* handle of a further one, or 0 */
-    char space[64];        /* the block's header, which every look at an item reads, has a line of its own */
+    uint64_t number;       /* of its first loan: if a stray pointer has made a circle of tables, it ends */
+    char space[56];        /* the block's header, which every look at an item reads, has a line of its own */
     struct loan loan[TABLE_LOANS];
 };
+
+/* The table this thread has last found behind its handle, which somebody may have written over. */
+static MPROC_THREAD_LOCAL_NEAR struct {
+    uint64_t handle;
+    struct loan_table *table;
+} known;
 
 static struct loan_table *table_at(_Atomic uint64_t *handle)
 {
     uint64_t value = atomic_load(handle);
-    return value ? mproc__arena_live(value) : NULL;
+    if (value != known.handle) {
+        struct loan_table *table = mproc__object(BLOCK_ITEM, value);
+        if (!table)
+            return NULL;
+        known.handle = value;
+        known.table = table;
+    }
+    return known.table;
+}
+
+static struct loan_table *first_table(struct channel *channel)
+{
+    return table_at(&channel->loans);
+}
+
+static struct loan_table *table_after(struct loan_table *table)
+{
+    struct loan_table *next = table_at(&table->next);
+    return next && next->number == table->number + TABLE_LOANS ? next : NULL;
 }
 
 /* Whoever stores the handle first wins. Killed before the store: a table is lost to the arena. */
-static mproc_err add_table(_Atomic uint64_t *place)
+static mproc_err add_table(_Atomic uint64_t *place, uint64_t number)
 {
     uint64_t handle, nothing = 0;
     mproc_err err = mproc__arena_alloc(BLOCK_ITEM, sizeof(struct loan_table), &handle);
-    if (err == MPROC_OK && !atomic_compare_exchange_strong(place, &nothing, handle))
+    if (err != MPROC_OK)
+        return err;
+    struct loan_table *table = mproc__arena_live(handle);
+    table->number = number;
+    if (!atomic_compare_exchange_strong(place, &nothing, handle))
         mproc__arena_free(BLOCK_ITEM, handle);
-    return err;
+    return MPROC_OK;
 }
 
 static uint64_t reference_of(const struct loan *loan, uint32_t number)
@@ -39,11 +68,13 @@ mproc_err mproc__loan_claim(struct channel *channel, bool reading, struct loan *
     for (uint32_t first = 1;; first += TABLE_LOANS) {
         struct loan_table *table = table_at(place);
         if (!table) {
-            mproc_err err = add_table(place);
+            mproc_err err = add_table(place, first);
             if (err != MPROC_OK)
                 return err;
             table = table_at(place);
         }
+        if (!table || table->number != first)
+            return mproc__channel_damaged("the table of items that are lent or borrowed");
         for (uint32_t i = 0; i < TABLE_LOANS; i++) {
             process_token nobody = 0;
             uint32_t at = reading ? TABLE_LOANS - 1 - i : i;
@@ -63,9 +94,9 @@ mproc_err mproc__loan_claim(struct channel *channel, bool reading, struct loan *
 struct loan *mproc__loan_at(struct channel *channel, uint64_t reference)
 {
     uint32_t number = (uint32_t) reference;
-    struct loan_table *table = table_at(&channel->loans);
+    struct loan_table *table = first_table(channel);
     for (; table && number > TABLE_LOANS; number -= TABLE_LOANS)
-        table = table_at(&table->next);
+        table = table_after(table);
     struct loan *loan = table && number > 0 ? &table->loan[number - 1] : NULL;
     return loan && loan->generation == reference >> 32 ? loan : NULL;
 }
@@ -107,8 +138,8 @@ void mproc__loan_give_back(struct channel *channel, struct loan *loan)
 static struct loan *find_returned(struct channel *channel, uint64_t *reference)
 {
     uint32_t first = 1;
-    struct loan_table *table = table_at(&channel->loans);
-    for (; table; table = table_at(&table->next), first += TABLE_LOANS)
+    struct loan_table *table = first_table(channel);
+    for (; table; table = table_after(table), first += TABLE_LOANS)
         for (uint32_t i = TABLE_LOANS; i-- > 0;) /* as they were claimed */
             if (atomic_load(&table->loan[i].owner) == LOAN_NOBODY) {
                 *reference = reference_of(&table->loan[i], first + i);
@@ -169,7 +200,7 @@ static bool sweep_loan(struct loan *loan)
 static uint32_t sweep_all(struct channel *channel, bool *putting)
 {
     uint32_t returned = 0;
-    for (struct loan_table *table = table_at(&channel->loans); table; table = table_at(&table->next))
+    for (struct loan_table *table = first_table(channel); table; table = table_after(table))
         for (int i = 0; i < TABLE_LOANS; i++) {
             *putting |= sweep_loan(&table->loan[i]);
             returned += atomic_load(&table->loan[i].owner) == LOAN_NOBODY;
@@ -186,6 +217,23 @@ bool mproc__loans_sweep(struct channel *channel)
         returned = sweep_all(channel, &putting);
     } while (!atomic_compare_exchange_strong(&channel->returned, &count, returned));
     return putting;
+}
+
+bool mproc__loans_awaited(struct channel *channel)
+{
+    process_token me = mproc__self_peek();
+    bool others = false;
+    for (struct loan_table *table = first_table(channel); table; table = table_after(table))
+        for (int i = 0; i < TABLE_LOANS; i++) {
+            process_token owner = atomic_load(&table->loan[i].owner);
+            uint32_t state = atomic_load(&table->loan[i].state);
+            if (owner == 0 || (state != LOAN_READING && state != LOAN_RETURNED))
+                continue;
+            if (owner == me)
+                return false;
+            others = true;
+        }
+    return others;
 }
 
 void mproc__loans_destroy(struct channel *channel)

@@ -64,6 +64,9 @@ struct loan *mproc__loan_returned(struct channel *channel, uint64_t *reference);
 /* Deals with what dead processes had: written is dropped, borrowed is given back. The caller holds the
  * getting latch. True if a putter died with an item on its way: repair that end, and sweep again. */
 bool mproc__loans_sweep(struct channel *channel);
+/* Whether this process has borrowed nothing, and another has, or has just given it back: that may come yet. (Who has
+ * something himself is not to wait for others, who may be waiting for him.) */
+bool mproc__loans_awaited(struct channel *channel);
 /* Frees the tables and all that is in them. */
 void mproc__loans_destroy(struct channel *channel);
 

@@ -7,95 +7,88 @@
 
 #include <stdlib.h>
 
-/* What carries bytes: a queue, or a pipe, or else a connection. */
-struct carrier {
-    const mproc_queue *queue;
-    const mproc_pipe *pipe;
-    mproc_connection *connection;
-};
+/* ---- sending: for each kind what sends the pickle ---- */
 
-/* ---- sending ---- */
-
-static mproc_err send_bytes(struct carrier to, const void *bytes, size_t size, mproc_ms timeout)
+static mproc_err write_pickle(mproc_buffer *pickle, const mproc_object *object)
 {
-    return to.queue  ? mproc_queue_put_bytes(*to.queue, bytes, size, timeout)
-           : to.pipe ? mproc_pipe_send(*to.pipe, bytes, size, timeout)
-                     : mproc_connection_send_bytes(to.connection, bytes, size, timeout);
-}
-
-static mproc_err send_object(struct carrier to, const mproc_object *object, mproc_ms timeout)
-{
-    mproc_buffer pickle = MPROC_BUFFER_INIT;
-    mproc_err err = mproc_pickle_dumps(object, &pickle, NULL);
-    if (err == MPROC_OK)
-        err = send_bytes(to, pickle.data, pickle.size, timeout);
-    mproc_buffer_free(&pickle);
-    return err;
+    *pickle = (mproc_buffer) MPROC_BUFFER_INIT;
+    return mproc_pickle_dumps(object, pickle, NULL);
 }
 
 mproc_err mproc_queue_put_object(mproc_queue queue, const mproc_object *object, mproc_ms timeout)
 {
-    return send_object((struct carrier){ .queue = &queue }, object, timeout);
+    mproc_buffer pickle;
+    mproc_err err = write_pickle(&pickle, object);
+    if (err == MPROC_OK)
+        err = mproc_queue_put_bytes(queue, pickle.data, pickle.size, timeout);
+    mproc_buffer_free(&pickle);
+    return err;
 }
 
 mproc_err mproc_pipe_send_object(mproc_pipe end, const mproc_object *object, mproc_ms timeout)
 {
-    return send_object((struct carrier){ .pipe = &end }, object, timeout);
+    mproc_buffer pickle;
+    mproc_err err = write_pickle(&pickle, object);
+    if (err == MPROC_OK)
+        err = mproc_pipe_send(end, pickle.data, pickle.size, timeout);
+    mproc_buffer_free(&pickle);
+    return err;
 }
 
 mproc_err mproc_connection_send_object(mproc_connection *connection, const mproc_object *object,
                                        mproc_ms timeout)
 {
-    return send_object((struct carrier){ .connection = connection }, object, timeout);
-}
-
-/* ---- receiving ---- */
-
-static mproc_err receive_bytes(struct carrier from, void *bytes, size_t capacity, size_t *size,
-                               mproc_ms timeout)
-{
-    return from.queue  ? mproc_queue_get_bytes(*from.queue, bytes, capacity, size, timeout)
-           : from.pipe ? mproc_pipe_recv(*from.pipe, bytes, capacity, size, timeout)
-                       : mproc_connection_recv_bytes(from.connection, bytes, capacity, size, timeout);
-}
-
-/* Most messages fit into the first buffer, and the others say how long they are: MPROC_EMSGSIZE. */
-static mproc_err receive_object(struct carrier from, mproc_object **object, mproc_ms timeout,
-                                const char *call)
-{
-    char first[1024], *bytes = first;
-    size_t capacity = sizeof first, size;
-    if (!object)
-        return mproc__fail(MPROC_EINVAL, "%s: object is NULL", call);
-    mproc_err err;
-    /* Another getter may take the long one meanwhile, and the next be longer. */
-    while ((err = receive_bytes(from, bytes, capacity, &size, timeout)) == MPROC_EMSGSIZE) {
-        if (bytes != first)
-            free(bytes);
-        bytes = malloc(size);
-        capacity = size;
-        if (!bytes)
-            return mproc__fail(MPROC_ENOMEM, "no memory for a message of %zu bytes", size);
-    }
+    mproc_buffer pickle;
+    mproc_err err = write_pickle(&pickle, object);
     if (err == MPROC_OK)
-        err = mproc_pickle_loads(object, bytes, size, NULL);
-    if (bytes != first)
-        free(bytes);
+        err = mproc_connection_send_bytes(connection, pickle.data, pickle.size, timeout);
+    mproc_buffer_free(&pickle);
+    return err;
+}
+
+/* ---- receiving: for each kind what receives the pickle ---- */
+
+static mproc_err no_object(const char *call)
+{
+    return mproc__fail(MPROC_EINVAL, "%s: object is NULL", call);
+}
+
+/* The pickle is ours to free, if it came. */
+static mproc_err read_pickle(mproc_err err, mproc_object **object, void *bytes, size_t size)
+{
+    if (err != MPROC_OK)
+        return err;
+    err = mproc_pickle_loads(object, bytes, size, NULL);
+    free(bytes);
     return err;
 }
 
 mproc_err mproc_queue_get_object(mproc_queue queue, mproc_object **object, mproc_ms timeout)
 {
-    return receive_object((struct carrier){ .queue = &queue }, object, timeout, "mproc_queue_get_object");
+    void *bytes = NULL;
+    size_t size = 0;
+    if (!object)
+        return no_object("mproc_queue_get_object");
+    mproc_err err = mproc_queue_get_alloc(queue, &bytes, &size, timeout);
+    return read_pickle(err, object, bytes, size);
 }
 
 mproc_err mproc_pipe_recv_object(mproc_pipe end, mproc_object **object, mproc_ms timeout)
 {
-    return receive_object((struct carrier){ .pipe = &end }, object, timeout, "mproc_pipe_recv_object");
+    void *bytes = NULL;
+    size_t size = 0;
+    if (!object)
+        return no_object("mproc_pipe_recv_object");
+    mproc_err err = mproc_pipe_recv_alloc(end, &bytes, &size, timeout);
+    return read_pickle(err, object, bytes, size);
 }
 
 mproc_err mproc_connection_recv_object(mproc_connection *connection, mproc_object **object, mproc_ms timeout)
 {
-    return receive_object((struct carrier){ .connection = connection }, object, timeout,
-                          "mproc_connection_recv_object");
+    void *bytes = NULL;
+    size_t size = 0;
+    if (!object)
+        return no_object("mproc_connection_recv_object");
+    mproc_err err = mproc_connection_recv_alloc(connection, &bytes, &size, timeout);
+    return read_pickle(err, object, bytes, size);
 }

@@ -5,19 +5,17 @@
 #include "fault.h"
 #include "loans.h"
 #include "runtime.h"
-#include "waitable.h"
+#include "take.h"
 #include "trace.h"
-
-static inline struct channel *channel_of(mproc_queue queue)
-{
-    return mproc__channel_in(mproc__object(BLOCK_QUEUE, queue.id));
-}
 
 /* Describes what the channel does not. */
 static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout, uint64_t size, uint64_t capacity)
 {
     if (err == MPROC_ETIMEDOUT)
         return mproc__fail(err, "the queue was still %s after %lld ms", what, (long long) timeout);
+    if (err == MPROC_EAGAIN)
+        return mproc__fail(MPROC_ETIMEDOUT, "somebody else is in the middle of a large item of the queue, or stopped "
+                                            "there, and was still after %lld ms", (long long) timeout);
     if (err == MPROC_ECLOSED)
         return mproc__fail(err, "the queue was closed%s", what[0] == 'e' ? " and is empty" : "");
     if (err == MPROC_EMSGSIZE)
@@ -74,7 +72,7 @@ mproc_err mproc_queue_destroy(mproc_queue queue)
 {
     if (queue.id == 0)
         return MPROC_OK;
-    struct channel *channel = channel_of(queue);
+    struct channel *channel = mproc__channel_of(queue.id);
     if (!channel)
         return mproc__object_error(queue.id);
     mproc__channel_destroy(channel);
@@ -83,7 +81,7 @@ mproc_err mproc_queue_destroy(mproc_queue queue)
 
 mproc_err mproc_queue_close(mproc_queue queue)
 {
-    struct channel *channel = channel_of(queue);
+    struct channel *channel = mproc__channel_of(queue.id);
     return channel ? mproc__channel_close(channel) : mproc__object_error(queue.id);
 }
 
@@ -97,111 +95,175 @@ static mproc_err wrong_size(const struct channel *channel, const char *call)
                              (unsigned long long) channel->item_size);
 }
 
-mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout)
+/* What every call that moves items asks first: the queue's channel, and that there is the argument of this name. */
+static inline mproc_err begin(mproc_queue queue, const void *argument, const char *name, const char *call,
+                              struct channel **channel)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
+    *channel = mproc__channel_of(queue.id);
+    if (!*channel)
         return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_put: item is NULL");
-    if (channel->item_size == UINT64_MAX)
-        return wrong_size(channel, "mproc_queue_put");
-    mproc_err err = mproc__channel_put(channel, item, channel->item_size, mproc__deadline(timeout));
+    if (!argument)
+        return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", call, name);
+    return MPROC_OK;
+}
+
+/* The same for items of one size. */
+static inline mproc_err begin_fixed(mproc_queue queue, const void *argument, const char *name, const char *call,
+                                    struct channel **channel)
+{
+    mproc_err err = begin(queue, argument, name, call, channel);
+    if (err != MPROC_OK)
+        return err;
+    if ((*channel)->item_size != ~(*channel)->item_check)
+        return mproc__channel_damaged("the size of the items");
+    return (*channel)->item_size == UINT64_MAX ? wrong_size(*channel, call) : MPROC_OK;
+}
+
+static inline mproc_err end_put(mproc_err err, mproc_queue queue, mproc_ms timeout)
+{
     if (err != MPROC_OK)
         return describe(err, "full", timeout, 0, 0);
     mproc__trace('i', "queue", "put", queue.id);
     return MPROC_OK;
 }
 
-mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
+static inline mproc_err end_get(mproc_err err, mproc_queue queue, mproc_ms timeout, uint64_t size, uint64_t capacity)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_get: item is NULL");
-    if (channel->item_size == UINT64_MAX)
-        return wrong_size(channel, "mproc_queue_get");
-    uint64_t size;
-    mproc_err err = mproc__channel_get(channel, item, channel->item_size, &size, timeout < 0,
-                                       mproc__deadline(timeout));
     if (err != MPROC_OK)
-        return describe(err, "empty", timeout, 0, 0);
+        return describe(err, "empty", timeout, size, capacity);
     mproc__trace('i', "queue", "get", queue.id);
     return MPROC_OK;
 }
 
+mproc_err mproc_queue_put(mproc_queue queue, const void *item, mproc_ms timeout)
+{
+    struct channel *channel;
+    mproc_err err = begin_fixed(queue, item, "item", "mproc_queue_put", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_put(channel, item, channel->item_size, mproc__deadline(timeout));
+    return end_put(err, queue, timeout);
+}
+
+mproc_err mproc_queue_get(mproc_queue queue, void *item, mproc_ms timeout)
+{
+    struct channel *channel;
+    uint64_t size;
+    mproc_err err = begin_fixed(queue, item, "item", "mproc_queue_get", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_get(channel, item, channel->item_size, &size, timeout < 0, mproc__deadline(timeout));
+    return end_get(err, queue, timeout, 0, 0);
+}
+
 mproc_err mproc_queue_put_bytes(mproc_queue queue, const void *bytes, size_t size, mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!bytes && size > 0)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_put_bytes: bytes is NULL and size is not 0");
-    if (channel->item_size != UINT64_MAX && channel->item_size != size)
-        return wrong_size(channel, "mproc_queue_put_bytes");
-    mproc_err err = mproc__channel_put(channel, size ? bytes : "", size, mproc__deadline(timeout));
-    if (err != MPROC_OK)
-        return describe(err, "full", timeout, 0, 0);
-    mproc__trace('i', "queue", "put", queue.id);
-    return MPROC_OK;
+    struct channel *channel;
+    bytes = bytes || size > 0 ? bytes : "";
+    mproc_err err = begin(queue, bytes, "bytes", "mproc_queue_put_bytes", &channel);
+    if (err == MPROC_OK && channel->item_size != UINT64_MAX && channel->item_size != size)
+        err = wrong_size(channel, "mproc_queue_put_bytes");
+    if (err == MPROC_OK)
+        err = mproc__channel_put(channel, bytes, size, mproc__deadline(timeout));
+    return end_put(err, queue, timeout);
 }
 
 mproc_err mproc_queue_get_bytes(mproc_queue queue, void *buffer, size_t capacity, size_t *size,
                                 mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if ((!buffer && capacity > 0) || !size)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_get_bytes: %s is NULL", size ? "buffer" : "size");
-    uint64_t length = 0;
+    struct channel *channel;
     char nothing;
-    mproc_err err = mproc__channel_get(channel, capacity ? buffer : &nothing, capacity, &length, timeout < 0,
-                                       mproc__deadline(timeout));
-    if (err == MPROC_OK || err == MPROC_EMSGSIZE)
-        *size = (size_t) length;
-    if (err != MPROC_OK)
-        return describe(err, "empty", timeout, length, capacity);
-    mproc__trace('i', "queue", "get", queue.id);
-    return MPROC_OK;
+    uint64_t length = 0;
+    buffer = buffer || capacity > 0 ? buffer : &nothing;
+    mproc_err err = begin(queue, size ? buffer : NULL, size ? "buffer" : "size", "mproc_queue_get_bytes", &channel);
+    if (err == MPROC_OK) {
+        err = mproc__channel_get(channel, buffer, capacity, &length, timeout < 0, mproc__deadline(timeout));
+        if (err == MPROC_OK || err == MPROC_EMSGSIZE)
+            *size = (size_t) length;
+    }
+    return end_get(err, queue, timeout, length, capacity);
+}
+
+static mproc_err take(void *context, void *buffer, uint64_t capacity, uint64_t *size, int64_t deadline)
+{
+    return mproc__channel_get(context, buffer, capacity, size, deadline == MPROC_PLAT_NEVER, deadline);
+}
+
+mproc_err mproc_queue_get_alloc(mproc_queue queue, void **bytes, size_t *size, mproc_ms timeout)
+{
+    struct channel *channel;
+    mproc_err err = begin(queue, size ? bytes : NULL, size ? "bytes" : "size", "mproc_queue_get_alloc", &channel);
+    if (err == MPROC_OK)
+        err = mproc__take_alloc(take, channel, mproc__deadline(timeout), bytes, size);
+    return end_get(err, queue, timeout, 0, 0);
 }
 
 /* What the *_many calls ask of their arguments. */
-static mproc_err check_many(struct channel *channel, const void *items, size_t count, size_t *done,
-                            const char *call)
+static mproc_err begin_many(mproc_queue queue, const void *items, size_t count, size_t *done, const char *call,
+                            struct channel **channel)
 {
-    if (!done || (!items && count > 0))
-        return mproc__fail(MPROC_EINVAL, "%s: %s is NULL", call, done ? "items" : "done");
-    *done = 0;
-    return channel->item_size == UINT64_MAX ? wrong_size(channel, call) : MPROC_OK;
+    if (!items && count == 0)
+        items = "";
+    mproc_err err = begin_fixed(queue, done ? items : NULL, done ? "items" : "done", call, channel);
+    if (done)
+        *done = 0;
+    return err;
 }
 
 mproc_err mproc_queue_put_many(mproc_queue queue, const void *items, size_t count, size_t *done,
                                mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    mproc_err err = check_many(channel, items, count, done, "mproc_queue_put_many");
-    if (err != MPROC_OK)
-        return err;
-    err = mproc__channel_put_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    struct channel *channel;
+    mproc_err err = begin_many(queue, items, count, done, "mproc_queue_put_many", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_put_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
     return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
 }
 
 mproc_err mproc_queue_get_many(mproc_queue queue, void *items, size_t count, size_t *done, mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    mproc_err err = check_many(channel, items, count, done, "mproc_queue_get_many");
+    struct channel *channel;
+    mproc_err err = begin_many(queue, items, count, done, "mproc_queue_get_many", &channel);
     if (err == MPROC_OK && count == 0)
         err = mproc__fail(MPROC_EINVAL, "mproc_queue_get_many: count is 0; make room for at least one item");
-    if (err != MPROC_OK)
-        return err;
-    err = mproc__channel_get_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
+    if (err == MPROC_OK)
+        err = mproc__channel_get_many(channel, items, channel->item_size, count, done, mproc__deadline(timeout));
     return err == MPROC_OK ? err : describe(err, "empty", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_put_many_bytes(mproc_queue queue, const void *const *items, const size_t *sizes, size_t count,
+                                     size_t *done, mproc_ms timeout)
+{
+    static const char call[] = "mproc_queue_put_many_bytes";
+    struct channel *channel;
+    bool given = done && ((items && sizes) || count == 0);
+    mproc_err err = begin(queue, given ? done : NULL, !done ? "done" : items ? "sizes" : "items", call, &channel);
+    if (err == MPROC_OK && channel->item_size != UINT64_MAX)
+        err = wrong_size(channel, call);
+    for (size_t i = 0; err == MPROC_OK && i < count; i++)
+        if (!items[i])
+            err = mproc__fail(MPROC_EINVAL, "%s: item %zu is NULL", call, i);
+    if (done)
+        *done = 0;
+    if (err == MPROC_OK)
+        err = mproc__channel_put_each(channel, items, sizes, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "full", timeout, 0, 0);
+}
+
+mproc_err mproc_queue_get_many_bytes(mproc_queue queue, void *buffer, size_t capacity, size_t *sizes, size_t count,
+                                     size_t *done, mproc_ms timeout)
+{
+    static const char call[] = "mproc_queue_get_many_bytes";
+    struct channel *channel;
+    mproc_err err = begin(queue, buffer && sizes ? done : NULL, !buffer ? "buffer" : sizes ? "done" : "sizes", call,
+                          &channel);
+    if (err == MPROC_OK && channel->item_size != UINT64_MAX)
+        err = wrong_size(channel, call);
+    if (err == MPROC_OK && count == 0)
+        err = mproc__fail(MPROC_EINVAL, "%s: count is 0; make room for at least one item", call);
+    if (done)
+        *done = 0;
+    if (err == MPROC_OK)
+        err = mproc__channel_get_each(channel, buffer, capacity, sizes, count, done, mproc__deadline(timeout));
+    return err == MPROC_OK ? err : describe(err, "empty", timeout, err == MPROC_EMSGSIZE ? sizes[0] : 0, capacity);
 }
 
 /* ---- in place ---- */
@@ -216,16 +278,15 @@ static void show(mproc_item *item, const struct loan *loan, uint64_t reference)
 
 mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_loan: item is NULL");
+    struct channel *channel;
+    mproc_err err = begin(queue, item, "item", "mproc_queue_loan", &channel);
+    if (err != MPROC_OK)
+        return err;
     if (channel->item_size != UINT64_MAX && channel->item_size != size)
         return wrong_size(channel, "mproc_queue_loan");
     struct loan *loan;
     uint64_t reference, block;
-    mproc_err err = mproc__loan_claim(channel, false, &loan, &reference);
+    err = mproc__loan_claim(channel, false, &loan, &reference);
     if (err != MPROC_OK)
         return err;
     err = mproc__arena_alloc_dirty(BLOCK_ITEM, size ? size : 1, &block);
@@ -245,11 +306,9 @@ mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
 static mproc_err find_loan(mproc_queue queue, const mproc_item *item, const char *call,
                            struct channel **channel, struct loan **loan)
 {
-    *channel = channel_of(queue);
-    if (!*channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "%s: item is NULL", call);
+    mproc_err err = begin(queue, item, "item", call, channel);
+    if (err != MPROC_OK)
+        return err;
     *loan = mproc__loan_at(*channel, item->reference);
     if (!*loan || atomic_load(&(*loan)->owner) != mproc__self_token())
         return mproc__fail(MPROC_ESTATE,
@@ -276,14 +335,12 @@ mproc_err mproc_queue_commit(mproc_queue queue, mproc_item *item, mproc_ms timeo
 
 mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeout)
 {
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    if (!item)
-        return mproc__fail(MPROC_EINVAL, "mproc_queue_borrow: item is NULL");
+    struct channel *channel;
     struct loan *loan;
     uint64_t reference;
-    mproc_err err = mproc__channel_borrow(channel, &loan, &reference, mproc__deadline(timeout));
+    mproc_err err = begin(queue, item, "item", "mproc_queue_borrow", &channel);
+    if (err == MPROC_OK)
+        err = mproc__channel_borrow(channel, &loan, &reference, mproc__deadline(timeout));
     if (err != MPROC_OK)
         return describe(err, "empty", timeout, 0, 0);
     show(item, loan, reference);
@@ -298,6 +355,9 @@ mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
     if (err != MPROC_OK)
         return err;
     mproc__loan_end(loan);
+    /* Getters of a closed queue wait for what is borrowed. One that does not see this yet looks again after a slice. */
+    if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
+        mproc__gate_wake_all(&channel->filled);
     *item = (mproc_item){ .size = 0 };
     return MPROC_OK;
 }
@@ -316,77 +376,4 @@ mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item)
     mproc__gate_wake(&channel->filled);
     *item = (mproc_item){ .size = 0 };
     return MPROC_OK;
-}
-
-/* ---- counts ---- */
-
-size_t mproc_queue_qsize(mproc_queue queue)
-{
-    struct channel *channel = channel_of(queue);
-    return channel ? mproc__channel_items(channel) : 0;
-}
-
-bool mproc_queue_empty(mproc_queue queue)
-{
-    return mproc_queue_qsize(queue) == 0;
-}
-
-bool mproc_queue_full(mproc_queue queue)
-{
-    struct channel *channel = channel_of(queue);
-    return !channel || mproc__channel_items(channel) >= channel->max_items;
-}
-
-/* Items put and not done; modulo 2^31, as the commit words count them. */
-static uint32_t unfinished(struct channel *channel, uint32_t done)
-{
-    return (mproc__items_of(atomic_load(&channel->tail)) - done) & ITEMS_MASK;
-}
-
-mproc_err mproc_queue_task_done(mproc_queue queue)
-{
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    uint32_t done = atomic_load(&channel->done);
-    do {
-        if (unfinished(channel, done) == 0)
-            return mproc__fail(MPROC_ESTATE, "mproc_queue_task_done was called as often as items were put");
-    } while (!atomic_compare_exchange_weak(&channel->done, &done, done + 1));
-    if (unfinished(channel, done + 1) == 0)
-        mproc__gate_wake_all(&channel->all_done);
-    return MPROC_OK;
-}
-
-static bool is_all_done(void *context)
-{
-    struct channel *channel = context;
-    return unfinished(channel, atomic_load(&channel->done)) == 0;
-}
-
-mproc_err mproc_queue_join(mproc_queue queue, mproc_ms timeout)
-{
-    struct channel *channel = channel_of(queue);
-    if (!channel)
-        return mproc__object_error(queue.id);
-    mproc_err err = mproc__gate_wait(&channel->all_done, is_all_done, channel, mproc__deadline(timeout));
-    if (err == MPROC_ETIMEDOUT)
-        return mproc__fail(err, "%lu items of the queue were still not done after %lld ms",
-                           (unsigned long) unfinished(channel, atomic_load(&channel->done)),
-                           (long long) timeout);
-    return err;
-}
-
-/* ---- for waiting on several ---- */
-
-bool mproc__queue_readable(uint64_t handle)
-{
-    struct channel *channel = channel_of((mproc_queue){ handle });
-    return !channel || mproc__channel_readable(channel);
-}
-
-struct gate *mproc__queue_gate(uint64_t handle)
-{
-    struct channel *channel = channel_of((mproc_queue){ handle });
-    return channel ? &channel->filled : NULL;
 }

@@ -253,7 +253,7 @@ static void clean(uint64_t handle, void *context)
     atomic_thread_fence(memory_order_acquire);
     if (!mproc__object(BLOCK_SEGMENT, handle))
         return;
-    bool crashed = !left && (creator == cleaning->gone || (!cleaning->only_its && !mproc__token_alive(creator)));
+    bool crashed = !left && (creator == cleaning->gone || (!cleaning->only_its && !mproc__token_alive_now(creator)));
     if (!crashed && !cleaning->all)
         return;
     mproc_err err = mproc_plat_named_unlink(name, identity);
@@ -288,7 +288,7 @@ static void look_for_others(struct slot *slot, process_token token, void *contex
 {
     struct census *census = context;
     (void) slot;
-    census->others |= token != census->me && token != census->gone && mproc__token_alive(token);
+    census->others |= token != census->me && token != census->gone && mproc__token_alive_now(token);
 }
 
 /* The parent, if it has ended: its descriptors are closed some time before it is a zombie. */

@@ -47,7 +47,8 @@ static void tried_well(struct retry *retry)
 static int64_t budget_of(struct spin *spin)
 {
     uint32_t budget = atomic_load_explicit(&spin->budget, memory_order_relaxed);
-    return budget ? budget : may_try(&spin->looking) ? TRY : 0;
+    /* It lies in shared memory, where a stray pointer may have been. */
+    return budget ? (budget < LONGEST ? budget : LONGEST) : may_try(&spin->looking) ? TRY : 0;
 }
 
 static void looked_in_vain(struct spin *spin)

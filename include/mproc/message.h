@@ -16,7 +16,8 @@ extern "C" {
 
 /* Into and out of a queue of MPROC_VARIABLE items. Errors as mproc_queue_put_bytes and mproc_queue_get_bytes,
  * mproc_pickle_dumps and mproc_pickle_loads. *object is yours to release. MPROC_EPROTO: the item is no pickle of
- * data; it is lost. */
+ * data; it is lost. (To keep it, to limit it, or to accept unknown classes: mproc_queue_get_alloc(), or its like for
+ * pipes and connections, and mproc_pickle_loads() with options.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_put_object(mproc_queue queue, const mproc_object *object,
                                                           mproc_ms timeout);
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_get_object(mproc_queue queue, mproc_object **object,

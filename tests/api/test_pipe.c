@@ -259,11 +259,128 @@ static void a_sender_that_waits_learns_of_the_receivers_death(void)
     CHECK_OK(mproc_pipe_close(work.pipe));
 }
 
+/* ---- closing, at once and by those who die ---- */
+
+static int close_end(void *argument)
+{
+    struct work *work = argument;
+    mproc_pipe none_such = { 1 };
+    char sentence[300];
+    CHILD_FAILS(mproc_pipe_close(none_such), MPROC_EBADHANDLE);
+    snprintf(sentence, sizeof sentence, "%s", mproc_last_error());
+    CHILD_OK(mproc_pipe_close(work->pipe));
+    CHILD_CHECK(strcmp(sentence, mproc_last_error()) == 0); /* it has freed nothing that was freed */
+    return 0;
+}
+
+static void both_ends_may_be_closed_at_once(void)
+{
+    uint64_t before = mproc__arena_used();
+    struct work work;
+    mproc_process *processes[2];
+    CHECK_OK(mproc_pipe_create(&work.pipe, &work.other, true));
+    mproc_pipe ends[] = { work.pipe, work.other };
+    for (int i = 0; i < 2; i++) {
+        work.pipe = ends[i];
+        processes[i] = start_delayed_child(close_end, &work, sizeof work, "pipe.end_closed", 1);
+    }
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_TRUE(wait_until_delayed(processes[i]));
+    for (int i = 0; i < 2; i++)
+        end_delay(processes[i]);
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(end_child(processes[i]), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_FAILS(mproc_pipe_close(ends[i]), MPROC_EBADHANDLE);
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
+static void an_end_whose_closer_died_is_closed_by_the_next(void)
+{
+    static const char *const points[] = { "pipe.channels_closed", "pipe.end_closed" };
+    for (int i = 0; i < 4; i++) {
+        uint64_t before = mproc__arena_used();
+        struct work work;
+        mproc_pipe other;
+        CHECK_OK(mproc_pipe_create(&work.pipe, &other, true));
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(close_end, &work, sizeof work, points[i % 2])), 0);
+        CHECK_OK(mproc_pipe_close(i < 2 ? work.pipe : other));
+        CHECK_OK(mproc_pipe_close(i < 2 ? other : work.pipe));
+        CU_ASSERT_EQUAL(mproc__arena_used(), before);
+    }
+}
+
+/* ---- letting go ---- */
+
+static int send_once(void *argument)
+{
+    struct work *work = argument;
+    CHILD_OK(mproc_pipe_send(work->pipe, "child", 6, MPROC_FOREVER));
+    return 0;
+}
+
+/* The parent greets on the end that it then gives away. */
+static void an_end_that_was_released_is_gone_with_who_has_it(void)
+{
+    struct work work;
+    mproc_pipe end;
+    char text[10] = "";
+    size_t size;
+    CHECK_OK(mproc_pipe_create(&end, &work.pipe, true));
+    CHECK_OK(mproc_pipe_send(work.pipe, "parent", 7, 0));
+    mproc_process *process = start_child(send_once, &work, sizeof work, NULL);
+    CHECK_OK(mproc_pipe_give(work.pipe, process));
+    CHECK_OK(mproc_pipe_release(work.pipe));
+    CHECK_OK(mproc_pipe_release(work.pipe));
+    CHECK_OK(mproc_pipe_recv(end, text, sizeof text, &size, 60000));
+    CU_ASSERT_STRING_EQUAL(text, "parent");
+    CHECK_OK(mproc_pipe_recv(end, text, sizeof text, &size, 60000));
+    CU_ASSERT_STRING_EQUAL(text, "child");
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, 60000), MPROC_ECLOSED);
+    CU_ASSERT_EQUAL(end_child(process), 0);
+    /* Who uses it has it again, and a released end that nobody had otherwise is only not had yet. */
+    CHECK_OK(mproc_pipe_send(work.pipe, "again", 6, 0));
+    CHECK_OK(mproc_pipe_recv(end, text, sizeof text, &size, 0));
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, 20), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_pipe_close(end));
+    CHECK_OK(mproc_pipe_close(work.pipe));
+    CHECK_FAILS(mproc_pipe_release(work.pipe), MPROC_EBADHANDLE);
+}
+
+static void messages_of_any_length_are_received_into_memory_of_their_own(void)
+{
+    static const size_t sizes[] = { 0, 1, 1023, 1024, 1025, 40000, 3000000 };
+    mproc_pipe first, second;
+    void *bytes = NULL;
+    size_t size = 99;
+    char *message = malloc(3000000);
+    memset(message, 'm', 3000000);
+    CHECK_OK(mproc_pipe_create(&first, &second, false));
+    CHECK_FAILS(mproc_pipe_recv_alloc(first, &bytes, &size, 10), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_pipe_recv_alloc(first, NULL, &size, 0), MPROC_EINVAL);
+    CHECK_FAILS(mproc_pipe_recv_alloc(second, &bytes, &size, 0), MPROC_ENOTSUP);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        CHECK_OK(mproc_pipe_send(second, message, sizes[i], 0));
+        CHECK_OK(mproc_pipe_recv_alloc(first, &bytes, &size, 60000));
+        CU_ASSERT_EQUAL(size, sizes[i]);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+        CU_ASSERT_EQUAL(memcmp(bytes, message, size), 0);
+        mproc_connection_free(bytes);
+    }
+    CHECK_OK(mproc_pipe_close(second));
+    CHECK_FAILS(mproc_pipe_recv_alloc(first, &bytes, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_OK(mproc_pipe_close(first));
+    free(message);
+}
+
 MPROC_SUITE(pipe, MPROC_TEST(messages_pass_both_ways), MPROC_TEST(a_one_way_pipe_refuses_the_other_way),
             MPROC_TEST(a_short_buffer_leaves_the_message_there),
             MPROC_TEST(a_full_pipe_times_out_and_takes_one_message_of_any_length),
             MPROC_TEST(poll_sees_messages_and_the_end), MPROC_TEST(a_child_echoes_messages_of_all_lengths),
             MPROC_TEST(the_death_of_the_other_side_is_the_end_of_the_stream),
             MPROC_TEST(a_child_that_was_given_an_end_may_die_before_using_it),
-            MPROC_TEST(close_wakes_the_other_side),
+            MPROC_TEST(close_wakes_the_other_side), MPROC_TEST(both_ends_may_be_closed_at_once),
+            MPROC_TEST(an_end_whose_closer_died_is_closed_by_the_next),
+            MPROC_TEST(an_end_that_was_released_is_gone_with_who_has_it),
+            MPROC_TEST(messages_of_any_length_are_received_into_memory_of_their_own),
             MPROC_TEST(a_sender_that_waits_learns_of_the_receivers_death))

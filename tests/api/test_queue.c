@@ -241,6 +241,114 @@ static void questions_are_answered_and_join_knows_when(void)
     CHECK_OK(mproc_queue_destroy(work.answers));
 }
 
+/* ---- consumers that die with what they have not done ---- */
+
+static int take_and_die(void *argument)
+{
+    struct work *work = argument;
+    mproc_item borrowed;
+    int item;
+    if (work->index == 0)
+        CHILD_OK(mproc_queue_get(work->queue, &item, MPROC_FOREVER));
+    else
+        CHILD_OK(mproc_queue_borrow(work->queue, &borrowed, MPROC_FOREVER));
+    return 0;
+}
+
+static int join_it(void *argument)
+{
+    struct work *work = argument;
+    CHILD_OK(mproc_queue_join(work->queue, MPROC_FOREVER));
+    return 0;
+}
+
+/* What was got died with its getter and is never done; what was borrowed comes back, and join waits for it. */
+static void join_waits_for_what_a_dead_borrower_had_and_not_for_ever(void)
+{
+    for (int borrowed = 0; borrowed < 2; borrowed++) {
+        struct work work = { .index = borrowed };
+        int item = 1;
+        CHECK_OK(mproc_queue_create(&work.queue, sizeof item, 0));
+        for (int i = 0; i < 2; i++)
+            CHECK_OK(mproc_queue_put(work.queue, &item, MPROC_NOWAIT));
+        CU_ASSERT_EQUAL(run_child(take_and_die, &work, sizeof work, NULL), 0);
+        mproc_process *joiner = start_child(join_it, &work, sizeof work, NULL);
+        for (int i = 0; i < 1 + borrowed; i++) {
+            CHECK_FAILS(mproc_queue_join(work.queue, 10), MPROC_ETIMEDOUT);
+            CHECK_OK(mproc_queue_get(work.queue, &item, 60000));
+            CHECK_OK(mproc_queue_task_done(work.queue));
+        }
+        if (borrowed) {
+            CHECK_OK(mproc_queue_join(work.queue, 60000));
+        } else {
+            CHECK_FAILS(mproc_queue_join(work.queue, 10), MPROC_ETIMEDOUT);
+            CU_ASSERT_PTR_NOT_NULL(strstr(mproc_last_error(), "1 item"));
+            CHECK_OK(mproc_queue_task_done(work.queue)); /* whoever knows that it is lost can say so */
+        }
+        CU_ASSERT_EQUAL(end_child(joiner), 0);
+        CHECK_OK(mproc_queue_destroy(work.queue));
+    }
+}
+
+/* ---- handles as items ---- */
+
+struct handles {
+    mproc_lock lock;
+    mproc_queue queue;
+    mproc_pipe pipe;
+    mproc_memory memory;
+};
+
+static int use_handles(void *argument)
+{
+    struct work *work = argument;
+    struct handles handles;
+    char text[10];
+    size_t size;
+    int answer = 42;
+    CHILD_OK(mproc_queue_get(work->queue, &handles, MPROC_FOREVER));
+    CHILD_OK(mproc_lock_acquire(handles.lock, MPROC_FOREVER));
+    ++*(int *) mproc_pointer(handles.memory);
+    CHILD_OK(mproc_lock_release(handles.lock));
+    CHILD_OK(mproc_queue_put(handles.queue, &answer, MPROC_FOREVER));
+    CHILD_OK(mproc_pipe_recv(handles.pipe, text, sizeof text, &size, MPROC_FOREVER));
+    CHILD_OK(mproc_pipe_send(handles.pipe, text, size, MPROC_FOREVER));
+    return 0;
+}
+
+/* They were not there yet when the child was started. */
+static void handles_travel_as_items(void)
+{
+    struct work work = { .count = 0 };
+    struct handles handles;
+    mproc_pipe own;
+    char text[10] = "";
+    size_t size;
+    int answer = 0;
+    CHECK_OK(mproc_queue_create(&work.queue, sizeof handles, 0));
+    mproc_process *process = start_child(use_handles, &work, sizeof work, NULL);
+    CHECK_OK(mproc_lock_create(&handles.lock));
+    CHECK_OK(mproc_queue_create(&handles.queue, sizeof answer, 0));
+    CHECK_OK(mproc_pipe_create(&own, &handles.pipe, true));
+    CHECK_OK(mproc_alloc(&handles.memory, sizeof(int)));
+    CHECK_OK(mproc_queue_put(work.queue, &handles, MPROC_NOWAIT));
+    CHECK_OK(mproc_queue_get(handles.queue, &answer, 60000));
+    CU_ASSERT_EQUAL(answer, 42);
+    CHECK_OK(mproc_pipe_send(own, "there", 6, MPROC_NOWAIT));
+    CHECK_OK(mproc_pipe_recv(own, text, sizeof text, &size, 60000));
+    CU_ASSERT_STRING_EQUAL(text, "there");
+    CU_ASSERT_EQUAL(end_child(process), 0);
+    CU_ASSERT_EQUAL(*(int *) mproc_pointer(handles.memory), 1);
+    CHECK_OK(mproc_lock_destroy(handles.lock));
+    CHECK_OK(mproc_queue_destroy(handles.queue));
+    CHECK_OK(mproc_pipe_close(own));
+    CHECK_OK(mproc_pipe_close(handles.pipe));
+    CHECK_OK(mproc_free(handles.memory));
+    CHECK_OK(mproc_queue_destroy(work.queue));
+}
+
+/* ---- the end ---- */
+
 static int wait_for_the_end(void *argument)
 {
     struct work *work = argument;
@@ -303,5 +411,7 @@ MPROC_SUITE(queue, MPROC_TEST(items_come_in_the_order_they_were_put),
             MPROC_TEST(a_closed_queue_is_drained_and_then_says_so),
             MPROC_TEST(memory_grows_with_the_items_and_is_given_back),
             MPROC_TEST(one_producer_and_one_consumer), MPROC_TEST(four_producers_and_four_consumers),
-            MPROC_TEST(questions_are_answered_and_join_knows_when), MPROC_TEST(close_wakes_who_waits),
+            MPROC_TEST(questions_are_answered_and_join_knows_when),
+            MPROC_TEST(join_waits_for_what_a_dead_borrower_had_and_not_for_ever),
+            MPROC_TEST(handles_travel_as_items), MPROC_TEST(close_wakes_who_waits),
             MPROC_TEST(who_has_put_may_exit_before_anybody_gets))

@@ -4,8 +4,6 @@
 #include "system.h"
 
 #include "arena.h"
-#include "channel.h"
-#include "platform.h"
 
 static unsigned char pattern(size_t seed, size_t i)
 {
@@ -79,6 +77,104 @@ static void a_short_buffer_leaves_the_item_there(void)
     CHECK_OK(mproc_queue_destroy(queue));
 }
 
+static void items_are_got_into_memory_of_their_own(void)
+{
+    mproc_queue queue;
+    void *got = NULL;
+    size_t size = 99;
+    unsigned char *bytes = malloc(LARGEST);
+    CHECK_OK(mproc_queue_create(&queue, MPROC_VARIABLE, 0));
+    CHECK_FAILS(mproc_queue_get_alloc(queue, &got, &size, 10), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_queue_get_alloc(queue, &got, NULL, 0), MPROC_EINVAL);
+    for (size_t i = 0; i < SIZES; i++) {
+        fill(bytes, sizes[i], i);
+        CHECK_OK(mproc_queue_put_bytes(queue, bytes, sizes[i], MPROC_NOWAIT));
+        CHECK_OK(mproc_queue_get_alloc(queue, &got, &size, i % 2 ? MPROC_FOREVER : 60000));
+        CU_ASSERT_EQUAL(size, sizes[i]);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(got);
+        CU_ASSERT_TRUE(is_filled(got, size, i));
+        mproc_connection_free(got);
+    }
+    CHECK_OK(mproc_queue_close(queue));
+    CHECK_FAILS(mproc_queue_get_alloc(queue, &got, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_OK(mproc_queue_destroy(queue));
+    free(bytes);
+}
+
+enum { MANY = 200, MANY_BYTES = MANY * 100 };
+
+/* Puts all items [0, MANY) of lengths 0 to 99, in as many calls as it takes. */
+static void put_all(mproc_queue queue, mproc_ms timeout)
+{
+    static unsigned char bytes[MANY][100];
+    const void *items[MANY];
+    size_t sizes_of_all[MANY], done = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        sizes_of_all[i] = i % 100;
+        fill(bytes[i], sizes_of_all[i], i);
+        items[i] = bytes[i];
+    }
+    for (size_t put = 0; put < MANY; put += done)
+        CHECK_OK(mproc_queue_put_many_bytes(queue, items + put, sizes_of_all + put, MANY - put, &done, timeout));
+}
+
+/* How many were not as they should be. */
+static int get_all(mproc_queue queue, mproc_ms timeout)
+{
+    static unsigned char bytes[MANY_BYTES];
+    size_t lengths[MANY], done = 0;
+    int wrong = 0;
+    for (size_t got = 0; got < MANY; got += done) {
+        unsigned char *item = bytes;
+        size_t room = got % 2 ? 500 : sizeof bytes;
+        MPROC_MUST(mproc_queue_get_many_bytes(queue, bytes, room, lengths, MANY, &done, timeout));
+        for (size_t i = 0; i < done; item += lengths[i++])
+            wrong += lengths[i] != (got + i) % 100 || !is_filled(item, lengths[i], got + i);
+    }
+    return wrong;
+}
+
+static void many_items_of_all_lengths_are_put_and_got_at_once(void)
+{
+    mproc_queue queue;
+    char bytes[10];
+    const void *items[] = { "seven..", NULL };
+    size_t item_sizes[] = { 7, 20000 }, done = 99;
+    CHECK_OK(mproc_queue_create(&queue, MPROC_VARIABLE, 0));
+    put_all(queue, MPROC_NOWAIT);
+    CU_ASSERT_EQUAL(mproc_queue_qsize(queue), MANY);
+    CU_ASSERT_EQUAL(get_all(queue, MPROC_NOWAIT), 0);
+    CHECK_FAILS(mproc_queue_get_many_bytes(queue, bytes, sizeof bytes, item_sizes, 2, &done, 5), MPROC_ETIMEDOUT);
+    CU_ASSERT_EQUAL(done, 0);
+    CHECK_FAILS(mproc_queue_put_many_bytes(queue, items, item_sizes, 2, &done, 0), MPROC_EINVAL);
+    CHECK_FAILS(mproc_queue_put_many_bytes(queue, items, NULL, 1, &done, 0), MPROC_EINVAL);
+    CHECK_OK(mproc_queue_put_many_bytes(queue, NULL, NULL, 0, &done, 0));
+    CHECK_OK(mproc_queue_put_many_bytes(queue, items, item_sizes, 1, &done, 0));
+    CHECK_FAILS(mproc_queue_get_many_bytes(queue, bytes, 6, item_sizes, 2, &done, 0), MPROC_EMSGSIZE);
+    CU_ASSERT_EQUAL(item_sizes[0], 7);
+    CHECK_FAILS(mproc_queue_get_many_bytes(queue, bytes, sizeof bytes, item_sizes, 0, &done, 0), MPROC_EINVAL);
+    CHECK_OK(mproc_queue_get_many_bytes(queue, bytes, 7, item_sizes, 2, &done, 0));
+    CU_ASSERT_TRUE(done == 1 && item_sizes[0] == 7 && memcmp(bytes, "seven..", 7) == 0);
+    CHECK_OK(mproc_queue_destroy(queue));
+}
+
+static int get_all_in_child(void *argument)
+{
+    return get_all(*(mproc_queue *) argument, MPROC_FOREVER);
+}
+
+static void many_at_once_pass_between_processes(void)
+{
+    mproc_queue queue;
+    mproc_queue_options options = { .item_size = MPROC_VARIABLE, .maxsize = 30 };
+    CHECK_OK(mproc_queue_create_with(&queue, &options));
+    mproc_process *getter = start_child(get_all_in_child, &queue, sizeof queue, NULL);
+    put_all(queue, 60000);
+    CU_ASSERT_EQUAL(end_child(getter), 0);
+    CU_ASSERT_TRUE(mproc_queue_empty(queue));
+    CHECK_OK(mproc_queue_destroy(queue));
+}
+
 static void a_limit_in_bytes_holds(void)
 {
     mproc_queue queue;
@@ -101,6 +197,32 @@ static void a_limit_in_bytes_holds(void)
         CHECK_OK(mproc_queue_get_bytes(queue, bytes, sizeof bytes, &size, 0));
         CU_ASSERT_EQUAL(size, sizeof bytes);
     }
+    CHECK_OK(mproc_queue_destroy(queue));
+}
+
+static void put_ten_thousand(void *context)
+{
+    mproc_queue *queue = context;
+    for (size_t i = 0; i < 10000; i++)
+        MPROC_MUST(mproc_queue_put_bytes(*queue, "an item of at most thirty bytes", i % 30, MPROC_FOREVER));
+}
+
+/* What a putter reads of the getting end while that goes on: the thread sanitizer looks on. */
+static void threads_share_a_limit_in_bytes(void)
+{
+    mproc_queue queue;
+    mproc_queue_options options = { .item_size = MPROC_VARIABLE, .max_bytes = 300 };
+    CHECK_OK(mproc_queue_create_with(&queue, &options));
+    struct test_thread *thread = thread_start(put_ten_thousand, &queue);
+    for (size_t i = 0; i < 10000; i++) {
+        char bytes[30];
+        size_t size = 99;
+        MPROC_MUST(mproc_queue_get_bytes(queue, bytes, sizeof bytes, &size, MPROC_FOREVER));
+        if (size != i % 30)
+            CU_ASSERT_EQUAL(size, i % 30);
+    }
+    thread_join(thread);
+    CU_ASSERT_TRUE(mproc_queue_empty(queue));
     CHECK_OK(mproc_queue_destroy(queue));
 }
 
@@ -187,120 +309,11 @@ static void what_was_grown_is_given_back(void)
     free(bytes);
 }
 
-/* ---- those who die in the middle of a large item ---- */
-
-static mproc_process *start_to_die(mproc_target *target, const struct work *work, const char *fault)
-{
-    const char *environment[] = { fault, NULL };
-    mproc_process_options options = { .environment = environment };
-    return start_child(target, work, sizeof *work, &options);
-}
-
-static int put_largest(void *argument)
-{
-    struct work *work = argument;
-    unsigned char *bytes = malloc(LARGEST);
-    fill(bytes, LARGEST, 1);
-    CHILD_OK(mproc_queue_put_bytes(work->queue, bytes, LARGEST, MPROC_FOREVER));
-    return 0;
-}
-
-static int put_after(void *argument)
-{
-    struct work *work = argument;
-    CHILD_OK(mproc_queue_put_bytes(work->queue, "after", 6, MPROC_FOREVER));
-    return 0;
-}
-
-static void half_an_item_does_not_exist(void)
-{
-    static const char *const faults[] = { "MPROC_FAULT=channel.put_committed:1:kill",
-                                          "MPROC_FAULT=channel.put_prepared:40:kill",
-                                          "MPROC_FAULT=channel.put_committed:100:kill" };
-    unsigned char *bytes = malloc(LARGEST);
-    for (int i = 0; i < 3; i++)
-        for (int forever = 0; forever < 2; forever++) {
-            struct work work = { .count = 0 };
-            size_t size = 0;
-            CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
-            mproc_process *dying = start_to_die(put_largest, &work, faults[i]);
-            if (!forever) {
-                CU_ASSERT_NOT_EQUAL(end_child(dying), 0);
-                CU_ASSERT_EQUAL(mproc_queue_qsize(work.queue), 0);
-                CHECK_FAILS(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 0), MPROC_ETIMEDOUT);
-            }
-            mproc_process *other = start_child(put_after, &work, sizeof work, NULL);
-            CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, forever ? MPROC_FOREVER : 60000));
-            CU_ASSERT_EQUAL(size, 6);
-            CU_ASSERT_STRING_EQUAL((char *) bytes, "after");
-            CU_ASSERT_EQUAL(end_child(other), 0);
-            if (forever)
-                CU_ASSERT_NOT_EQUAL(end_child(dying), 0);
-            CHECK_OK(mproc_queue_destroy(work.queue));
-        }
-    free(bytes);
-}
-
-static void who_waits_for_the_rest_of_an_item_learns_of_its_putters_death(void)
-{
-    struct work work = { .count = 0 };
-    unsigned char *bytes = malloc(LARGEST);
-    size_t size;
-    CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
-    mproc_process *dying = start_to_die(put_largest, &work, "MPROC_FAULT=channel.put_committed:10:wait");
-    /* It stands still in the middle, and is killed while we wait for the rest. */
-    struct channel *channel = mproc__channel_in(mproc__object(BLOCK_QUEUE, work.queue.id));
-    while (mproc__position_of(atomic_load(&channel->tail)) == 0)
-        sleep_briefly();
-    CHECK_OK(mproc_process_kill(dying));
-    mproc_process *other = start_child(put_after, &work, sizeof work, NULL);
-    CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, MPROC_FOREVER));
-    CU_ASSERT_EQUAL(size, 6);
-    CU_ASSERT_EQUAL(end_child(other), 0);
-    end_child(dying);
-    free(bytes);
-    CHECK_OK(mproc_queue_destroy(work.queue));
-}
-
-static int get_one(void *argument)
-{
-    struct work *work = argument;
-    unsigned char *bytes = malloc(LARGEST);
-    size_t size;
-    CHILD_OK(mproc_queue_get_bytes(work->queue, bytes, LARGEST, &size, MPROC_FOREVER));
-    return 0;
-}
-
-static void an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other(void)
-{
-    unsigned char *bytes = malloc(LARGEST);
-    for (int i = 0; i < 2; i++) {
-        struct work work = { .count = 0 };
-        size_t size;
-        CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
-        mproc_process *dying = start_to_die(get_one, &work, i ? "MPROC_FAULT=channel.get_committed:20:kill"
-                                                              : "MPROC_FAULT=channel.get_prepared:1:kill");
-        fill(bytes, LARGEST, 1);
-        CHECK_OK(mproc_queue_put_bytes(work.queue, bytes, LARGEST, MPROC_FOREVER));
-        CU_ASSERT_NOT_EQUAL(end_child(dying), 0);
-        CHECK_OK(mproc_queue_put_bytes(work.queue, "after", 6, MPROC_FOREVER));
-        CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 60000));
-        if (i == 0) { /* it had taken nothing yet */
-            CU_ASSERT_EQUAL(size, LARGEST);
-            CU_ASSERT_TRUE(is_filled(bytes, size, 1));
-            CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, LARGEST, &size, 60000));
-        }
-        CU_ASSERT_EQUAL(size, 6);
-        CU_ASSERT_TRUE(mproc_queue_empty(work.queue));
-        CHECK_OK(mproc_queue_destroy(work.queue));
-    }
-    free(bytes);
-}
-
-MPROC_SUITE(queue_variable, MPROC_TEST(half_an_item_does_not_exist),
-            MPROC_TEST(who_waits_for_the_rest_of_an_item_learns_of_its_putters_death),
-            MPROC_TEST(an_item_whose_getter_dies_in_the_middle_is_lost_and_no_other),
-            MPROC_TEST(items_of_all_lengths_come_whole),
-            MPROC_TEST(a_short_buffer_leaves_the_item_there), MPROC_TEST(a_limit_in_bytes_holds),
+MPROC_SUITE(queue_variable, MPROC_TEST(items_of_all_lengths_come_whole),
+            MPROC_TEST(a_short_buffer_leaves_the_item_there),
+            MPROC_TEST(items_are_got_into_memory_of_their_own),
+            MPROC_TEST(many_items_of_all_lengths_are_put_and_got_at_once),
+            MPROC_TEST(many_at_once_pass_between_processes), MPROC_TEST(a_limit_in_bytes_holds),
+            MPROC_TEST(threads_share_a_limit_in_bytes),
             MPROC_TEST(items_of_all_lengths_pass_between_processes),
             MPROC_TEST(what_was_grown_is_given_back))

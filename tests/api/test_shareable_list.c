@@ -219,7 +219,7 @@ static void a_segment_that_is_too_short_is_refused(void)
 
 MPROC_SUITE(shareable_list, MPROC_TEST(the_bytes_are_pythons),
             MPROC_TEST(values_are_read_and_replaced_by_any_kind), MPROC_TEST(what_does_not_fit_changes_nothing),
-            MPROC_TEST(items_are_counted_and_found_as_python_does), MPROC_TEST(equal_is_what_python_calls_equal), MPROC_TEST(an_empty_list_is_a_list),
-            MPROC_TEST(damage_is_an_error_and_never_a_crash),
+            MPROC_TEST(items_are_counted_and_found_as_python_does), MPROC_TEST(equal_is_what_python_calls_equal),
+            MPROC_TEST(an_empty_list_is_a_list), MPROC_TEST(damage_is_an_error_and_never_a_crash),
             MPROC_TEST(offsets_whose_difference_overflows_are_refused),
             MPROC_TEST(a_segment_that_is_too_short_is_refused))

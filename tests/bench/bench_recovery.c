@@ -150,8 +150,9 @@ static void measure(const struct setting *setting, struct scene *scene, int roun
         latencies[i] = one_round(scene, setting);
     qsort(latencies, (size_t) rounds, sizeof *latencies, compare);
     double p99 = latencies[(rounds * 99 - 1) / 100];
+    const char *verdict = p99 < setting->goal ? "reached" : "MISSED";
     printf("  %-44s median %6.2f  p99 %6.2f  longest %6.2f ms  goal p99 < %g  %s\n", setting->name,
-           latencies[rounds / 2], p99, latencies[rounds - 1], setting->goal, p99 < setting->goal ? "reached" : "MISSED");
+           latencies[rounds / 2], p99, latencies[rounds - 1], setting->goal, verdict);
 }
 
 int main(int argc, char **argv)

@@ -86,7 +86,8 @@ static mproc_err compare(const char *data, size_t size, mproc_buffer *answer)
         must(mproc_object_item(list, (int64_t) i, &pair) == MPROC_OK);
         must(mproc_object_item(pair, 0, &a) == MPROC_OK && mproc_object_item(pair, 1, &b) == MPROC_OK);
         must(mproc_object_equal(a, b, &equal) == MPROC_OK);
-        char found[] = { (char) ('0' + equal), is_in_set_of(a, b, i % 2 * 12), mproc_object_is_true(a) ? '1' : '0', ' ' };
+        char found[] = { (char) ('0' + equal), is_in_set_of(a, b, i % 2 * 12), mproc_object_is_true(a) ? '1' : '0',
+                         ' ' };
         for (size_t k = 0; k < sizeof found; k++)
             answer->data[answer->size++] = found[k];
     }

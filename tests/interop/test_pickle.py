@@ -184,7 +184,8 @@ def check_kept(peer):
     values = [datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, 30), decimal.Decimal('3.14'),
               collections.OrderedDict(a=1, b=[2]), collections.deque([1, 2, 3], 5), collections.Counter('hello'),
               collections.defaultdict(list, a=[1]), complex(1, 2), range(5), slice(1, 2, 3), Point(1, [2]),
-              {datetime.date(2024, 1, 1): 1}, {uuid.UUID(int=i): i for i in range(3000)}, FileNotFoundError(2, 'No such file', 'name'), map, filter,
+              {datetime.date(2024, 1, 1): 1}, {uuid.UUID(int=i): i for i in range(3000)},
+              FileNotFoundError(2, 'No such file', 'name'), map, filter,
               datetime.timedelta(1), fractions.Fraction(1, 3), pathlib.PurePosixPath('/a/b'), uuid.UUID(int=5),
               ipaddress.ip_address('1.2.3.4'), WithSetter([1, 2]), [WithSetter({}), {}]]
     values.append(values[:])

@@ -359,7 +359,8 @@ static const char *check(const void *bytes)
             return NULL;
         sleeps |= at == SLEEP;
     }
-    return sleeps && state->consumed < state->given ? "a notification was given, and nobody has it or can get it" : NULL;
+    bool lost = sleeps && state->consumed < state->given;
+    return lost ? "a notification was given, and nobody has it or can get it" : NULL;
 }
 
 /* Without slices a notified one that was not woken sleeps for ever. */

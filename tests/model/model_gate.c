@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/gate.c, under a counter as core/semaphore.c has it: takers wait, the last one with a deadline, givers add and wake
- * one; and under what is true for all, as in core/event.c: two wait for the next time it is set, the first of
+/* core/gate.c, under a counter as core/semaphore.c has it: takers wait, the last one with a deadline, givers add and
+ * wake one; and under what is true for all, as in core/event.c: two wait for the next time it is set, the first of
  * them twice, and who sets it wakes all. */
 #include "models.h"
 

@@ -35,10 +35,10 @@ enum at {
     DONE,
     CRASHED
 };
-static const char *const names[] = { "look",   "add",         "look again",  "back out", "read", "remove",   "wait to read",
-                                     "follow", "follow look", "latch",       "find damage", "find broken", "say", "scan",
-                                     "be alone", "write", "written", "consistent", "break", "break word", "clear",
-                                     "unlatch", "done", "CRASHED" };
+static const char *const names[] = { "look", "add", "look again", "back out", "read", "remove", "wait to read", "follow",
+                                     "follow look", "latch", "find damage", "find broken", "say", "scan", "be alone",
+                                     "write", "written", "consistent", "break", "break word", "clear", "unlatch",
+                                     "done", "CRASHED" };
 
 struct state {
     unsigned char crashes, mistake;

@@ -32,6 +32,8 @@ bool system_is_windows(void);
 bool system_is_wine(void);
 /* Linux as qemu-user plays it. */
 bool system_is_emulated(void);
+/* Bytes of memory that nobody uses just now; 0: the system does not tell. */
+uint64_t system_free_memory(void);
 /* SIGKILL, or TerminateProcess. */
 void kill_hard(int64_t pid);
 /* Whether a process with this pid runs: a zombie does not. */

@@ -193,6 +193,16 @@ bool system_is_emulated(void)
     return name && strncmp(name, "/qemu-", 6) == 0;
 }
 
+uint64_t system_free_memory(void)
+{
+#ifdef _SC_AVPHYS_PAGES
+    long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (uint64_t) pages * (uint64_t) page : 0;
+#else
+    return 0;
+#endif
+}
+
 bool system_is_wine(void)
 {
     return false;

@@ -69,6 +69,12 @@ bool system_is_wine(void)
     return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
 }
 
+uint64_t system_free_memory(void)
+{
+    MEMORYSTATUSEX memory = { .dwLength = sizeof memory };
+    return GlobalMemoryStatusEx(&memory) ? memory.ullAvailPhys : 0;
+}
+
 void kill_hard(int64_t pid)
 {
     HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, (DWORD) pid);

@@ -468,6 +468,7 @@ MPROC_SUITE(log, MPROC_TEST(the_callback_gets_messages_from_the_level_on),
             MPROC_TEST(what_the_callback_logs_goes_to_stderr_only),
             MPROC_TEST(a_callback_that_forks_goes_on_in_both),
             /* From here on stderr is on. */
-            MPROC_TEST(a_child_has_its_parents_level_and_prints_its_name_and_pid), MPROC_TEST(each_line_is_written_at_once),
+            MPROC_TEST(a_child_has_its_parents_level_and_prints_its_name_and_pid),
+            MPROC_TEST(each_line_is_written_at_once),
             MPROC_TEST(the_environment_chooses_a_level_by_name_or_number),
             MPROC_TEST(what_is_no_level_is_refused_with_a_sentence))
