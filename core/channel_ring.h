@@ -214,8 +214,7 @@ mproc_err mproc__channel_read(struct cursor *cursor, struct record *record);
 static inline void *mproc__channel_item_in(uint64_t block, uint64_t size)
 {
     void *bytes = mproc__object(BLOCK_ITEM, block);
-    bool has = bytes && size <= atomic_load_explicit(&((const struct block *) bytes - 1)->size, memory_order_relaxed);
-    return has ? bytes : NULL;
+    return bytes && size <= mproc__block_size((const struct block *) bytes - 1) ? bytes : NULL;
 }
 
 /* ---- channel_get.c ---- */

@@ -7,7 +7,8 @@
 
 enum { LOOKS = 20, PAUSES = 4 }; /* some 50 ns apart: to look more often is to disturb the holder */
 /* Who is woken is late, and may find the latch taken each time by one that just gave it back. After LONG nanoseconds it
- * says so, and then that one stays away for once, COURTESY at most. Always to do so would cost nine tenths of the speed. */
+ * says so, and then that one stays away for once, COURTESY at most. Always to do so would cost nine tenths of the
+ * speed. */
 #define LONG INT64_C(100000000)
 #define COURTESY INT64_C(200000)
 

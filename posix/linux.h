@@ -37,9 +37,8 @@ struct process_stat {
 };
 /* 1; 0 with errno if it cannot be read (0: it ended meanwhile); -1 if it is not as this version knows it. */
 int mproc__read_stat(const char *path, struct process_stat *status);
-/* How a zombie has ended; false if that cannot be known, as of another user's. Nor is 0 believed, which stands for
- * what must not be known, too. */
-bool mproc__read_exit_code(const char *path, int *wait_status);
+/* How a zombie has ended; false if that cannot be known, as of another user's. */
+bool mproc__read_zombie(int64_t pid, int *wait_status);
 bool mproc__has_ended(const struct process_stat *status);
 
 enum { PROC_PATH_SIZE = 64 };

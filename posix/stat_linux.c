@@ -4,7 +4,9 @@
 #include "compiler.h"
 #include "linux.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 MPROC_IN_CHILD static char *write_number(char *end, uint64_t number)
 {
@@ -66,21 +68,28 @@ MPROC_IN_CHILD int mproc__read_stat(const char *path, struct process_stat *statu
     return parse(text, status) ? 1 : -1;
 }
 
-bool mproc__read_exit_code(const char *path, int *wait_status)
+/* Of a process that may not be, the stat says that it ended with 0. */
+static bool may_be_asked(int64_t pid)
+{
+    char path[PROC_PATH_SIZE], program[8];
+    return readlink(mproc__proc_path(path, "/proc/", pid, "/exe"), program, sizeof program) >= 0 || errno == ENOENT;
+}
+
+bool mproc__read_zombie(int64_t pid, int *wait_status)
 {
     enum { STATE = 3, EXIT_CODE = 52 };
-    char text[1024];
+    char path[PROC_PATH_SIZE], text[1024];
     int64_t number = 0;
-    if (mproc__read_small(path, text, sizeof text) <= 0)
+    if (mproc__read_small(mproc__proc_path(path, "/proc/", pid, "/stat"), text, sizeof text) <= 0)
         return false;
     const char *rest = strrchr(text, ')');
-    if (!rest || rest[1] != ' ' || rest[2] != 'Z')
+    if (!rest || rest[1] != ' ' || (rest[2] != 'Z' && rest[2] != 'X'))
         return false;
     rest += 3;
     for (int i = STATE + 1; rest && i <= EXIT_CODE; i++)
         rest = read_number(rest, &number);
     *wait_status = (int) number;
-    return rest && number != 0;
+    return rest && (number != 0 || may_be_asked(pid));
 }
 
 MPROC_IN_CHILD bool mproc__has_ended(const struct process_stat *status)

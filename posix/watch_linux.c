@@ -160,7 +160,10 @@ int mproc__watch_open(pid_t pid)
     return mproc__above_standard((int) syscall(SYS_pidfd_open, pid, 0));
 }
 
-/* A zombie that nobody has reaped yet: its template was stopped or killed. It may be this process's by now. */
+#define REAPING_LASTS INT64_C(1000000000)
+
+/* A zombie that nobody has reaped yet: its template is about to, was stopped or killed. It may be this process's by
+ * now. */
 static bool ask_zombie(const struct mproc_plat_process *process, int *wait_status)
 {
     struct pollfd entry = { .fd = (int) process->watch, .events = POLLIN };
@@ -168,12 +171,17 @@ static bool ask_zombie(const struct mproc_plat_process *process, int *wait_statu
         return false;
     siginfo_t info;
     info.si_pid = 0;
-    char path[PROC_PATH_SIZE];
-    if (waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0)
+    if (waitid((idtype_t) P_PIDFD, (id_t) process->watch, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
         *wait_status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
-    else if (!mproc__read_exit_code(mproc__proc_path(path, "/proc/", process->pid, "/stat"), wait_status) &&
-             !read_status((int) process->watch, wait_status))
+        return true;
+    }
+    if (!mproc__read_zombie(process->pid, wait_status)) {
         *wait_status = UNKNOWN;
+        entry.events = 0; /* POLLHUP: it was reaped */
+        mproc__poll(&entry, 1, mproc_plat_now() + REAPING_LASTS);
+    }
+    /* Reaped meanwhile: what was read may be of another that has its pid. */
+    (void) read_status((int) process->watch, wait_status);
     return true;
 }
 

@@ -23,7 +23,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_event_create(mproc_event *event);
 /* Destroys it. Nobody may wait for it. {0} is ignored. */
 MPROC_API mproc_err mproc_event_destroy(mproc_event event);
 /* Sets it and wakes all that wait: they return even if it is cleared at once (Python's may miss it).
- * Takes no lock, so it may be called where another call of mproc was interrupted. (Python: Event.set; Win32: SetEvent.) */
+ * Takes no lock, so it may be called where another call of mproc was interrupted. (Python: Event.set; Win32:
+ * SetEvent.) */
 MPROC_API mproc_err mproc_event_set(mproc_event event);
 /* It is not set any more; who waits from now on waits for the next time. (Python: Event.clear.) */
 MPROC_API mproc_err mproc_event_clear(mproc_event event);

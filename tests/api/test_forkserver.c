@@ -230,10 +230,44 @@ static void children_of_a_killed_template_may_stay_zombies(void)
     run_with_subreaper(adopt_and_reap_nothing);
 }
 
+static int wait_for_event(void *argument)
+{
+    return mproc_event_wait(*(mproc_event *) argument, MPROC_FOREVER) == MPROC_OK ? 0 : 1;
+}
+
+/* 0 is what the system says of whom one may not ask about, too. */
+static int a_stopped_templates_child_ends(void *argument)
+{
+    mproc_process *process;
+    mproc_event event;
+    int exit_code = -1;
+    (void) argument;
+    CHILD_OK(mproc_event_create(&event));
+    CHILD_OK(mproc_process_start(&process, wait_for_event, &event, sizeof event, &by_forkserver));
+    CHILD_CHECK(suspend(mproc__template_pid()));
+    CHILD_OK(mproc_event_set(event));
+    mproc_err err = mproc_process_join(process, mproc__watch_tells() ? 60000 : MPROC_NOWAIT);
+    CHILD_CHECK(err == (mproc__watch_tells() ? MPROC_OK : MPROC_ETIMEDOUT));
+    if (err == MPROC_OK) {
+        CHILD_OK(mproc_process_exit_code(process, &exit_code));
+        CHILD_CHECK(exit_code == 0);
+    }
+    kill_hard(mproc__template_pid());
+    CHILD_OK(mproc_process_join(process, 60000));
+    CHILD_OK(mproc_process_close(process));
+    return 0;
+}
+
+static void a_child_that_ends_beside_a_stopped_template_ended_with_0(void)
+{
+    run_apart(a_stopped_templates_child_ends);
+}
+
 MPROC_SUITE(forkserver, MPROC_TEST(children_are_in_the_folder_that_their_parent_is_in_now),
             MPROC_TEST(streams_that_are_closed_in_the_parent_are_closed_in_children),
             MPROC_TEST(a_warm_up_that_does_not_return_is_an_error_and_one_that_comes_late_as_well),
             MPROC_TEST(a_warm_up_may_take_its_time),
             MPROC_TEST(how_children_end_is_known_without_their_template),
             MPROC_TEST(children_of_a_killed_template_may_become_their_starters),
-            MPROC_TEST(children_of_a_killed_template_may_stay_zombies))
+            MPROC_TEST(children_of_a_killed_template_may_stay_zombies),
+            MPROC_TEST(a_child_that_ends_beside_a_stopped_template_ended_with_0))

@@ -35,8 +35,8 @@ enum at {
     DONE,
     CRASHED
 };
-static const char *const names[] = { "look", "add", "look again", "back out", "read", "remove", "wait to read", "follow",
-                                     "follow look", "latch", "find damage", "find broken", "say", "scan", "be alone",
+static const char *const names[] = { "look", "add", "look again", "back out", "read", "remove", "wait to read",
+                                     "follow", "follow look", "latch", "find damage", "find broken", "say", "scan", "be alone",
                                      "write", "written", "consistent", "break", "break word", "clear", "unlatch",
                                      "done", "CRASHED" };
 
