@@ -36,9 +36,9 @@ enum at {
     CRASHED
 };
 static const char *const names[] = { "look", "add", "look again", "back out", "read", "remove", "wait to read",
-                                     "follow", "follow look", "latch", "find damage", "find broken", "say", "scan", "be alone",
-                                     "write", "written", "consistent", "break", "break word", "clear", "unlatch",
-                                     "done", "CRASHED" };
+                                     "follow", "follow look", "latch", "find damage", "find broken", "say",
+                                     "scan", "be alone", "write", "written", "consistent", "break",
+                                     "break word", "clear", "unlatch", "done", "CRASHED" };
 
 struct state {
     unsigned char crashes, mistake;

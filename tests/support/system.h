@@ -80,6 +80,7 @@ bool suspend(int64_t pid);
 void resume(int64_t pid);
 bool copy_a_file(const char *from, const char *to);
 bool create_folder(const char *path);
+/* And all that is in it. */
 void remove_folder(const char *path);
 /* dlopen() and LoadLibrary(): NULL if it cannot be loaded, or has no such function. */
 void *library_open(const char *path);

@@ -458,8 +458,8 @@ void remove_folder(const char *path)
     for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;) {
         char name[1024];
         snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.')
-            unlink(name);
+        if (entry->d_name[0] != '.' && unlink(name) != 0)
+            remove_folder(name);
     }
     if (directory)
         closedir(directory);
