@@ -7,6 +7,7 @@
  * end, too, so that end of file means: child and template are both gone. */
 #include "compiler.h"
 #include "direct.h"
+#include "fault.h"
 #include "template.h"
 
 #include <errno.h>
@@ -218,6 +219,7 @@ MPROC_IN_CHILD static int64_t fork_with_descriptor(struct server *server, struct
         mproc__abandon(pid);
     }
     reply_to_request(server, result, watch);
+    MPROC_FAULT("template.replied"); /* killed here, or slow: the child is a zombie of init's, or the template's */
     set_action(SIG_IGN);
     while (waitpid(-1, NULL, WNOHANG) > 0)
         continue;
