@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Queue with large items, in the middle of which somebody dies, stands still, or finds no memory. */
+#include "pattern.h"
 #include "suite.h"
 #include "system.h"
 
@@ -12,25 +13,6 @@ enum { LARGEST = 5000000 };
 struct work {
     mproc_queue queue;
 };
-
-static unsigned char pattern(size_t seed, size_t i)
-{
-    return (unsigned char) ((seed * 131 + i * 7 + i / 251) & 0xff);
-}
-
-static void fill(unsigned char *bytes, size_t size, size_t seed)
-{
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = pattern(seed, i);
-}
-
-static bool is_filled(const unsigned char *bytes, size_t size, size_t seed)
-{
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != pattern(seed, i))
-            return false;
-    return true;
-}
 
 /* ---- those who die ---- */
 

@@ -1,28 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Queue with items of any length, from nothing to many megabytes, and limits in bytes. */
+#include "pattern.h"
 #include "suite.h"
 #include "system.h"
 
 #include "arena.h"
-
-static unsigned char pattern(size_t seed, size_t i)
-{
-    return (unsigned char) ((seed * 131 + i * 7 + i / 251) & 0xff);
-}
-
-static void fill(unsigned char *bytes, size_t size, size_t seed)
-{
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = pattern(seed, i);
-}
-
-static bool is_filled(const unsigned char *bytes, size_t size, size_t seed)
-{
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != pattern(seed, i))
-            return false;
-    return true;
-}
 
 static const size_t sizes[] = { 0,     1,     7,     8,      9,      100,    1000,    4096,    32767,
                                 32768, 32769, 65535, 65536,  100000, 262144, 1000003, 5000000, 3,

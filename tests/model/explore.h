@@ -30,4 +30,14 @@ struct model {
  * printed if `verbose`. *states: how many there are. */
 const char *explore(const struct model *model, const void *initial, bool verbose, size_t *states);
 
+/* A thread's step in a model in which threads are killed: as its first choice it is, while `crashes` are left. If
+ * false, it goes on, and the choice is its own. */
+static inline bool model_crash(unsigned char *crashes, int *choice)
+{
+    if (*crashes == 0 || (*choice)-- > 0)
+        return false;
+    --*crashes;
+    return true;
+}
+
 #endif

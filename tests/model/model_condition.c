@@ -330,11 +330,8 @@ static bool step(void *bytes, int number, int choice)
     struct thread *thread = &state->threads[number];
     if (thread->at == CRASHED || thread->at == DONE)
         return false;
-    if (state->crashes == 0)
+    if (!model_crash(&state->crashes, &choice))
         return go_on(state, number, choice);
-    if (choice > 0)
-        return go_on(state, number, choice - 1);
-    state->crashes--;
     state->doubled += thread->passed == PASSED;
     thread->at = CRASHED;
     return true;

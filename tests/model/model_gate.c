@@ -177,11 +177,8 @@ static bool step(void *bytes, int number, int choice)
     unsigned char *place = &state->threads[number].place;
     if (*place == DONE || *place == CRASHED)
         return false;
-    if (state->crashes == 0)
+    if (!model_crash(&state->crashes, &choice))
         return go_on(state, number, choice);
-    if (choice > 0)
-        return go_on(state, number, choice - 1);
-    state->crashes--;
     *place = CRASHED;
     return true;
 }

@@ -227,11 +227,8 @@ static bool step(void *bytes, int number, int choice)
     struct thread *thread = &state->threads[number];
     if (thread->place == DONE || thread->place == CRASHED)
         return false;
-    if (state->crashes == 0)
+    if (!model_crash(&state->crashes, &choice))
         return go_on(state, number, choice);
-    if (choice > 0)
-        return go_on(state, number, choice - 1);
-    state->crashes--;
     state->deaths += (state->word & HOLDER) == number + 1;
     thread->place = CRASHED;
     return true;

@@ -192,11 +192,8 @@ static bool step(void *bytes, int number, int choice)
     unsigned char *at = &state->threads[number].at;
     if (*at == DONE || *at == CRASHED)
         return false;
-    if (state->crashes == 0)
+    if (!model_crash(&state->crashes, &choice))
         return go_on(state, number, choice);
-    if (choice > 0)
-        return go_on(state, number, choice - 1);
-    state->crashes--;
     *at = CRASHED;
     return true;
 }

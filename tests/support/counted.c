@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "counted.h"
+#include "wrapped.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,15 +18,6 @@ static char *region;
 static size_t region_next, in_use, peak;
 static size_t base_next, base_in_use; /* at the last start: what the C library keeps */
 static bool counting;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void __wrap_free(void *memory);
 
 static bool is_counted(const void *memory)
 {

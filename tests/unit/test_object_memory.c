@@ -3,18 +3,10 @@
  * before the library's own calls (--wrap). */
 #include "mproc.h"
 #include "suite.h"
+#include "wrapped.h"
 
 static long until_failure = -1; /* negative: never */
 static long alive;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void __wrap_free(void *memory);
 
 static int inside; /* a static C library's realloc() calls malloc() and free() through us too */
 
