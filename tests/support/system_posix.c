@@ -57,7 +57,8 @@ int list_descriptors(int *numbers, int capacity)
         if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(directory) && count < capacity)
             numbers[count++] = atoi(entry->d_name);
     closedir(directory);
-    qsort(numbers, (size_t) count, sizeof *numbers, ascending);
+    if (count > 0)
+        qsort(numbers, (size_t) count, sizeof *numbers, ascending);
     return count;
 }
 
