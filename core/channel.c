@@ -100,7 +100,7 @@ static void free_items(struct channel *channel)
 
 void mproc__channel_destroy(struct channel *channel)
 {
-    /* Whoever died at an end left it to be repaired. */
+    /* Whoever died at an end left it to be repaired; and whoever has put or got the last item may not have left yet. */
     for (int end = 0; end < 2; end++)
         if ((end ? mproc__channel_enter_get(channel, 0) : mproc__channel_enter_put(channel, 0)) == MPROC_OK)
             mproc__latch_release(end ? &channel->get.latch : &channel->put.latch);

@@ -36,6 +36,11 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
     struct loan *loan = taking->loan;
     struct record record;
     mproc_err err = mproc__channel_read(cursor, &record);
+    if (err == MPROC_OK && record.kind == RECORD_FIRST) {
+        /* Memory is taken for it only if it is there to its end. */
+        err = mproc__channel_pass_over(cursor, record.size);
+        err = err == MPROC_EMSGSIZE ? MPROC_OK : err;
+    }
     uint64_t block = record.block;
     bool in_block = block != 0;
     if (err == MPROC_OK && !in_block)
@@ -43,8 +48,10 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
     if (err != MPROC_OK)
         return err;
     loan->size = record.size;
-    mproc__loan_set_block(loan, block);
+    /* First the state: of an entry with nothing in it a sweep would free the ring's block. */
     mproc__loan_set_state(loan, in_block ? LOAN_TAKING : LOAN_TAKING_COPY);
+    MPROC_FAULT("channel.borrow_begun");
+    mproc__loan_set_block(loan, block);
     MPROC_FAULT("channel.borrow_taking");
     if (in_block) {
         cursor->place.bytes += loan->size;
@@ -62,6 +69,7 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
     }
     mproc__loan_set_state(loan, LOAN_READING);
     MPROC_FAULT("channel.borrow_taken");
+    in_order();
     get->journal = 0;
     return MPROC_OK;
 }
@@ -73,11 +81,13 @@ mproc_err mproc__channel_borrow_item(struct cursor *cursor, struct taking *takin
     if (err != MPROC_OK)
         return err;
     get->expected = items_after(cursor->word);
+    in_order();
     get->journal = taking->reference;
     MPROC_FAULT("channel.borrow_noted");
     err = move_to_loan(cursor, taking);
     if (err != MPROC_OK) {
         mproc__loan_clear(taking->loan);
+        in_order();
         get->journal = 0;
     }
     return err;

@@ -278,6 +278,7 @@ static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t re
             return err;
     }
     put->expected = items_after(cursor->word);
+    in_order();
     put->journal = reference;
     MPROC_FAULT("channel.loan_noted");
     mproc__loan_set_state(loan, LOAN_PUTTING);
@@ -288,6 +289,7 @@ static mproc_err put_block(struct cursor *cursor, struct loan *loan, uint64_t re
     commit_put(cursor, 1);
     mproc__loan_clear(loan);
     MPROC_FAULT("channel.loan_cleared");
+    in_order();
     put->journal = 0;
     return MPROC_OK;
 }

@@ -143,6 +143,13 @@ static inline int64_t patient(int64_t deadline)
     return deadline > least ? deadline : least;
 }
 
+/* What was stored before is there if what is stored after it is, for who looks when this process has been killed: the
+ * compiler must keep the order, and the processor has told all it did. */
+static inline void in_order(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* ---- the getting end ---- */
 
 /* What is behind the cursor: whole items, or only pieces of one that is being put. */

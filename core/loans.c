@@ -103,8 +103,10 @@ struct loan *mproc__loan_at(struct channel *channel, uint64_t reference)
 
 void mproc__loan_clear(struct loan *loan)
 {
-    mproc__loan_set_state(loan, LOAN_NOTHING);
+    /* First the block: who dies in between must not be thought to have it, it may be the ring's by now. */
     mproc__loan_set_block(loan, 0);
+    MPROC_FAULT("loans.emptied");
+    mproc__loan_set_state(loan, LOAN_NOTHING);
     loan->generation++;
     MPROC_FAULT("loans.clearing");
     mproc__loan_set_owner(loan, 0);

@@ -2,6 +2,18 @@
 /* Reading pickles: names of classes, and what is made with them. Nothing is imported or called. */
 #include "pickle_reader.h"
 
+/* What a few bytes can ask for again and again is paid for out of what the pickle's length allows: about as much as
+ * it takes of memory. Nine items need an index. */
+enum { SET_ITEM_PRICE = 56, BYTE_PRICE = 16 };
+
+static bool afford(struct mproc__reader *reader, size_t count, size_t price)
+{
+    if (count > reader->effort.steps / price)
+        return false;
+    reader->effort.steps -= count * price;
+    return true;
+}
+
 static bool has_nul(const mproc_object *text)
 {
     return memchr(mproc__text(text), 0, mproc__text_size(text)) != NULL;
@@ -17,6 +29,8 @@ static mproc_err push_class(struct mproc__reader *reader, mproc_object *module, 
         if (!module || !name)
             return mproc__reader_fail_memory();
     }
+    if (!afford(reader, mproc__text_size(module) + mproc__text_size(name), BYTE_PRICE))
+        return mproc__reader_fail(reader, "too many classes with long names");
     if (has_nul(module) || has_nul(name)) /* Python finds none, and as C strings they would be others */
         return mproc__reader_fail(reader, "the name of a class has a NUL in it");
     mproc_object *object = mproc__make_global(reader->zone, module, name, MPROC__HELD);
@@ -59,18 +73,6 @@ mproc_err mproc__read_global(struct mproc__reader *reader)
     if (err == MPROC_OK)
         err = read_line(reader, &name);
     return err == MPROC_OK ? push_class(reader, module, name) : err;
-}
-
-/* What a few bytes can ask for again and again is paid for out of what the pickle's length allows: about as much as
- * it takes of memory. Nine items need an index. */
-enum { SET_ITEM_PRICE = 56, BYTE_PRICE = 16 };
-
-static bool afford(struct mproc__reader *reader, size_t count, size_t price)
-{
-    if (count > reader->effort.steps / price)
-        return false;
-    reader->effort.steps -= count * price;
-    return true;
 }
 
 /* set(items), frozenset(items) */

@@ -89,6 +89,9 @@ mproc_err mproc_pipe_create(mproc_pipe *first, mproc_pipe *second, bool duplex)
 
 /* ---- who has an end ---- */
 
+/* No process has this token, so it is a dead one's: the end was had. */
+#define RELEASED TOKEN_MASK
+
 static void add_user(struct pipe_end *end, process_token user)
 {
     for (int i = 0; i < USERS; i++)
@@ -110,7 +113,7 @@ static inline void use(struct pipe_end *end)
         add_user(end, me);
 }
 
-/* Closed, or all that had it have died. */
+/* Closed, or all that had it have released it or died. */
 static bool is_gone(struct pipe_end *end)
 {
     if (!end || atomic_load(&end->closed))
@@ -132,7 +135,7 @@ mproc_err mproc_pipe_release(mproc_pipe pipe)
         return mproc__object_error(pipe.id);
     for (int i = 0; i < USERS; i++) {
         process_token me = mproc__self_token();
-        atomic_compare_exchange_strong(&end->users[i], &me, 0);
+        atomic_compare_exchange_strong(&end->users[i], &me, RELEASED);
     }
     return MPROC_OK;
 }
@@ -260,7 +263,8 @@ static mproc_err receive_or_gone(const struct ends *ends, void *buffer, uint64_t
             return err;
         if (is_gone(ends->peer)) {
             err = receive(ends->own, buffer, capacity, size, false, 0);
-            return err == MPROC_ETIMEDOUT ? MPROC_ECLOSED : err;
+            if (err != MPROC_EAGAIN) /* else somebody is receiving, and may leave something */
+                return err == MPROC_ETIMEDOUT ? MPROC_ECLOSED : err;
         }
         if (slice == deadline)
             return err;

@@ -220,7 +220,7 @@ static int connect_in_line(int descriptor, const struct mproc__address *address,
     int code = set_waiting(descriptor, true) == 0 ? EINTR : errno;
     while (code == EINTR) {
         int64_t left = deadline == MPROC_PLAT_NEVER ? 0 : (deadline - mproc_plat_now()) / 1000 + 1;
-        if (left < 0)
+        if (left <= 0 && deadline != MPROC_PLAT_NEVER) /* 0 would mean for ever */
             return ETIMEDOUT;
         struct timeval time = { .tv_sec = left / 1000000, .tv_usec = left % 1000000 };
         (void) setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);

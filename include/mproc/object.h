@@ -279,8 +279,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_instance_get(const mproc_object *object
 /* ---- comparing, printing ---- */
 
 /* a == b, so a NaN is not equal to itself, but a list of it is. Exceptions, globals and instances are equal
- * if their parts are (Python compares exceptions by identity). MPROC_EINVAL if they are nested deeper than
- * 1000; MPROC_ENOMEM. */
+ * if their parts are (Python compares exceptions by identity); where they are keys of dicts or in sets, that takes
+ * steps in proportion to the square of their number. MPROC_EINVAL if they are nested deeper than 1000;
+ * MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_object_equal(const mproc_object *a, const mproc_object *b, bool *equal);
 
 /* repr(object) into the buffer, with a NUL behind it that does not count. A container inside itself is

@@ -18,7 +18,8 @@ extern "C" {
 /* Zero is the default of every field. */
 typedef struct mproc_pickle_options {
     int protocol;      /* to write: 2 to 5; 0: 4, as Python 3.8 to 3.13 */
-    int max_depth;     /* containers in containers; 0: 1000, which is also the most */
+    int max_depth;     /* containers in containers, as they are written; what is filled after it was put into
+                        * another may be deeper. 0: 1000, which is also the most */
     size_t max_size;   /* of the pickle in bytes; 0: no limit */
     size_t max_memo;   /* to write: objects that may be referred to again; to read: places in the memo, of which
                         * Python gives one to nearly every object; 0: no limit but the pickle's length */

@@ -13,11 +13,11 @@ extern "C" {
 /* One end of a pipe: a plain value that means the same in every process of the family. {0} is none.
  *
  * A process has an end from its first send, receive, poll or mproc_wait with it, or from mproc_pipe_give(), until it
- * releases it, closes it or dies. An end that was closed, or that nobody has any more as those who had it have died,
- * is gone: the other side receives what was sent, and then MPROC_ECLOSED. A process that only passes an end on, as a
- * parent does that keeps the other, does not have it, and need not close it; one that has used the end before it
- * passes it on releases it. An end nobody has had yet is not gone: to learn of a child that dies before its first use
- * of an end, give it to the child.
+ * releases it, closes it or dies. An end that was closed, or that nobody has any more, is gone: the other side receives
+ * what was sent, and then MPROC_ECLOSED. A process that only passes an end on, as a parent does that keeps the other,
+ * does not have it, and need not close it; one that has used the end before it passes it on gives it to the other
+ * process, and releases it then. An end nobody has had yet is not gone: to learn of a child that dies before its first
+ * use of an end, give it to the child.
  *
  * A process that becomes another program (exec) is still that process: unless it releases its ends before, it has them
  * until that program ends. Of an end that more than 28 living processes have had at a time, deaths are not known: it
@@ -37,7 +37,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pipe_create(mproc_pipe *first, mproc_pi
  * others have it too). MPROC_ECLOSED: the process object was closed. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pipe_give(mproc_pipe end, mproc_process *process);
 
-/* This process does not have the end any more, until it uses it again: others who have it go on. (close is for all.)
+/* This process does not have the end any more, until it uses it again: others who have it go on, and if there are none
+ * it is gone. (close is for all.)
  * MPROC_EBADHANDLE: it was closed. Python: Connection.close() of a process's own copy. */
 MPROC_API mproc_err mproc_pipe_release(mproc_pipe end);
 

@@ -91,8 +91,9 @@ static inline mproc_wait_item mproc_wait_pipe(mproc_pipe end)
 }
 
 /* Waits until at least one item is ready, sets `ready` of every item, and stores in *count_ready (may
- * be NULL) how many are. No limit on `count`; the same thing may be there twice. MPROC_ETIMEDOUT: none
- * is. The last error names the index of an item that cannot be waited for:
+ * be NULL) how many are. No limit on `count`, but on Unix no more connections, listeners,
+ * processes and native descriptors together than may be open (RLIMIT_NOFILE); the same thing may be there twice.
+ * MPROC_ETIMEDOUT: none is. The last error names the index of an item that cannot be waited for:
  *   MPROC_ECLOSED     a connection, listener or process that this process has closed
  *   MPROC_EBADHANDLE  a queue that was destroyed, a pipe both of whose ends were closed, no such handle
  *   MPROC_ENOTSUP     an end of a pipe that only sends

@@ -338,13 +338,39 @@ static void an_end_that_was_released_is_gone_with_who_has_it(void)
     CU_ASSERT_STRING_EQUAL(text, "child");
     CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, 60000), MPROC_ECLOSED);
     CU_ASSERT_EQUAL(end_child(process), 0);
-    /* Who uses it has it again, and a released end that nobody had otherwise is only not had yet. */
+    /* Who uses it has it again. */
     CHECK_OK(mproc_pipe_send(work.pipe, "again", 6, 0));
     CHECK_OK(mproc_pipe_recv(end, text, sizeof text, &size, 0));
     CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, 20), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_pipe_release(work.pipe));
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
     CHECK_OK(mproc_pipe_close(end));
     CHECK_OK(mproc_pipe_close(work.pipe));
     CHECK_FAILS(mproc_pipe_release(work.pipe), MPROC_EBADHANDLE);
+}
+
+static int send_and_release(void *argument)
+{
+    struct work *work = argument;
+    CHILD_OK(mproc_pipe_send(work->pipe, "child", 6, MPROC_FOREVER));
+    CHILD_OK(mproc_pipe_release(work->pipe));
+    return 0;
+}
+
+/* As in Python: send, close, end. */
+static void a_child_that_releases_its_end_and_goes_ends_the_stream(void)
+{
+    struct work work;
+    mproc_pipe end;
+    char text[10] = "";
+    size_t size;
+    CHECK_OK(mproc_pipe_create(&end, &work.pipe, false));
+    CU_ASSERT_EQUAL(run_child(send_and_release, &work, sizeof work, NULL), 0);
+    CHECK_OK(mproc_pipe_recv(end, text, sizeof text, &size, MPROC_FOREVER));
+    CU_ASSERT_STRING_EQUAL(text, "child");
+    CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_OK(mproc_pipe_close(end));
+    CHECK_OK(mproc_pipe_close(work.pipe));
 }
 
 static void messages_of_any_length_are_received_into_memory_of_their_own(void)
@@ -382,5 +408,6 @@ MPROC_SUITE(pipe, MPROC_TEST(messages_pass_both_ways), MPROC_TEST(a_one_way_pipe
             MPROC_TEST(close_wakes_the_other_side), MPROC_TEST(both_ends_may_be_closed_at_once),
             MPROC_TEST(an_end_whose_closer_died_is_closed_by_the_next),
             MPROC_TEST(an_end_that_was_released_is_gone_with_who_has_it),
+            MPROC_TEST(a_child_that_releases_its_end_and_goes_ends_the_stream),
             MPROC_TEST(messages_of_any_length_are_received_into_memory_of_their_own),
             MPROC_TEST(a_sender_that_waits_learns_of_the_receivers_death))

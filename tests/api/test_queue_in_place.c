@@ -306,6 +306,43 @@ static void who_sweeps_after_the_dead_leaves_the_items_of_the_living(void)
     CHECK_OK(mproc_free(holding.flags));
 }
 
+static int pass_one_in_place(void *argument)
+{
+    struct holding *holding = argument;
+    mproc_item item;
+    CHILD_OK(mproc_queue_loan(holding->queue, sizeof(int), &item));
+    *(int *) item.data = 7;
+    CHILD_OK(mproc_queue_commit(holding->queue, &item, MPROC_FOREVER));
+    CHILD_OK(mproc_queue_borrow(holding->queue, &item, MPROC_FOREVER));
+    CHILD_OK(mproc_queue_return(holding->queue, &item));
+    return 0;
+}
+
+/* Its entry in the table then names no block, or says on what way the item is. Else a sweep frees what the ring has. */
+static void an_item_in_the_ring_is_not_freed_with_a_dead_process(void)
+{
+    static const char *const faults[] = { "MPROC_FAULT=loans.emptied:1:kill",
+                                          "MPROC_FAULT=channel.borrow_begun:1:kill",
+                                          "MPROC_FAULT=channel.borrow_taking:1:kill" };
+    for (int i = 0; i < 3; i++) {
+        struct holding holding = { .flags = { 0 } };
+        const char *environment[] = { faults[i], NULL };
+        const mproc_process_options options = { .environment = environment };
+        mproc_item item, other;
+        int nothing;
+        CHECK_OK(mproc_queue_create(&holding.queue, sizeof(int), 0));
+        CU_ASSERT_NOT_EQUAL(run_child(pass_one_in_place, &holding, sizeof holding, &options), 0);
+        CHECK_OK(mproc_queue_borrow(holding.queue, &item, MPROC_NOWAIT));
+        CHECK_FAILS(mproc_queue_get(holding.queue, &nothing, MPROC_NOWAIT), MPROC_ETIMEDOUT); /* sweeps */
+        CHECK_OK(mproc_queue_loan(holding.queue, sizeof(int), &other));
+        *(int *) other.data = 9;
+        CU_ASSERT_EQUAL(*(int *) item.data, 7);
+        CHECK_OK(mproc_queue_return(holding.queue, &item));
+        CHECK_OK(mproc_queue_return(holding.queue, &other));
+        CHECK_OK(mproc_queue_destroy(holding.queue));
+    }
+}
+
 MPROC_SUITE(queue_in_place, MPROC_TEST(an_item_is_written_and_read_where_it_lies),
             MPROC_TEST(copies_and_items_in_place_mix),
             MPROC_TEST(what_is_given_back_comes_first_and_counts_deliveries),
@@ -313,4 +350,5 @@ MPROC_SUITE(queue_in_place, MPROC_TEST(an_item_is_written_and_read_where_it_lies
             MPROC_TEST(many_items_are_put_and_got_at_once),
             MPROC_TEST(a_dead_borrowers_item_goes_to_the_next),
             MPROC_TEST(what_a_dead_process_was_writing_is_freed),
-            MPROC_TEST(who_sweeps_after_the_dead_leaves_the_items_of_the_living))
+            MPROC_TEST(who_sweeps_after_the_dead_leaves_the_items_of_the_living),
+            MPROC_TEST(an_item_in_the_ring_is_not_freed_with_a_dead_process))

@@ -221,6 +221,73 @@ static void who_dies_with_two_locks_is_told_of_at_both(void)
     destroy(&shared);
 }
 
+/* ---- queues ---- */
+
+struct borrowing {
+    mproc_queue queue;
+    mproc_memory block; /* ints: 0 whether it is borrowed, 1 how many are about to get */
+};
+
+static int borrow_and_hang(void *argument)
+{
+    struct borrowing *borrowing = argument;
+    mproc_item item;
+    CHILD_OK(mproc_queue_borrow(borrowing->queue, &item, MPROC_FOREVER));
+    atomic_store((_Atomic int *) mproc_pointer(borrowing->block), 1);
+    return hang_for_ever(NULL);
+}
+
+static int get_for_ever(void *argument)
+{
+    struct borrowing *borrowing = argument;
+    int item = 0;
+    atomic_fetch_add((_Atomic int *) mproc_pointer(borrowing->block) + 1, 1);
+    CHILD_OK(mproc_queue_get(borrowing->queue, &item, MPROC_FOREVER));
+    CHILD_CHECK(item == 42);
+    return 0;
+}
+
+/* Two that wait look after dead borrowers often. When both stand still, a third one does. */
+static void a_dead_borrowers_item_is_got_beside_stopped_getters(void)
+{
+    struct borrowing borrowing;
+    mproc_process *getters[3];
+    int64_t pids[3];
+    int item = 42;
+    bool can = true;
+    CHECK_OK(mproc_queue_create(&borrowing.queue, sizeof item, 0));
+    _Atomic int *ints = shared_ints(&borrowing.block, 2);
+    CHECK_OK(mproc_queue_put(borrowing.queue, &item, 0));
+    mproc_process *borrower = start_child(borrow_and_hang, &borrowing, sizeof borrowing, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[0], 1));
+    for (int i = 0; i < 3; i++) {
+        getters[i] = start_child(get_for_ever, &borrowing, sizeof borrowing, NULL);
+        CU_ASSERT_TRUE(wait_until(&ints[1], i + 1));
+        if (i < 2) {
+            CHECK_FAILS(mproc_process_join(getters[i], SEVERAL_SLICES), MPROC_ETIMEDOUT); /* it has its post */
+            CHECK_OK(mproc_process_pid(getters[i], &pids[i]));
+            can = can && suspend(pids[i]);
+        }
+    }
+    CHECK_OK(mproc_process_kill(borrower));
+    end_child(borrower);
+    if (can) {
+        CU_ASSERT_EQUAL(end_child(getters[2]), 0);
+    } else {
+        skip("this system cannot stop another process");
+    }
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(mproc_queue_put(borrowing.queue, &item, 0));
+    for (int i = can ? 1 : 2; i >= 0; i--) {
+        if (can)
+            resume(pids[i]);
+        CU_ASSERT_EQUAL(end_child(getters[i]), 0);
+    }
+    CHECK_OK(mproc_queue_destroy(borrowing.queue));
+    CHECK_OK(mproc_free(borrowing.block));
+}
+
 MPROC_SUITE(stopped, MPROC_TEST(a_stopped_holder_keeps_what_it_has), MPROC_TEST(a_stopped_reader_goes_on_reading),
             MPROC_TEST(a_stopped_party_has_come), MPROC_TEST(a_stopped_waiter_has_its_notification),
-            MPROC_TEST(who_dies_with_two_locks_is_told_of_at_both))
+            MPROC_TEST(who_dies_with_two_locks_is_told_of_at_both),
+            MPROC_TEST(a_dead_borrowers_item_is_got_beside_stopped_getters))

@@ -179,17 +179,28 @@ static void memory_used_grows_with_what_is_touched(void)
     free((void *) (uintptr_t) bytes);
 }
 
+/* Without this process's streams: what Wine starts for a new console would have them, and outlive the test. */
+static int run_silently(const char *boot)
+{
+    struct mproc_plat_spawn spawn = spawn_of(boot);
+    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+    for (int stream = 0; stream < 3; stream++)
+        CHECK_OK(mproc_plat_stdio_open(stream, NULL, &spawn.standard[stream]));
+    CU_ASSERT_EQUAL_FATAL(mproc_plat_spawn(&spawn, &process), MPROC_OK);
+    for (int stream = 0; stream < 3; stream++)
+        mproc_plat_handle_close(spawn.standard[stream]);
+    return reap_child(&process);
+}
+
 static void an_ignored_interrupt_does_nothing(void)
 {
-    struct mproc_plat_process process = spawn_child("interrupt", MPROC_PLAT_NONE);
-    int code = reap_child(&process);
+    int code = run_silently("interrupt");
     if (code == 5 || code == 6) {
         skip("a process cannot be interrupted here");
         return;
     }
     CU_ASSERT_TRUE(system_is_windows() || code == -SIGINT);
-    process = spawn_child("interrupt ignored", MPROC_PLAT_NONE);
-    CU_ASSERT_EQUAL(reap_child(&process), 5);
+    CU_ASSERT_EQUAL(run_silently("interrupt ignored"), 5);
 }
 
 MPROC_CONTRACT_SUITE(system, child, MPROC_TEST(the_clock_never_goes_back),

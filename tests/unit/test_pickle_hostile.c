@@ -210,6 +210,16 @@ static void copies_that_a_few_bytes_ask_for_are_refused(void)
         size += bytes_of_hex("68 00 68 01 52", data + size);
     data[size++] = '.';
     CHECK_FAILS(mproc_pickle_loads(&object, data, size, NULL), MPROC_EPROTO);
+    /* a long name, then a class of it again and again */
+    size = bytes_of_hex("8004 58 204e0000", data);
+    memset(data + size, 'x', 20000);
+    size += 20000;
+    data[size++] = 0x94;
+    for (int i = 0; i < 5000; i++)
+        size += bytes_of_hex("68 00 68 00 93 30", data + size);
+    data[size++] = '.';
+    const mproc_pickle_options options = { .keep_unknown = true };
+    CHECK_FAILS(mproc_pickle_loads(&object, data, size, &options), MPROC_EPROTO);
 }
 
 static void keys_that_are_shared_beyond_measure_are_hashed_and_compared_once(void)

@@ -56,6 +56,23 @@ static void in_a_queue(size_t limit)
     MPROC_MUST(mproc_queue_destroy(queue));
 }
 
+/* Whoever only borrows needs no memory for what lies there of a refused item. */
+static void borrowed_behind_a_refused_one(void)
+{
+    mproc_queue queue;
+    mproc_item item;
+    size_t size = 0;
+    MPROC_MUST(mproc_queue_create(&queue, MPROC_VARIABLE, 0));
+    MPROC_MUST(mproc_queue_put_bytes(queue, bytes, SMALL, MPROC_NOWAIT));
+    expect(mproc_queue_put_bytes(queue, bytes, LARGE, MPROC_NOWAIT) == MPROC_ENOMEM, "a large put is refused");
+    MPROC_MUST(mproc_queue_put_bytes(queue, bytes, SMALL, MPROC_NOWAIT));
+    MPROC_MUST(mproc_queue_get_bytes(queue, bytes, LARGE, &size, MPROC_NOWAIT));
+    MPROC_MUST(mproc_queue_borrow(queue, &item, MPROC_NOWAIT));
+    expect(item.size == SMALL, "a small item behind a refused one is borrowed");
+    MPROC_MUST(mproc_queue_return(queue, &item));
+    MPROC_MUST(mproc_queue_destroy(queue));
+}
+
 static void in_a_pipe(void)
 {
     mproc_pipe first, second;
@@ -85,6 +102,7 @@ int main(void)
     expect(bytes != NULL, "memory for an item");
     in_a_queue(0);
     in_a_queue(LIMIT);
+    borrowed_behind_a_refused_one();
     in_a_pipe();
     free(bytes);
     printf("everything works\n");
