@@ -4,7 +4,7 @@
 
 /* What a few bytes can ask for again and again is paid for out of what the pickle's length allows: about as much as
  * it takes of memory. Nine items need an index. */
-enum { SET_ITEM_PRICE = 56, BYTE_PRICE = 16 };
+enum { SET_ITEM_PRICE = 56, BYTE_PRICE = 16, BYTES_LOOKED_AT = 16 /* for 1 */ };
 
 static bool afford(struct mproc__reader *reader, size_t count, size_t price)
 {
@@ -29,7 +29,7 @@ static mproc_err push_class(struct mproc__reader *reader, mproc_object *module, 
         if (!module || !name)
             return mproc__reader_fail_memory();
     }
-    if (!afford(reader, mproc__text_size(module) + mproc__text_size(name), BYTE_PRICE))
+    if (!afford(reader, (mproc__text_size(module) + mproc__text_size(name)) / BYTES_LOOKED_AT, 1))
         return mproc__reader_fail(reader, "too many classes with long names");
     if (has_nul(module) || has_nul(name)) /* Python finds none, and as C strings they would be others */
         return mproc__reader_fail(reader, "the name of a class has a NUL in it");
