@@ -176,8 +176,9 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
     if (failed)
         code = errno;
     close(room);
+    /* Whatever it was: an answer that comes later would be taken for the next request's, and there may be a child. */
     if (!failed && receive_reply(control, &reply, &watch) != 0)
-        code = errno;
+        code = EPIPE;
     if (failed && code == EBADF && fcntl(control, F_GETFD) >= 0)
         return mproc__fail_system(MPROC_EINVAL, EBADF,
                                   "A descriptor for the child is not open in this process");
