@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+enum { MOST_TRIES = 3 }; /* of one start, if its template is killed each time */
+
 static struct mutex mutex;
 static struct mproc_plat_template server;
 static atomic_bool running;
@@ -199,21 +201,31 @@ static mproc_err request(struct start_plan *plan, struct mproc_plat_process *pro
     return err;
 }
 
+/* It died between its fork and its answer, and the child has begun: a second one would run the target twice. Slot and
+ * record stay that child's, as what it holds would otherwise be taken for a dead process's. */
+static mproc_err let_go(struct start_plan *plan)
+{
+    mproc__slot_let_go(plan->token);
+    plan->token = 0;
+    return mproc__fail(MPROC_EDIED, "the forkserver's template was killed while it started %s, which may be running; "
+                                    "start it again if it may run twice",
+                       plan->name);
+}
+
 mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_process *process)
 {
     mproc__template_lock();
     mproc_err err = request(plan, process);
-    for (int again = 0; err == MPROC_EDIED && again < 2; again++) {
-        mproc_log(MPROC_LOG_WARNING, "the forkserver's template was killed; starting another");
-        forget();
-        /* It may have died between its fork and its answer: then there is a child, and a second one
-         * would run the target twice. */
+    for (int tries = 1; err == MPROC_EDIED; tries++) {
+        if (running)
+            forget();
         if (!mproc__record_abandon(plan->record, plan->token)) {
-            err = mproc__fail(MPROC_EDIED, "the forkserver's template was killed while it started %s, "
-                                           "which may be running; start it again if it may run twice",
-                              plan->name);
+            err = let_go(plan);
             break;
         }
+        if (tries == MOST_TRIES)
+            break;
+        mproc_log(MPROC_LOG_WARNING, "the forkserver's template was killed; starting another");
         err = mproc__record_copy(&plan->record_handle, &plan->record);
         if (err == MPROC_OK)
             err = request(plan, process);

@@ -163,6 +163,19 @@ void mproc__slot_occupy(process_token token, int64_t pid)
         atomic_store(&slot->pid, pid);
 }
 
+/* Killed before the exchange: it is the child of a dead process, which comes to the same. */
+void mproc__slot_let_go(process_token token)
+{
+    struct slot *slot = mproc__slot_of(token);
+    uint64_t state = slot ? atomic_load(&slot->state) : 0;
+    if (mproc__slot_kind(state) != SLOT_CHILD)
+        return;
+    uint64_t orphaned = mproc__slot_state(mproc__slot_parent(state), mproc__slot_generation(state), SLOT_ORPHAN);
+    atomic_compare_exchange_strong(&slot->state, &state, orphaned);
+    /* Its pid may be another's before anybody looks. */
+    mproc__slot_note_stamp(slot, token);
+}
+
 /* ---- who lives ---- */
 
 int64_t mproc__slot_pid(const struct slot *slot, process_token token)

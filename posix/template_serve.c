@@ -191,6 +191,8 @@ static int reply_to_request(struct server *server, int64_t pid, int watch)
 {
     struct reply reply = { .pid = pid, .watch = (uint32_t) server->watch };
     union parcel parcel;
+    if (pid > 0)
+        MPROC_FAULT("template.forked"); /* killed here: the starter finds by the record whether there is a child */
     int failed = mproc__template_send(server->control, &reply, sizeof reply, &watch, pid > 0, parcel.bytes);
     return failed && pid > 0 && errno != EPIPE && errno != ECONNRESET ? -errno : 0;
 }

@@ -263,6 +263,66 @@ static void a_child_that_ends_beside_a_stopped_template_ended_with_0(void)
     run_apart(a_stopped_templates_child_ends);
 }
 
+/* ---- a template that is killed between its fork and its answer ---- */
+
+enum { INSIDE, PID, GO_ON, INTS };
+struct shared {
+    mproc_memory block;
+    mproc_lock lock;
+};
+
+static _Atomic int *ints_of(const void *argument)
+{
+    return mproc_pointer(((const struct shared *) argument)->block);
+}
+
+static int hold_the_lock(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_lock_acquire(shared->lock, 60000));
+    atomic_store(&ints_of(shared)[PID], (int) mproc_pid());
+    atomic_store(&ints_of(shared)[INSIDE], 1);
+    return hang_for_ever(NULL);
+}
+
+static void kill_the_template_when_its_child_is_inside(void *shared)
+{
+    if (wait_until(&ints_of(shared)[INSIDE], 1))
+        kill_hard(mproc__template_pid());
+}
+
+static int lose_an_answer(void *argument)
+{
+    struct shared shared;
+    mproc_process *process;
+    (void) argument;
+    _Atomic int *ints = shared_ints(&shared.block, INTS);
+    CHILD_OK(mproc_lock_create(&shared.lock));
+    CHILD_OK(mproc_plat_set_environment("MPROC_FAULT", "template.forked:1:wait"));
+    struct test_thread *killer = thread_start(kill_the_template_when_its_child_is_inside, &shared);
+    CHILD_FAILS(mproc_process_start(&process, hold_the_lock, &shared, sizeof shared, &by_forkserver), MPROC_EDIED);
+    thread_join(killer);
+    CHILD_OK(mproc_plat_set_environment("MPROC_FAULT", NULL));
+    CHILD_FAILS(mproc_lock_acquire(shared.lock, 50), MPROC_ETIMEDOUT);
+    for (int i = 0; i < 3; i++) /* others do not get its place */
+        CHILD_CHECK(run_grandchild(tell_which_streams_are_open, NULL, 0) >= 0);
+    CHILD_FAILS(mproc_lock_acquire(shared.lock, 50), MPROC_ETIMEDOUT);
+    kill_hard(ints[PID]);
+    CHILD_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+    CHILD_OK(mproc_lock_consistent(shared.lock));
+    CHILD_OK(mproc_lock_release(shared.lock));
+    return 0;
+}
+
+static void a_child_whose_template_was_killed_before_its_answer_lives_for_the_family(void)
+{
+#ifdef MPROC_FAULT_POINTS
+    run_apart(lose_an_answer);
+#else
+    skip("there are no fault points in this build");
+#endif
+}
+
 MPROC_SUITE(forkserver, MPROC_TEST(children_are_in_the_folder_that_their_parent_is_in_now),
             MPROC_TEST(streams_that_are_closed_in_the_parent_are_closed_in_children),
             MPROC_TEST(a_warm_up_that_does_not_return_is_an_error_and_one_that_comes_late_as_well),
@@ -270,4 +330,5 @@ MPROC_SUITE(forkserver, MPROC_TEST(children_are_in_the_folder_that_their_parent_
             MPROC_TEST(how_children_end_is_known_without_their_template),
             MPROC_TEST(children_of_a_killed_template_may_become_their_starters),
             MPROC_TEST(children_of_a_killed_template_may_stay_zombies),
-            MPROC_TEST(a_child_that_ends_beside_a_stopped_template_ended_with_0))
+            MPROC_TEST(a_child_that_ends_beside_a_stopped_template_ended_with_0),
+            MPROC_TEST(a_child_whose_template_was_killed_before_its_answer_lives_for_the_family))
