@@ -265,6 +265,7 @@ MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_
  * child's. On its stack, a page that is written to anyway. */
 struct prepared {
     struct record *record;
+    process_token token; /* read while its starter waits: later the block may hold another child's record */
     mproc_err refusal;
     void (*function)(void);
 };
@@ -275,6 +276,7 @@ static void prepare_child(void *context, uint64_t handle)
     *next = (struct prepared){ .record = mproc__arena_near(BLOCK_RECORD, handle) };
     if (!next->record)
         return;
+    next->token = next->record->token;
     next->refusal = mproc__record_check(next->record, mproc__arena_size(BLOCK_RECORD, handle));
     if (next->refusal != MPROC_OK)
         return;
@@ -287,7 +289,7 @@ MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const struct prepared *pre
                                                       mproc_plat_handle lifeline)
 {
     struct record *record = prepared->record;
-    if (!record || !mproc__record_claim(record, record->token))
+    if (!record || !mproc__record_claim(record, prepared->token))
         mproc_plat_exit_now(255);
     if (prepared->refusal != MPROC_OK)
         mproc__record_refuse(record, prepared->refusal);
