@@ -300,6 +300,9 @@ process_token mproc__self_token_first(void)
 {
     static _Atomic int64_t next_look;
     process_token token = mproc__self_place();
+    /* Nobody of the family yet, which is no failed look; or under its parent's name, whose slot it leaves alone. */
+    if (token == 0 || token != mproc__self_peek())
+        return token;
     struct slot *slot = mproc__slot_of(token);
     int64_t now = mproc_plat_now();
     uint64_t stamp;
