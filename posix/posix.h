@@ -160,8 +160,8 @@ int mproc__watch_open(pid_t pid);
 int mproc__child_signal(void);
 /* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
 bool mproc__kill_at_hangup(int reader);
-/* Takes that back. */
-void mproc__spare_at_hangup(int reader);
+/* Makes it wake this process up instead, should it be stopped then. */
+void mproc__wake_at_hangup(int reader);
 
 /* ---- host_fork.c ---- */
 
