@@ -20,6 +20,7 @@ enum { MOST_TRIES = 3 }; /* of one start, if its template is killed each time */
 static struct mutex mutex;
 static struct mproc_plat_template server;
 static atomic_bool running;
+static atomic_bool is_there; /* from before its start on: a child that the host forks has copies of what `server` has */
 static process_token server_token;
 static mproc_warmup *warmup;
 static bool exit_hooked; /* in a template, for its children */
@@ -54,16 +55,16 @@ mproc_err mproc__template_set_warmup(mproc_warmup *function)
 MPROC_IN_CHILD void mproc__template_forked(void)
 {
     mproc__mutex_forked(&mutex);
-    if (running)
+    if (is_there)
         mproc_plat_template_forked(&server);
-    running = false;
+    running = is_there = false;
 }
 
 static void forget(void)
 {
     mproc_plat_template_stop(&server);
     mproc__slot_release(server_token); /* and its record */
-    running = false;
+    running = is_there = false;
 }
 
 MPROC_IN_CHILD void mproc__template_end(void)
@@ -129,9 +130,12 @@ static mproc_err start_template(void)
     mproc_plat_handle keep[4];
     struct mproc_plat_spawn spawn;
     mproc__plan_spawn(&plan, boot, keep, &spawn);
+    server.control = server.handed = server.process.watch = MPROC_PLAT_NONE;
+    is_there = true;
     err = mproc_plat_template_start(&spawn, &server);
     mproc__plan_close(&plan);
     if (err != MPROC_OK) {
+        is_there = false;
         mproc__plan_undo(&plan);
         return err;
     }

@@ -323,6 +323,79 @@ static void a_child_whose_template_was_killed_before_its_answer_lives_for_the_fa
 #endif
 }
 
+/* ---- a template that is being started while the host forks ---- */
+
+#define WARMING "warming"
+#define WARM "warm"
+
+/* Says who it is and waits to be told. */
+static void warm_up_until_told(void)
+{
+    char pid[30];
+    snprintf(pid, sizeof pid, "%lld.", (long long) mproc_pid());
+    intptr_t file = native_open(WARMING, true);
+    native_write(file, pid);
+    native_close(file);
+    while (!file_exists(WARM))
+        sleep_briefly();
+}
+
+static int64_t pid_of_who_warms_up(void)
+{
+    char text[30] = "";
+    for (int i = 0; i < 60000 && !strchr(text, '.'); i++) {
+        intptr_t file = file_exists(WARMING) ? native_open(WARMING, false) : -1;
+        int got = file >= 0 ? native_read(file, text, sizeof text - 1) : 0;
+        text[got > 0 ? got : 0] = '\0';
+        if (file >= 0)
+            native_close(file);
+        sleep_briefly();
+    }
+    return atoll(text);
+}
+
+static void fork_while_it_warms_up(void *shared)
+{
+    _Atomic int *ints = ints_of(shared);
+    int64_t template = pid_of_who_warms_up(), pid = host_fork();
+    if (pid == 0)
+        for (;;)
+            mproc_plat_sleep(INT64_C(1000000000));
+    atomic_store(&ints[PID], (int) pid);
+    atomic_store(&ints[INSIDE], (int) template);
+}
+
+static int fork_beside_a_start(void *argument)
+{
+    mproc_process *process;
+    thread_start(fork_while_it_warms_up, argument);
+    CHILD_OK(mproc_set_forkserver_warmup(warm_up_until_told));
+    CHILD_OK(mproc_process_start(&process, hang_for_ever, NULL, 0, &by_forkserver));
+    return hang_for_ever(NULL);
+}
+
+static void a_template_ends_with_its_starter_though_that_was_forked_meanwhile(void)
+{
+    struct shared shared;
+    _Atomic int *ints = shared_ints(&shared.block, INTS);
+    const mproc_process_options options = { .start_method = MPROC_START_FORK };
+    remove_file(WARMING);
+    remove_file(WARM);
+    mproc_process *starter = start_child(fork_beside_a_start, &shared, sizeof shared, &options);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[INSIDE], 1));
+    CHECK_OK(mproc_process_kill(starter));
+    end_child(starter);
+    native_close(native_open(WARM, true));
+    CU_ASSERT_TRUE(pid_ends_within(ints[INSIDE], 60000));
+    CU_ASSERT_TRUE(pid_runs(ints[PID]));
+    kill_hard(ints[INSIDE]);
+    kill_hard(ints[PID]);
+    CU_ASSERT_TRUE(pid_ends_within(ints[PID], 60000));
+    remove_file(WARMING);
+    remove_file(WARM);
+    CHECK_OK(mproc_free(shared.block));
+}
+
 MPROC_SUITE(forkserver, MPROC_TEST(children_are_in_the_folder_that_their_parent_is_in_now),
             MPROC_TEST(streams_that_are_closed_in_the_parent_are_closed_in_children),
             MPROC_TEST(a_warm_up_that_does_not_return_is_an_error_and_one_that_comes_late_as_well),
@@ -331,4 +404,5 @@ MPROC_SUITE(forkserver, MPROC_TEST(children_are_in_the_folder_that_their_parent_
             MPROC_TEST(children_of_a_killed_template_may_become_their_starters),
             MPROC_TEST(children_of_a_killed_template_may_stay_zombies),
             MPROC_TEST(a_child_that_ends_beside_a_stopped_template_ended_with_0),
-            MPROC_TEST(a_child_whose_template_was_killed_before_its_answer_lives_for_the_family))
+            MPROC_TEST(a_child_whose_template_was_killed_before_its_answer_lives_for_the_family),
+            MPROC_TEST(a_template_ends_with_its_starter_though_that_was_forked_meanwhile))
