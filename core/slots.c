@@ -228,6 +228,12 @@ static void note_sighting(process_token token)
     atomic_store_explicit(&sightings[token % SIGHTINGS], sighting_now(token), memory_order_relaxed);
 }
 
+void mproc__slots_look_anew(void)
+{
+    for (int i = 0; i < SIGHTINGS; i++)
+        atomic_store_explicit(&sightings[i], 0, memory_order_relaxed);
+}
+
 /* In doubt it lives: whoever takes over what a living process holds destroys it. */
 static bool process_lives(const struct slot *slot, process_token token, int64_t pid)
 {

@@ -48,6 +48,8 @@ bool mproc__slot_is_of(const struct slot *slot, process_token token, uint64_t st
 bool mproc__token_alive(process_token token);
 /* The same without relying on what was seen a moment ago. */
 bool mproc__token_alive_now(process_token token);
+/* What was seen until now counts no more. */
+void mproc__slots_look_anew(void);
 
 /* This process's token, ready to stand in shared words: whoever reads it can ask whether we live. */
 extern _Atomic process_token mproc__self_ready; /* 0 until it is asked for */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of processes: tokens, generations, and who is alive. */
+#include "describe.h"
 #include "system.h"
 #include "table.h"
 
@@ -125,6 +126,24 @@ static void a_fork_of_the_hosts_that_finds_no_slot_leaves_its_parents_alone(void
     give_all_back(count);
 }
 
+/* Nobody may have noted its pid but itself, in its record. */
+static void who_has_just_come_is_described_with_its_pid(void)
+{
+    uint64_t handle;
+    struct record *record;
+    process_token token = claim_with_record(mproc__self_peek(), &handle, &record);
+    int64_t pid;
+    mproc_process *process = start_hanging(&pid);
+    char buffer[200] = "", expected[40];
+    struct text text = { buffer, sizeof buffer, 0 };
+    atomic_store(&record->arrival, (uint64_t) token << 32 | (uint32_t) pid);
+    mproc__text_add_process(&text, token);
+    snprintf(expected, sizeof expected, "(pid %lld)", (long long) pid);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buffer, expected));
+    mproc__slot_release(token);
+    kill_child(process);
+}
+
 /* The first of these tests, for what is looked at in mproc_init() was to be looked at again 100 ms later only. */
 static void who_asks_for_its_token_first_has_its_stamp(void)
 {
@@ -167,4 +186,5 @@ MPROC_SUITE(slots, MPROC_TEST(who_asks_for_its_token_first_has_its_stamp), MPROC
             MPROC_TEST(a_dead_process_does_not_live_in_who_has_its_pid_now),
             MPROC_TEST(the_table_ends_before_a_token_would_be_a_mark),
             MPROC_TEST(a_fork_of_the_hosts_that_finds_no_slot_leaves_its_parents_alone),
+            MPROC_TEST(who_has_just_come_is_described_with_its_pid),
             MPROC_TEST(a_stamp_that_could_not_be_read_is_read_later))
