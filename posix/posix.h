@@ -172,8 +172,6 @@ pid_t mproc__fork(void);
 
 /* What helps where the system had too little of something for a new process; NULL: the error is another one. */
 const char *mproc__remedy(int code);
-/* What helps where the system had too little of something for a new process; NULL: the error is another one. */
-const char *mproc__remedy(int code);
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status);
 struct rusage;
 mproc_usage mproc__usage(const struct rusage *usage);
