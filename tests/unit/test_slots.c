@@ -151,13 +151,18 @@ static void who_asks_for_its_token_first_has_its_stamp(void)
     CU_ASSERT_TRUE(own != 0 && mproc__self_ready == own && atomic_load(&mproc__slot_of(own)->stamp) != 0);
 }
 
+enum { NO_LIMIT = 77, NEEDS_NONE };
+
 static int ask_for_the_token_without_descriptors(void *argument)
 {
     intptr_t natives[MOST_HELD];
+    uint64_t stamp;
     (void) argument;
     int held = hold_all_descriptors(natives);
     if (held == 0)
-        return 77;
+        return NO_LIMIT;
+    if (mproc_plat_process_stamp(mproc_plat_pid(), &stamp) == MPROC_OK)
+        return NEEDS_NONE;
     process_token token = mproc__self_token();
     struct slot *slot = mproc__slot_of(token);
     CHILD_CHECK(slot && mproc__token_alive(token) && mproc__self_ready == 0);
@@ -173,8 +178,10 @@ static int ask_for_the_token_without_descriptors(void *argument)
 static void a_stamp_that_could_not_be_read_is_read_later(void)
 {
     int code = run_child(ask_for_the_token_without_descriptors, NULL, 0, NULL);
-    if (code == 77)
+    if (code == NO_LIMIT)
         skip("this system has no limit of descriptors");
+    else if (code == NEEDS_NONE)
+        skip("this system tells of processes without a descriptor");
     else
         CU_ASSERT_EQUAL(code, 0);
 }
