@@ -37,13 +37,14 @@ mproc_err mproc__child_reserve(void)
         more = count < 1u << INDEX_BITS ? calloc(count, sizeof *more) : NULL;
     if (!more)
         return mproc__fail(MPROC_ENOMEM, "no memory for %u process objects; close some", count);
-    if (place_count) {
-        memcpy(more, places, place_count * sizeof *more);
-        if (places != first_places)
-            free(places);
-    }
+    struct child **old = places;
+    if (place_count)
+        memcpy(more, old, place_count * sizeof *more);
+    /* Another thread of the host's may fork at any time, and its child goes through all places. */
     places = more;
     place_count = count;
+    if (old && old != first_places)
+        free(old);
     return MPROC_OK;
 }
 

@@ -30,7 +30,7 @@ void mproc__text_add_process(struct text *text, process_token token)
     uint64_t handle = atomic_load(&slot->record);
     struct record *record = handle ? mproc__object(BLOCK_RECORD, handle) : NULL;
     const char *name = record ? mproc__record_bytes(record, record->name) : "MainProcess";
-    mproc__text_add(text, "%s (pid %lld%s)", name ? name : "?", (long long) atomic_load(&slot->pid),
+    mproc__text_add(text, "%s (pid %lld%s)", name ? name : "?", (long long) mproc__slot_pid(slot, token),
                     mproc__token_alive_now(token) ? "" : ", dead");
 }
 

@@ -15,9 +15,12 @@
 
 #include <string.h>
 
+enum { MOST_TRIES = 3 }; /* of one start, if its template is killed each time */
+
 static struct mutex mutex;
 static struct mproc_plat_template server;
 static atomic_bool running;
+static atomic_bool is_there; /* from before its start on: a child that the host forks has copies of what `server` has */
 static process_token server_token;
 static mproc_warmup *warmup;
 static bool exit_hooked; /* in a template, for its children */
@@ -52,16 +55,16 @@ mproc_err mproc__template_set_warmup(mproc_warmup *function)
 MPROC_IN_CHILD void mproc__template_forked(void)
 {
     mproc__mutex_forked(&mutex);
-    if (running)
+    if (is_there)
         mproc_plat_template_forked(&server);
-    running = false;
+    running = is_there = false;
 }
 
 static void forget(void)
 {
     mproc_plat_template_stop(&server);
     mproc__slot_release(server_token); /* and its record */
-    running = false;
+    running = is_there = false;
 }
 
 MPROC_IN_CHILD void mproc__template_end(void)
@@ -127,9 +130,12 @@ static mproc_err start_template(void)
     mproc_plat_handle keep[4];
     struct mproc_plat_spawn spawn;
     mproc__plan_spawn(&plan, boot, keep, &spawn);
+    server.control = server.handed = server.process.watch = MPROC_PLAT_NONE;
+    is_there = true;
     err = mproc_plat_template_start(&spawn, &server);
     mproc__plan_close(&plan);
     if (err != MPROC_OK) {
+        is_there = false;
         mproc__plan_undo(&plan);
         return err;
     }
@@ -199,21 +205,31 @@ static mproc_err request(struct start_plan *plan, struct mproc_plat_process *pro
     return err;
 }
 
+/* It died between its fork and its answer, and the child has begun: a second one would run the target twice. Slot and
+ * record stay that child's, as what it holds would otherwise be taken for a dead process's. */
+static mproc_err let_go(struct start_plan *plan)
+{
+    mproc__slot_let_go(plan->token);
+    plan->token = 0;
+    return mproc__fail(MPROC_EDIED, "the forkserver's template was killed while it started %s, which may be running; "
+                                    "start it again if it may run twice",
+                       plan->name);
+}
+
 mproc_err mproc__template_fork(struct start_plan *plan, struct mproc_plat_process *process)
 {
     mproc__template_lock();
     mproc_err err = request(plan, process);
-    for (int again = 0; err == MPROC_EDIED && again < 2; again++) {
-        mproc_log(MPROC_LOG_WARNING, "the forkserver's template was killed; starting another");
-        forget();
-        /* It may have died between its fork and its answer: then there is a child, and a second one
-         * would run the target twice. */
+    for (int tries = 1; err == MPROC_EDIED; tries++) {
+        if (running)
+            forget();
         if (!mproc__record_abandon(plan->record, plan->token)) {
-            err = mproc__fail(MPROC_EDIED, "the forkserver's template was killed while it started %s, "
-                                           "which may be running; start it again if it may run twice",
-                              plan->name);
+            err = let_go(plan);
             break;
         }
+        if (tries == MOST_TRIES)
+            break;
+        mproc_log(MPROC_LOG_WARNING, "the forkserver's template was killed; starting another");
         err = mproc__record_copy(&plan->record_handle, &plan->record);
         if (err == MPROC_OK)
             err = request(plan, process);
@@ -253,6 +269,7 @@ MPROC_IN_CHILD static mproc_err take_handles(struct record *record, const mproc_
  * child's. On its stack, a page that is written to anyway. */
 struct prepared {
     struct record *record;
+    process_token token; /* read while its starter waits: later the block may hold another child's record */
     mproc_err refusal;
     void (*function)(void);
 };
@@ -263,6 +280,7 @@ static void prepare_child(void *context, uint64_t handle)
     *next = (struct prepared){ .record = mproc__arena_near(BLOCK_RECORD, handle) };
     if (!next->record)
         return;
+    next->token = next->record->token;
     next->refusal = mproc__record_check(next->record, mproc__arena_size(BLOCK_RECORD, handle));
     if (next->refusal != MPROC_OK)
         return;
@@ -275,7 +293,7 @@ MPROC_IN_CHILD MPROC_NORETURN static void begin_child(const struct prepared *pre
                                                       mproc_plat_handle lifeline)
 {
     struct record *record = prepared->record;
-    if (!record || !mproc__record_claim(record, record->token))
+    if (!record || !mproc__record_claim(record, prepared->token))
         mproc_plat_exit_now(255);
     if (prepared->refusal != MPROC_OK)
         mproc__record_refuse(record, prepared->refusal);

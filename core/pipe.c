@@ -97,9 +97,10 @@ static void add_user(struct pipe_end *end, process_token user)
     for (int i = 0; i < USERS; i++)
         if (atomic_load_explicit(&end->users[i], memory_order_relaxed) == user)
             return;
+    /* Crowded is for good: nobody counts as alive because it was a moment ago. */
     for (int i = 0; i < USERS; i++) {
         process_token other = atomic_load(&end->users[i]);
-        if ((other == 0 || !mproc__token_alive(other)) &&
+        if ((other == 0 || !mproc__token_alive_now(other)) &&
             atomic_compare_exchange_strong(&end->users[i], &other, user))
             return;
     }

@@ -30,7 +30,7 @@ typedef intptr_t mproc_plat_handle;
 
 /* ---- system (system.c) ---- */
 
-/* Once per process image, before any other primitive. */
+/* In each process image before any other primitive; again does no harm. */
 mproc_err mproc_plat_start(void);
 /* Monotonic nanoseconds; the same clock in all processes. */
 int64_t mproc_plat_now(void);
@@ -461,9 +461,11 @@ enum { MPROC_PLAT_TEMPLATE_HANDLES = 200 };
 struct mproc_plat_template {
     struct mproc_plat_process process;
     mproc_plat_handle control;
+    mproc_plat_handle handed; /* its own end of that, while it is started */
     uint64_t folder[2]; /* identity of its working directory */
 };
-/* Spawns the template with one handle more to keep, whose number is appended to `boot` as ":N". */
+/* Spawns the template with one handle more to keep, whose number is appended to `boot` as ":N". The host may fork
+ * meanwhile: `server` has at any time what mproc_plat_template_forked() is to drop. */
 mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
                                     struct mproc_plat_template *server);
 /* Lets it fork a child that gets `request` and `handles` (at most MPROC_PLAT_TEMPLATE_HANDLES).

@@ -25,13 +25,17 @@ static void reap_detached(void)
     mproc__lock();
     for (struct detached **link = &detached_list; *link;) {
         struct detached *one = *link;
-        /* In a forked process they are the parent's. */
-        if (one->owner == self && !mproc_plat_process_reap(&one->process, &status)) {
+        bool is_own = one->owner == self;
+        if (is_own && !mproc_plat_process_reap(&one->process, &status)) {
             link = &one->next;
             continue;
         }
         *link = one->next;
-        mproc_plat_process_forget(&one->process);
+        /* In a forked process it is the parent's, and its watch need not be there. */
+        if (is_own)
+            mproc_plat_process_forget(&one->process);
+        else
+            mproc_plat_process_forked(&one->process);
         free(one);
     }
     mproc__unlock();

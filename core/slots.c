@@ -163,6 +163,19 @@ void mproc__slot_occupy(process_token token, int64_t pid)
         atomic_store(&slot->pid, pid);
 }
 
+/* Killed before the exchange: it is the child of a dead process, which comes to the same. */
+void mproc__slot_let_go(process_token token)
+{
+    struct slot *slot = mproc__slot_of(token);
+    uint64_t state = slot ? atomic_load(&slot->state) : 0;
+    if (mproc__slot_kind(state) != SLOT_CHILD)
+        return;
+    uint64_t orphaned = mproc__slot_state(mproc__slot_parent(state), mproc__slot_generation(state), SLOT_ORPHAN);
+    atomic_compare_exchange_strong(&slot->state, &state, orphaned);
+    /* Its pid may be another's before anybody looks. */
+    mproc__slot_note_stamp(slot, token);
+}
+
 /* ---- who lives ---- */
 
 int64_t mproc__slot_pid(const struct slot *slot, process_token token)
@@ -213,6 +226,12 @@ static bool was_just_seen(process_token token)
 static void note_sighting(process_token token)
 {
     atomic_store_explicit(&sightings[token % SIGHTINGS], sighting_now(token), memory_order_relaxed);
+}
+
+void mproc__slots_look_anew(void)
+{
+    for (int i = 0; i < SIGHTINGS; i++)
+        atomic_store_explicit(&sightings[i], 0, memory_order_relaxed);
 }
 
 /* In doubt it lives: whoever takes over what a living process holds destroys it. */
@@ -287,6 +306,9 @@ process_token mproc__self_token_first(void)
 {
     static _Atomic int64_t next_look;
     process_token token = mproc__self_place();
+    /* Nobody of the family yet, which is no failed look; or under its parent's name, whose slot it leaves alone. */
+    if (token == 0 || token != mproc__self_peek())
+        return token;
     struct slot *slot = mproc__slot_of(token);
     int64_t now = mproc_plat_now();
     uint64_t stamp;

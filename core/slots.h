@@ -35,6 +35,8 @@ mproc_err mproc__slot_claim(process_token parent, uint64_t record, process_token
 mproc_err mproc__slot_claim_own(process_token parent, process_token *token);
 /* The process with this token has the pid. */
 void mproc__slot_occupy(process_token token, int64_t pid);
+/* The process, a child of this one that is there, is nobody's process object: whoever finds it dead gives it back. */
+void mproc__slot_let_go(process_token token);
 /* NULL if the token's process was released. */
 struct slot *mproc__slot_of(process_token token);
 /* 0: it is about to start, or never will. */
@@ -46,6 +48,8 @@ bool mproc__slot_is_of(const struct slot *slot, process_token token, uint64_t st
 bool mproc__token_alive(process_token token);
 /* The same without relying on what was seen a moment ago. */
 bool mproc__token_alive_now(process_token token);
+/* What was seen until now counts no more. */
+void mproc__slots_look_anew(void);
 
 /* This process's token, ready to stand in shared words: whoever reads it can ask whether we live. */
 extern _Atomic process_token mproc__self_ready; /* 0 until it is asked for */

@@ -131,8 +131,10 @@ void mproc__slots_reclaim_some(void)
     }
 }
 
+/* Whoever asks for this is refused a slot else: a parent that was seen a moment ago may have left some since. */
 void mproc__slots_reclaim_all(void)
 {
+    mproc__slots_look_anew();
     uint32_t count = mproc__slots_count();
     for (uint32_t index = 0; index < count; index++)
         reclaim(mproc__slot_at(index), index);

@@ -29,7 +29,7 @@ struct start_plan {
 
     uint64_t record_handle;
     struct record *record;
-    process_token token;
+    process_token token;                   /* 0: it is no longer this start's */
 };
 
 /* Checks what was asked, opens files, names the process, and writes its record. On error everything

@@ -15,6 +15,7 @@
 
 bool mproc__tracing;
 static struct trace_chunk *_Atomic current;
+static atomic_bool is_new; /* a child that the host forked: its begin is still to be written */
 /* No array: it would spread what each forked child writes to, and so copies, over two pages. */
 static const char *path;
 
@@ -56,12 +57,15 @@ void mproc__trace_join(void)
         return;
     mproc__tracing = true;
     current = NULL; /* a forked child does not write into its parent's */
+    is_new = false;
     mproc__trace_add('B', "process", mproc__own_name(), 0);
 }
 
+/* Its begin comes with its first event: a place of its own in the arena is nothing to take in a fork's handler. */
 void mproc__trace_forked(void)
 {
     current = NULL;
+    is_new = mproc__tracing;
 }
 
 /* A new chunk, in the list. NULL when the limit is reached or there is no memory. */
@@ -103,6 +107,8 @@ static struct trace_event *add_event(void)
 
 void mproc__trace_add(char phase, const char *category, const char *name, uint64_t id)
 {
+    if (atomic_load_explicit(&is_new, memory_order_relaxed) && atomic_exchange(&is_new, false))
+        mproc__trace_add('B', "process", mproc__own_name(), 0);
     struct trace_event *event = add_event();
     if (!event)
         return;

@@ -135,7 +135,7 @@ mproc_err mproc_plat_lifeline_take_along(mproc_plat_handle child_end, void (*act
     int failed = atomic_load(&watched) ? 0 : start_watcher(child_end);
     if (failed)
         return no_watcher(failed);
-    /* The kernel's signal would be quicker than the thread. */
-    mproc__spare_at_hangup((int) child_end);
+    /* The kernel's signal would be quicker than the thread, which does not run while this process is stopped. */
+    mproc__wake_at_hangup((int) child_end);
     return MPROC_OK;
 }

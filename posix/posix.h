@@ -160,8 +160,8 @@ int mproc__watch_open(pid_t pid);
 int mproc__child_signal(void);
 /* Makes the kernel kill this process when the pipe's last writer closes it; false if it cannot. */
 bool mproc__kill_at_hangup(int reader);
-/* Takes that back. */
-void mproc__spare_at_hangup(int reader);
+/* Makes it wake this process up instead, should it be stopped then. */
+void mproc__wake_at_hangup(int reader);
 
 /* ---- host_fork.c ---- */
 
@@ -170,8 +170,6 @@ pid_t mproc__fork(void);
 
 /* ---- process.c ---- */
 
-/* What helps where the system had too little of something for a new process; NULL: the error is another one. */
-const char *mproc__remedy(int code);
 /* What helps where the system had too little of something for a new process; NULL: the error is another one. */
 const char *mproc__remedy(int code);
 void mproc__decode_status(int wait_status, struct mproc_plat_status *status);

@@ -16,41 +16,53 @@
 /* How long a template that was told to end, or a child that was, may take. */
 #define GRACE INT64_C(1000000000)
 
-mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
-                                    struct mproc_plat_template *server)
+/* Its process is to keep `end`, too. */
+static mproc_err spawn_template(const struct mproc_plat_spawn *spawn, mproc_plat_handle end,
+                                struct mproc_plat_process *process)
 {
-    int ends[2];
-    if (mproc__socket_pair(ends) != 0)
-        return mproc__fail_system(mproc__from_errno(errno), errno,
-                                  "The socket to the forkserver cannot be made; close descriptors "
-                                  "or raise RLIMIT_NOFILE");
     size_t boot_size = strlen(spawn->boot) + 16;
     char *boot = malloc(boot_size);
     mproc_plat_handle *keep = malloc((spawn->keep_count + 1) * sizeof *keep);
-    struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
     mproc_err err;
     if (boot && keep) {
-        snprintf(boot, boot_size, "%s:%d", spawn->boot, ends[1]);
+        snprintf(boot, boot_size, "%s:%d", spawn->boot, (int) end);
         if (spawn->keep_count > 0)
             memcpy(keep, spawn->keep, spawn->keep_count * sizeof *keep);
-        keep[spawn->keep_count] = ends[1];
+        keep[spawn->keep_count] = end;
         struct mproc_plat_spawn extended = *spawn;
         extended.boot = boot;
         extended.keep = keep;
         extended.keep_count++;
-        err = mproc_plat_spawn(&extended, &process);
+        err = mproc_plat_spawn(&extended, process);
     } else {
         err = mproc__fail(MPROC_ENOMEM, "No memory to start the forkserver");
     }
     free(boot);
     free(keep);
+    return err;
+}
+
+mproc_err mproc_plat_template_start(const struct mproc_plat_spawn *spawn,
+                                    struct mproc_plat_template *server)
+{
+    int ends[2];
+    *server = (struct mproc_plat_template){
+        .process = { .watch = MPROC_PLAT_NONE }, .control = MPROC_PLAT_NONE, .handed = MPROC_PLAT_NONE
+    };
+    if (mproc__socket_pair(ends) != 0)
+        return mproc__fail_system(mproc__from_errno(errno), errno,
+                                  "The socket to the forkserver cannot be made; close descriptors "
+                                  "or raise RLIMIT_NOFILE");
+    server->control = ends[0];
+    server->handed = ends[1];
+    mproc_err err = spawn_template(spawn, ends[1], &server->process);
+    server->handed = MPROC_PLAT_NONE;
     close(ends[1]);
     if (err != MPROC_OK) {
+        server->control = MPROC_PLAT_NONE;
         close(ends[0]);
         return err;
     }
-    server->process = process;
-    server->control = ends[0];
     struct stat folder;
     if (stat(".", &folder) == 0) {
         server->folder[0] = (uint64_t) folder.st_dev;
@@ -176,8 +188,9 @@ mproc_err mproc_plat_template_request(struct mproc_plat_template *server, uint64
     if (failed)
         code = errno;
     close(room);
+    /* Whatever it was: an answer that comes later would be taken for the next request's, and there may be a child. */
     if (!failed && receive_reply(control, &reply, &watch) != 0)
-        code = errno;
+        code = EPIPE;
     if (failed && code == EBADF && fcntl(control, F_GETFD) >= 0)
         return mproc__fail_system(MPROC_EINVAL, EBADF,
                                   "A descriptor for the child is not open in this process");
@@ -212,7 +225,8 @@ void mproc_plat_template_stop(struct mproc_plat_template *server)
 void mproc_plat_template_forked(struct mproc_plat_template *server)
 {
     mproc_plat_handle_close(server->control);
-    server->control = MPROC_PLAT_NONE;
+    mproc_plat_handle_close(server->handed);
+    server->control = server->handed = MPROC_PLAT_NONE;
     mproc_plat_process_forked(&server->process);
     server->process.watch = MPROC_PLAT_NONE;
 }

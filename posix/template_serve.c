@@ -90,7 +90,7 @@ static void take_signals(struct server *server)
                     !(server->ended_before.sa_flags & SA_NOCLDWAIT);
     server->ended = -1;
     if (server->watch == WATCH_DESCRIPTOR) {
-        /* Between forks children are nobody's to reap. Children are forked with SIG_DFL: see open_descriptor(). */
+        /* Between forks children are nobody's to reap. Children are forked with SIG_DFL: see fork_with_descriptor(). */
         set_action(SIG_IGN);
         server->action_changed = !reported;
         return;
@@ -185,12 +185,16 @@ MPROC_IN_CHILD static void become_child(struct server *server, const struct chil
     mproc__direct_set_mask(&server->signals_before);
 }
 
-/* Sends pid, or -errno, and the descriptor that tells of the child's end. */
-static void reply_to_request(struct server *server, int64_t pid, int watch)
+/* Sends pid, or -errno, and the descriptor that tells of the child's end. 0, or a negative errno: the system sends no
+ * descriptor just now, and the starter still waits for an answer. If that is gone, the child is its orphan. */
+static int reply_to_request(struct server *server, int64_t pid, int watch)
 {
     struct reply reply = { .pid = pid, .watch = (uint32_t) server->watch };
     union parcel parcel;
-    (void) !mproc__template_send(server->control, &reply, sizeof reply, &watch, pid > 0, parcel.bytes);
+    if (pid > 0)
+        MPROC_FAULT("template.forked"); /* killed here: the starter finds by the record whether there is a child */
+    int failed = mproc__template_send(server->control, &reply, sizeof reply, &watch, pid > 0, parcel.bytes);
+    return failed && pid > 0 && errno != EPIPE && errno != ECONNRESET ? -errno : 0;
 }
 
 /* Other numbers from rand() for every child. */
@@ -218,7 +222,11 @@ MPROC_IN_CHILD static int64_t fork_with_descriptor(struct server *server, struct
         result = -errno;
         mproc__abandon(pid);
     }
-    reply_to_request(server, result, watch);
+    int unsent = reply_to_request(server, result, watch);
+    if (unsent) {
+        mproc__abandon(pid);
+        reply_to_request(server, unsent, -1);
+    }
     MPROC_FAULT("template.replied"); /* killed here, or slow: the child is a zombie of init's, or the template's */
     set_action(SIG_IGN);
     while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -244,11 +252,16 @@ MPROC_IN_CHILD static int64_t fork_with_pipe(struct server *server, struct child
         pid = -errno;
         mproc__close_pair(status);
     }
-    if (pid > 0)
-        children->all[children->count++] = (struct child){ .pid = (pid_t) pid, .status_writer = status[1] };
-    reply_to_request(server, pid, status[0]);
+    int unsent = reply_to_request(server, pid, status[0]);
     if (pid > 0)
         mproc__direct_close(status[0]);
+    if (unsent) {
+        mproc__abandon((pid_t) pid);
+        mproc__direct_close(status[1]);
+        reply_to_request(server, unsent, -1);
+    } else if (pid > 0) {
+        children->all[children->count++] = (struct child){ .pid = (pid_t) pid, .status_writer = status[1] };
+    }
     return pid;
 }
 

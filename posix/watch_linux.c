@@ -280,9 +280,10 @@ int mproc__child_signal(void)
     return mproc__above_standard(signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-void mproc__spare_at_hangup(int reader)
+void mproc__wake_at_hangup(int reader)
 {
-    (void) fcntl(reader, F_SETFL, O_NONBLOCK);
+    if (fcntl(reader, F_SETSIG, SIGCONT) != 0)
+        (void) fcntl(reader, F_SETFL, O_NONBLOCK);
 }
 
 bool mproc__kill_at_hangup(int reader)

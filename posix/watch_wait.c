@@ -66,7 +66,7 @@ int mproc__child_signal(void)
     return -1;
 }
 
-void mproc__spare_at_hangup(int reader)
+void mproc__wake_at_hangup(int reader)
 {
     (void) reader;
 }

@@ -63,7 +63,8 @@ typedef struct mproc_limits {
 /* All zero is the default of everything. Strings are UTF-8 and only read during the start. */
 typedef struct mproc_process_options {
     const char *name;                  /* NULL: "Process-1", in its children "Process-1:1" */
-    bool daemon;                       /* ends with its parent; may not have children */
+    bool daemon;                       /* ends with its parent; may not have children. What it forks itself, by
+                                        * fork(), ends with that parent on Linux, and elsewhere runs on */
     mproc_start_method start_method;   /* MPROC_START_DEFAULT: the process-wide choice */
     const char *const *environment;    /* "NAME=value" additions, ends with NULL; "NAME" removes; of
                                         * several about one name the last counts */

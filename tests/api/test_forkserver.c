@@ -263,6 +263,139 @@ static void a_child_that_ends_beside_a_stopped_template_ended_with_0(void)
     run_apart(a_stopped_templates_child_ends);
 }
 
+/* ---- a template that is killed between its fork and its answer ---- */
+
+enum { INSIDE, PID, GO_ON, INTS };
+struct shared {
+    mproc_memory block;
+    mproc_lock lock;
+};
+
+static _Atomic int *ints_of(const void *argument)
+{
+    return mproc_pointer(((const struct shared *) argument)->block);
+}
+
+static int hold_the_lock(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_lock_acquire(shared->lock, 60000));
+    atomic_store(&ints_of(shared)[PID], (int) mproc_pid());
+    atomic_store(&ints_of(shared)[INSIDE], 1);
+    return hang_for_ever(NULL);
+}
+
+static void kill_the_template_when_its_child_is_inside(void *shared)
+{
+    if (wait_until(&ints_of(shared)[INSIDE], 1))
+        kill_hard(mproc__template_pid());
+}
+
+static int lose_an_answer(void *argument)
+{
+    struct shared shared;
+    mproc_process *process;
+    (void) argument;
+    _Atomic int *ints = shared_ints(&shared.block, INTS);
+    CHILD_OK(mproc_lock_create(&shared.lock));
+    CHILD_OK(mproc_plat_set_environment("MPROC_FAULT", "template.forked:1:wait"));
+    struct test_thread *killer = thread_start(kill_the_template_when_its_child_is_inside, &shared);
+    CHILD_FAILS(mproc_process_start(&process, hold_the_lock, &shared, sizeof shared, &by_forkserver), MPROC_EDIED);
+    thread_join(killer);
+    CHILD_OK(mproc_plat_set_environment("MPROC_FAULT", NULL));
+    CHILD_FAILS(mproc_lock_acquire(shared.lock, 50), MPROC_ETIMEDOUT);
+    for (int i = 0; i < 3; i++) /* others do not get its place */
+        CHILD_CHECK(run_grandchild(tell_which_streams_are_open, NULL, 0) >= 0);
+    CHILD_FAILS(mproc_lock_acquire(shared.lock, 50), MPROC_ETIMEDOUT);
+    kill_hard(ints[PID]);
+    CHILD_FAILS(mproc_lock_acquire(shared.lock, 60000), MPROC_OWNERDEAD);
+    CHILD_OK(mproc_lock_consistent(shared.lock));
+    CHILD_OK(mproc_lock_release(shared.lock));
+    return 0;
+}
+
+static void a_child_whose_template_was_killed_before_its_answer_lives_for_the_family(void)
+{
+#ifdef MPROC_FAULT_POINTS
+    run_apart(lose_an_answer);
+#else
+    skip("there are no fault points in this build");
+#endif
+}
+
+/* ---- a template that is being started while the host forks ---- */
+
+#define WARMING "warming"
+#define WARM "warm"
+
+/* Says who it is and waits to be told. */
+static void warm_up_until_told(void)
+{
+    char pid[30];
+    snprintf(pid, sizeof pid, "%lld.", (long long) mproc_pid());
+    intptr_t file = native_open(WARMING, true);
+    native_write(file, pid);
+    native_close(file);
+    while (!file_exists(WARM))
+        sleep_briefly();
+}
+
+static int64_t pid_of_who_warms_up(void)
+{
+    char text[30] = "";
+    for (int i = 0; i < 60000 && !strchr(text, '.'); i++) {
+        intptr_t file = file_exists(WARMING) ? native_open(WARMING, false) : -1;
+        int got = file >= 0 ? native_read(file, text, sizeof text - 1) : 0;
+        text[got > 0 ? got : 0] = '\0';
+        if (file >= 0)
+            native_close(file);
+        sleep_briefly();
+    }
+    return atoll(text);
+}
+
+static void fork_while_it_warms_up(void *shared)
+{
+    _Atomic int *ints = ints_of(shared);
+    int64_t template = pid_of_who_warms_up(), pid = host_fork();
+    if (pid == 0)
+        for (;;)
+            mproc_plat_sleep(INT64_C(1000000000));
+    atomic_store(&ints[PID], (int) pid);
+    atomic_store(&ints[INSIDE], (int) template);
+}
+
+static int fork_beside_a_start(void *argument)
+{
+    mproc_process *process;
+    thread_start(fork_while_it_warms_up, argument);
+    CHILD_OK(mproc_set_forkserver_warmup(warm_up_until_told));
+    CHILD_OK(mproc_process_start(&process, hang_for_ever, NULL, 0, &by_forkserver));
+    return hang_for_ever(NULL);
+}
+
+static void a_template_ends_with_its_starter_though_that_was_forked_meanwhile(void)
+{
+    struct shared shared;
+    _Atomic int *ints = shared_ints(&shared.block, INTS);
+    const mproc_process_options options = { .start_method = MPROC_START_FORK };
+    remove_file(WARMING);
+    remove_file(WARM);
+    mproc_process *starter = start_child(fork_beside_a_start, &shared, sizeof shared, &options);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[INSIDE], 1));
+    CHECK_OK(mproc_process_kill(starter));
+    end_child(starter);
+    native_close(native_open(WARM, true));
+    CU_ASSERT_TRUE(pid_ends_within(ints[INSIDE], 60000));
+    CU_ASSERT_TRUE(pid_runs(ints[PID]));
+    kill_hard(ints[INSIDE]);
+    kill_hard(ints[PID]);
+    CU_ASSERT_TRUE(pid_ends_within(ints[PID], 60000));
+    remove_file(WARMING);
+    remove_file(WARM);
+    CHECK_OK(mproc_free(shared.block));
+}
+
 MPROC_SUITE(forkserver, MPROC_TEST(children_are_in_the_folder_that_their_parent_is_in_now),
             MPROC_TEST(streams_that_are_closed_in_the_parent_are_closed_in_children),
             MPROC_TEST(a_warm_up_that_does_not_return_is_an_error_and_one_that_comes_late_as_well),
@@ -270,4 +403,6 @@ MPROC_SUITE(forkserver, MPROC_TEST(children_are_in_the_folder_that_their_parent_
             MPROC_TEST(how_children_end_is_known_without_their_template),
             MPROC_TEST(children_of_a_killed_template_may_become_their_starters),
             MPROC_TEST(children_of_a_killed_template_may_stay_zombies),
-            MPROC_TEST(a_child_that_ends_beside_a_stopped_template_ended_with_0))
+            MPROC_TEST(a_child_that_ends_beside_a_stopped_template_ended_with_0),
+            MPROC_TEST(a_child_whose_template_was_killed_before_its_answer_lives_for_the_family),
+            MPROC_TEST(a_template_ends_with_its_starter_though_that_was_forked_meanwhile))

@@ -113,6 +113,17 @@ static void an_event_that_was_being_written_is_not_there(void)
 #endif
 }
 
+static void what_a_fork_of_the_hosts_did_has_a_begin_and_an_end(void)
+{
+    if (system_is_windows()) {
+        skip("this system has no fork");
+        return;
+    }
+    CU_ASSERT_TRUE_FATAL(run_traced("forked", NULL));
+    CU_ASSERT_PTR_NOT_NULL(find_event("\"ph\":\"B\"", "\"name\":\"in a fork\""));
+    check_order_and_nesting();
+}
+
 static void beyond_the_limit_events_are_dropped_and_counted(void)
 {
     CU_ASSERT_TRUE_FATAL(run_traced(NULL, "1"));
@@ -136,5 +147,6 @@ static void without_the_variable_nothing_happens(void)
 MPROC_SUITE(trace, MPROC_TEST(the_file_tells_what_the_family_did),
             MPROC_TEST(what_a_killed_process_did_is_there_and_ends),
             MPROC_TEST(an_event_that_was_being_written_is_not_there),
+            MPROC_TEST(what_a_fork_of_the_hosts_did_has_a_begin_and_an_end),
             MPROC_TEST(beyond_the_limit_events_are_dropped_and_counted),
             MPROC_TEST(without_the_variable_nothing_happens))

@@ -5,6 +5,7 @@
 /* What the processes of a test tell each other, in the first bytes of the region. */
 struct table {
     _Atomic int64_t pid;  /* of the grandchild */
+    _Atomic int64_t forked; /* by the grandchild */
     _Atomic int step;
 };
 
@@ -27,7 +28,7 @@ static int be_parent(const char *grandchild_task)
     keep[1] = own;
     spawn.keep = keep;
     spawn.keep_count = 2;
-    spawn.daemon = strcmp(grandchild_task, "bind") == 0;
+    spawn.daemon = strcmp(grandchild_task, "bind") == 0 || strcmp(grandchild_task, "fork") == 0;
     if (mproc_plat_spawn(&spawn, &process) != MPROC_OK)
         return 3;
     atomic_store(&table()->pid, process.pid);
@@ -39,17 +40,33 @@ static void note_last_act(void)
     atomic_store(&table()->step, 2);
 }
 
+/* The host's own child, which is bound by no thread. */
+static void fork_and_rebind(mproc_plat_handle lifeline)
+{
+    int64_t pid = host_fork();
+    if (pid == 0) {
+        mproc_plat_lifeline_forked();
+        mproc_plat_lifeline_rebind(lifeline);
+        atomic_store(&table()->forked, mproc_plat_pid());
+        hang_for_ever(NULL);
+    }
+    while (pid > 0 && atomic_load(&table()->forked) == 0)
+        sleep_briefly();
+}
+
 static int be_grandchild(const char *boot, const char *task)
 {
     long long lifeline;
     if (sscanf(boot, "%*s %*s %*s %lld", &lifeline) != 1)
         return 4;
-    bool last = strcmp(task, "last") == 0;
-    if (last || strcmp(task, "bind") == 0) {
+    bool last = strcmp(task, "last") == 0, forks = strcmp(task, "fork") == 0;
+    if (last || forks || strcmp(task, "bind") == 0) {
         if (mproc_plat_lifeline_bind((mproc_plat_handle) lifeline) != MPROC_OK)
             return 5;
         if (last && mproc_plat_lifeline_take_along((mproc_plat_handle) lifeline, note_last_act) != MPROC_OK)
             return 8;
+        if (forks)
+            fork_and_rebind((mproc_plat_handle) lifeline);
         atomic_store(&table()->step, 1);
         return hang_for_ever(NULL);
     }
@@ -71,7 +88,7 @@ static int child(const char *boot)
     if (!attach_region(boot, task))
         return 1;
     if (strcmp(task, "parent_of_bind") == 0 || strcmp(task, "parent_of_wait") == 0 ||
-        strcmp(task, "parent_of_last") == 0)
+        strcmp(task, "parent_of_last") == 0 || strcmp(task, "parent_of_fork") == 0)
         return be_parent(task + 10);
     return be_grandchild(boot, task);
 }
@@ -185,6 +202,53 @@ static void what_is_to_be_done_before_the_end_is_done(void)
     CU_ASSERT_EQUAL(table()->step, 2);
 }
 
+/* Whether the system ends a process with its parent, without a thread of its own. */
+static bool the_kernel_binds(void)
+{
+#if defined(__linux__) && !TELLS_BY_PIPE
+    return true;
+#else
+    return false;
+#endif
+}
+
+static void it_is_done_though_the_process_is_stopped(void)
+{
+    if (!the_kernel_binds()) {
+        skip("what is stopped on this system ends when it goes on");
+        return;
+    }
+    struct mproc_plat_process parent = start_parent("parent_of_last");
+    CU_ASSERT_TRUE(suspend(table()->pid));
+    CHECK_OK(mproc_plat_process_stop(&parent, true));
+    reap_child(&parent);
+    bool ends = pid_ends_within(table()->pid, 60000);
+    CU_ASSERT_TRUE(ends);
+    CU_ASSERT_EQUAL(table()->step, 2);
+    if (!ends)
+        resume(table()->pid);
+}
+
+static void a_bound_processs_fork_is_bound_where_that_takes_no_thread(void)
+{
+    if (!can_fork()) {
+        skip("this system does not fork");
+        return;
+    }
+    struct mproc_plat_process parent = start_parent("parent_of_fork");
+    int64_t forked = table()->forked;
+    CU_ASSERT_TRUE_FATAL(forked > 0 && pid_runs(forked));
+    CHECK_OK(mproc_plat_process_stop(&parent, true));
+    reap_child(&parent);
+    CU_ASSERT_TRUE(pid_ends_within(table()->pid, 60000));
+    if (the_kernel_binds())
+        CU_ASSERT_TRUE(pid_ends_within(forked, 60000));
+    if (!the_kernel_binds())
+        CU_ASSERT_TRUE(pid_runs(forked));
+    kill_hard(forked);
+    CU_ASSERT_TRUE(pid_ends_within(forked, 60000));
+}
+
 static int host_forks;
 
 static void note_host_fork(void)
@@ -222,4 +286,6 @@ MPROC_CONTRACT_SUITE(lifeline, child, MPROC_TEST(the_lifeline_is_made_once),
                      MPROC_TEST(a_bound_process_ends_with_its_parent),
                      MPROC_TEST(a_child_that_binds_too_late_ends_as_well),
                      MPROC_TEST(what_is_to_be_done_before_the_end_is_done),
+                     MPROC_TEST(it_is_done_though_the_process_is_stopped),
+                     MPROC_TEST(a_bound_processs_fork_is_bound_where_that_takes_no_thread),
                      MPROC_TEST(only_the_hosts_own_forks_are_reported))

@@ -89,6 +89,8 @@ struct announced {
     uint64_t identity[2];
 };
 
+static mproc_plat_named_announce announce;
+
 static mproc_err announce(const uint64_t identity[2], void *context)
 {
     struct announced *announced = context;

@@ -191,6 +191,50 @@ static void a_forked_child_replaces_streams_and_folder(void)
     remove_folder(folder);
 }
 
+/* Forked children only: they end as core ends them, without exit(). */
+static void print_and_finish(const char *path, bool alone)
+{
+    FILE *file = fopen(path, "a");
+    if (!file || !freopen(path, "a", stdout))
+        mproc_plat_exit_now(2);
+    setvbuf(file, NULL, _IOFBF, 1000);
+    setvbuf(stdout, NULL, _IOFBF, 1000);
+    fprintf(file, "file ");
+    printf("stdout ");
+    mproc_plat_stdio_finish(alone);
+    mproc_plat_exit_now(0);
+}
+
+static void at_a_forked_childs_end_all_streams_are_written_out(void)
+{
+    if (!can_fork()) {
+        skip("this system does not fork");
+        return;
+    }
+    char folder[600], path[700];
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("finish", folder, sizeof folder));
+    snprintf(path, sizeof path, "%s/output", folder);
+    fflush(stdout);
+    for (int alone = 0; alone < 2; alone++) {
+        struct mproc_plat_process process = { .watch = MPROC_PLAT_NONE };
+        bool in_child = false;
+        char text[40] = "";
+        CHECK_OK(mproc_plat_fork(&process, &in_child));
+        if (in_child)
+            print_and_finish(path, alone);
+        CU_ASSERT_EQUAL(reap_child(&process), 0);
+        intptr_t input = native_open(path, false);
+        int got = native_read(input, text, sizeof text - 1);
+        native_close(input);
+        text[got > 0 ? got : 0] = '\0';
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "stdout "));
+        if (alone || system_lists_streams())
+            CU_ASSERT_PTR_NOT_NULL(strstr(text, "file "));
+        remove_file(path);
+    }
+    remove_folder(folder);
+}
+
 MPROC_CONTRACT_SUITE(stdio, child, MPROC_TEST(the_null_device_is_empty_and_takes_everything),
                      MPROC_TEST(files_are_created_and_appended_to),
                      MPROC_TEST(what_is_not_there_is_not_found), MPROC_TEST(a_folder_is_told_from_a_file),
@@ -198,4 +242,5 @@ MPROC_CONTRACT_SUITE(stdio, child, MPROC_TEST(the_null_device_is_empty_and_takes
                      MPROC_TEST(this_process_has_its_own_streams),
                      MPROC_TEST(flushing_waits_for_no_thread_that_is_inside_a_stream),
                      MPROC_TEST(flushing_and_errors_reach_the_systems_streams),
-                     MPROC_TEST(a_forked_child_replaces_streams_and_folder))
+                     MPROC_TEST(a_forked_child_replaces_streams_and_folder),
+                     MPROC_TEST(at_a_forked_childs_end_all_streams_are_written_out))

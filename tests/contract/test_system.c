@@ -10,6 +10,8 @@ static int child(const char *boot)
 {
     if (strcmp(boot, "exit 7") == 0)
         mproc_plat_exit_now(7);
+    if (strcmp(boot, "start again") == 0)
+        return mproc_plat_start() == MPROC_OK && environment_is("MPROC_WATCH", NULL) ? 8 : 9;
     if (strncmp(boot, "interrupt", 9) == 0) {
         signal(SIGINT, SIG_DFL);
         if (strcmp(boot, "interrupt ignored") == 0)
@@ -17,6 +19,15 @@ static int child(const char *boot)
         return interrupt_myself() ? 5 : 6;
     }
     return 1;
+}
+
+/* By the first program of a process, and again in mproc_init(). What was in the environment for it is not for others:
+ * its parent is told of its end, and so of nobody else's. */
+static void a_process_may_be_started_in_twice(void)
+{
+    CHECK_OK(mproc_plat_start());
+    struct mproc_plat_process process = spawn_child("start again", MPROC_PLAT_NONE);
+    CU_ASSERT_EQUAL(reap_child(&process), 8);
 }
 
 static void the_clock_never_goes_back(void)
@@ -203,7 +214,8 @@ static void an_ignored_interrupt_does_nothing(void)
     CU_ASSERT_EQUAL(run_silently("interrupt ignored"), 5);
 }
 
-MPROC_CONTRACT_SUITE(system, child, MPROC_TEST(the_clock_never_goes_back),
+MPROC_CONTRACT_SUITE(system, child, MPROC_TEST(a_process_may_be_started_in_twice),
+                     MPROC_TEST(the_clock_never_goes_back),
                      MPROC_TEST(a_sleep_is_never_too_short), MPROC_TEST(two_threads_that_yield_get_on),
                      MPROC_TEST(random_bytes_differ_and_fill_the_buffer),
                      MPROC_TEST(system_errors_have_texts_without_line_ends),

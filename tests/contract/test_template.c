@@ -53,7 +53,7 @@ static void prepare(void *context, uint64_t request)
     *(uint64_t *) context = request;
 }
 
-/* "template:N": N is the control. */
+/* "template:N" or "silent:N", of one that can send no descriptors: N is the control. */
 static int child(const char *boot)
 {
     const char *colon = strchr(boot, ':');
@@ -64,6 +64,8 @@ static int child(const char *boot)
         return 1;
     mproc_plat_handle control = (mproc_plat_handle) atoi(colon + 1);
     mproc_plat_close_others(&control, 1);
+    if (strncmp(boot, "silent", 6) == 0 && !forbid_sending_descriptors())
+        return 3;
     mproc_plat_template_serve(control, prepare, &request, &handles, &count);
     work(request, handles, count);
     return 2;
@@ -241,6 +243,51 @@ static void a_child_that_nobody_reaps_has_ended_with_0(void)
     mproc_plat_template_stop(&server);
 }
 
+/* The child that was forked for it has ended then. */
+static void an_answer_that_the_system_refuses_to_send_is_an_error(void)
+{
+    if (!has_template())
+        return;
+    const struct mproc_plat_spawn spawn = spawn_of("silent");
+    struct mproc_plat_template server;
+    struct mproc_plat_process process;
+    CHECK_OK(mproc_plat_template_start(&spawn, &server));
+    mproc_err err = mproc_plat_template_request(&server, HANG, NULL, 0, &process);
+    if (err == MPROC_EDIED) {
+        struct mproc_plat_status status = { .known = false };
+        const struct mproc_plat_process *list = &server.process;
+        size_t index;
+        CHECK_OK(mproc_plat_process_watch(&list, 1, in_seconds(60), &index));
+        CU_ASSERT_TRUE(mproc_plat_process_reap(&server.process, &status) && status.code == 3);
+        skip("this system sends descriptors to all");
+    } else {
+        CU_ASSERT_NOT_EQUAL(err, MPROC_OK);
+        CHECK_FAILS(mproc_plat_template_request(&server, HANG, NULL, 0, &process), err);
+    }
+    mproc_plat_template_stop(&server);
+}
+
+static void it_is_known_whether_the_template_is_in_the_same_folder(void)
+{
+    if (!has_template())
+        return;
+    char path[600];
+    mproc_plat_handle here, elsewhere;
+    CU_ASSERT_TRUE_FATAL(make_temporary_folder("elsewhere", path, sizeof path));
+    CHECK_OK(mproc_plat_folder_open(".", &here));
+    CHECK_OK(mproc_plat_folder_open(path, &elsewhere));
+    struct mproc_plat_template server = start_template();
+    CU_ASSERT_TRUE(mproc_plat_template_shares_folder(&server));
+    CHECK_OK(mproc_plat_folder_enter(elsewhere));
+    CU_ASSERT_FALSE(mproc_plat_template_shares_folder(&server));
+    CHECK_OK(mproc_plat_folder_enter(here));
+    CU_ASSERT_TRUE(mproc_plat_template_shares_folder(&server));
+    mproc_plat_template_stop(&server);
+    mproc_plat_handle_close(here);
+    mproc_plat_handle_close(elsewhere);
+    remove_folder(path);
+}
+
 enum { TEMPLATE_PID, HEIR_PID };
 
 /* Starts a template and, if wanted, forks a child that outlives it; then ends. */
@@ -296,5 +343,7 @@ MPROC_CONTRACT_SUITE(template, child, MPROC_TEST(children_are_forked_and_their_e
                      MPROC_TEST(a_child_has_none_of_the_templates_handles),
                      MPROC_TEST(a_killed_template_is_reported_and_its_children_live),
                      MPROC_TEST(a_child_that_nobody_reaps_has_ended_with_0),
+                     MPROC_TEST(an_answer_that_the_system_refuses_to_send_is_an_error),
+                     MPROC_TEST(it_is_known_whether_the_template_is_in_the_same_folder),
                      MPROC_TEST(handles_can_be_placed_where_others_lie),
                      MPROC_TEST(the_template_ends_with_its_starter_though_that_has_forked))

@@ -111,6 +111,9 @@ bool become_nobody(void);
 bool deny_others(void);
 /* From now on the system refuses waitid() to this process, as old ones and filters do; false if it cannot. */
 bool forbid_waitid(void);
+/* From now on the system refuses to send descriptors for this process, as if others of its user had too many under way;
+ * false if it cannot. */
+bool forbid_sending_descriptors(void);
 /* How often this process has called read() so far; -1 if the system cannot tell. */
 int64_t count_reads(void);
 /* Makes an empty folder this process's root, where there is no /proc; false if it may not or cannot. */

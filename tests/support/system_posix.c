@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -523,6 +524,41 @@ bool forbid_waitid(void)
     siginfo_t info;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0 &&
            waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0 && errno == EPERM;
+#else
+    return false;
+#endif
+}
+
+#ifdef __linux__
+static bool send_descriptors(int socket, int descriptor, size_t count)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(32 * sizeof(int))];
+    } cargo;
+    memset(&cargo, 0, sizeof cargo);
+    char byte = 0;
+    struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = cargo.bytes,
+                              .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
+    cargo.header.cmsg_level = SOL_SOCKET;
+    cargo.header.cmsg_type = SCM_RIGHTS;
+    cargo.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+    for (size_t i = 0; i < count; i++)
+        memcpy(CMSG_DATA(&cargo.header) + i * sizeof(int), &descriptor, sizeof descriptor);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+#endif
+
+bool forbid_sending_descriptors(void)
+{
+#ifdef __linux__
+    /* A user without rights may have as many under way as its process may have open. */
+    int ends[2];
+    if (geteuid() == 0 && !become_nobody())
+        return false;
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 && send_descriptors(ends[0], ends[0], 32) &&
+           set_own_limit("descriptors", 20) && !send_descriptors(ends[0], ends[0], 1) && errno == ETOOMANYREFS;
 #else
     return false;
 #endif

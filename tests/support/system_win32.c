@@ -316,6 +316,11 @@ bool forbid_waitid(void)
     return false;
 }
 
+bool forbid_sending_descriptors(void)
+{
+    return false;
+}
+
 int64_t count_reads(void)
 {
     return -1;

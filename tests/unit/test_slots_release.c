@@ -31,6 +31,25 @@ static void a_dead_parents_dead_child_is_given_back_with_its_record(void)
     CU_ASSERT_PTR_NULL(mproc__object(BLOCK_RECORD, handle));
 }
 
+/* Whoever wants a slot is not refused one that a parent has left which was seen a moment ago. */
+static void a_parent_that_was_seen_and_died_since_has_left_its_children(void)
+{
+    process_token parent = claim(mproc__self_peek(), 0), token = claim(parent, 0);
+    int64_t dead = pid_of_the_dead(), pid;
+    mproc_process *process = start_hanging(&pid);
+    uint64_t stamp = 0;
+    CHECK_OK(mproc_plat_process_stamp(pid, &stamp));
+    mproc__slot_occupy(parent, pid);
+    mproc__slot_occupy(token, dead);
+    CU_ASSERT_TRUE(mproc__token_alive_now(parent));
+    atomic_store(&mproc__slot_of(parent)->stamp, (stamp + 1) << 16 | parent >> 14); /* another one has its pid */
+    mproc__slots_reclaim_all();
+    CU_ASSERT_PTR_NULL(mproc__slot_of(token));
+    mproc__slot_release(token);
+    mproc__slot_release(parent);
+    kill_child(process);
+}
+
 /* The parent died before it could say which process it had started. */
 static void a_child_that_has_come_keeps_its_slot_and_one_that_has_not_never_will(void)
 {
@@ -252,6 +271,7 @@ static void nothing_is_lost_whoever_is_killed_at_a_step(void)
 
 MPROC_SUITE(slots_release, MPROC_TEST(while_the_parent_lives_a_dead_childs_slot_is_its_own_to_give_back),
             MPROC_TEST(a_dead_parents_dead_child_is_given_back_with_its_record),
+            MPROC_TEST(a_parent_that_was_seen_and_died_since_has_left_its_children),
             MPROC_TEST(a_child_that_has_come_keeps_its_slot_and_one_that_has_not_never_will),
             MPROC_TEST(a_record_is_claimed_or_given_up_and_not_both),
             MPROC_TEST(a_dead_processs_children_become_its_parents),

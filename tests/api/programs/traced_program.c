@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* A family for MPROC_TRACE: a child that calculates and waits, and one that is killed; with the argument "torn"
- * also one that is killed while it writes an event. */
+ * also one that is killed while it writes an event, with "forked" one that the host forked. */
 #include "mproc.h"
 
 #include "fault.h"
 #include "platform.h"
 
 #include <string.h>
+#ifndef _WIN32
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 struct shared {
     mproc_lock lock;
@@ -53,6 +57,23 @@ static int tear_an_event(void *argument)
     return 0;
 }
 
+/* Whether it ended well. */
+static bool fork_and_trace(void)
+{
+#ifdef _WIN32
+    return false;
+#else
+    int status = 1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        mproc_trace_begin("in a fork");
+        mproc_trace_end();
+        mproc_exit(0);
+    }
+    return waitpid(pid, &status, 0) == pid && status == 0;
+#endif
+}
+
 int main(int argc, char **argv)
 {
     mproc_init();
@@ -75,6 +96,8 @@ int main(int argc, char **argv)
     MPROC_MUST(mproc_process_join(process, MPROC_FOREVER));
     MPROC_MUST(mproc_process_close(process));
 
+    if (argc > 1 && strcmp(argv[1], "forked") == 0)
+        return !fork_and_trace();
     if (argc > 1 && strcmp(argv[1], "torn") == 0) {
         int exit_code;
         MPROC_MUST(mproc_process_start(&process, tear_an_event, NULL, 0, NULL));
