@@ -169,7 +169,8 @@ void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word)
 static uint32_t word_after(uint32_t seen)
 {
     process_token holder = seen & TOKEN_MASK;
-    if (holder != mproc__self_token() && !mproc__token_alive(holder))
+    /* Not from what was seen a moment ago: nobody asks again after this. */
+    if (holder != mproc__self_token() && !mproc__token_alive_now(holder))
         return LATCH_DEAD;
     return seen & LATCH_DEAD ? LATCH_BROKEN : 0;
 }
