@@ -195,9 +195,10 @@ bool mproc__latch_give_back_slowly(struct latch *latch)
     return true;
 }
 
-bool mproc__latch_is_broken(const struct latch *latch)
+bool mproc__latch_is_lost(const struct latch *latch)
 {
-    return is_broken(atomic_load(&latch->word));
+    uint32_t word = atomic_load(&latch->word);
+    return is_broken(word) || (is_free(word) && word & LATCH_DEAD);
 }
 
 bool mproc__latch_consistent(struct latch *latch)

@@ -98,7 +98,8 @@ void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word);
 void mproc__latch_decline(struct latch *latch);
 /* False unless a holder died before this one and it has not been called consistent yet. */
 bool mproc__latch_consistent(struct latch *latch);
-bool mproc__latch_is_broken(const struct latch *latch);
+/* Nobody has it, and who takes it next is told of a death, or that it is broken. */
+bool mproc__latch_is_lost(const struct latch *latch);
 /* For locks of users that were not free: waits, visibly in the family, and describes errors of `what`. */
 mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *what, mproc_ms timeout);
 /* Whose it is; 0 if it is free or broken. */
