@@ -65,7 +65,8 @@ static void sweep(void *context)
         uint32_t token = atomic_load(&permits->holders[i]);
         if (token == 0 || token == living)
             continue;
-        if (mproc__token_alive(token))
+        /* It may be the only look: "at once" is not two milliseconds after it was seen alive. */
+        if (mproc__token_alive_now(token))
             living = token;
         else if (atomic_compare_exchange_strong(&permits->holders[i], &token, 0))
             mproc__gate_wake(&permits->gate);

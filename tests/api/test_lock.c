@@ -313,8 +313,8 @@ static void a_release_by_another_does_not_hide_a_dead_holder(void)
     destroy(&shared);
 }
 
-/* Whoever has just seen it alive asks again when it gives the lock back. Ten rounds: if a death takes its time, what was
- * seen may be forgotten before the release. */
+/* Whoever has just seen it alive asks again when it gives the lock back. Ten rounds: if a death takes its time, what
+ * was seen may be forgotten before the release. */
 static void a_release_does_not_hide_a_holder_that_was_just_seen(void)
 {
     struct shared shared;

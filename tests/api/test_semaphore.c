@@ -219,6 +219,29 @@ static void permits_of_the_dead_return(void)
     destroy(&shared);
 }
 
+/* Also if it was seen alive a moment before. Ten rounds: if a death takes its time, that may be forgotten. */
+static void permits_of_the_dead_return_at_once_to_who_asks_then(void)
+{
+    struct shared shared;
+    int64_t pid = 0;
+    for (int round = 0; round < 10; round++) {
+        _Atomic int *ints = create(&shared, 0, 2);
+        mproc_process *child = start_child(take_two_and_hang, &shared, sizeof shared, NULL);
+        CHECK_OK(mproc_process_pid(child, &pid));
+        CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+        CHECK_FAILS(mproc_permits_acquire(shared.permits, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        kill_hard(pid);
+        while (pid_runs(pid))
+            continue;
+        CHECK_OK(mproc_permits_acquire(shared.permits, MPROC_NOWAIT));
+        CHECK_OK(mproc_permits_acquire(shared.permits, MPROC_NOWAIT));
+        CHECK_OK(mproc_permits_release(shared.permits));
+        CHECK_OK(mproc_permits_release(shared.permits));
+        end_child(child);
+        destroy(&shared);
+    }
+}
+
 static int release_anothers(void *argument)
 {
     CHILD_FAILS(mproc_permits_release(((struct shared *) argument)->permits), MPROC_EPERM);
@@ -262,4 +285,5 @@ MPROC_SUITE(semaphore, MPROC_TEST(it_counts_down_to_nothing_and_up_again),
             MPROC_TEST(releases_at_once_never_exceed_the_bound), MPROC_TEST(no_more_are_inside_than_it_lets),
             MPROC_TEST(as_many_waiters_wake_as_are_released), MPROC_TEST(a_killed_waiter_takes_nothing_with_it),
             MPROC_TEST(permits_are_taken_and_given_back), MPROC_TEST(permits_of_the_dead_return),
+            MPROC_TEST(permits_of_the_dead_return_at_once_to_who_asks_then),
             MPROC_TEST(a_process_releases_only_its_own), MPROC_TEST(wrong_values_and_handles_are_refused))
