@@ -164,20 +164,16 @@ static int wait_till_killed(void *argument)
     return mproc_event_wait(((struct shared *) argument)->event, 60000) == MPROC_OK ? 0 : 1;
 }
 
-/* Also if it was seen alive a moment before. Ten rounds: if a death takes its time, that may be forgotten. */
+/* Also if they were seen alive a moment before. */
 static void the_dead_do_not_wait(void)
 {
     struct shared shared;
-    int64_t pid = 0;
     create(&shared);
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 5; round++) {
         mproc_process *child = start_child(wait_till_killed, &shared, sizeof shared, NULL);
-        CHECK_OK(mproc_process_pid(child, &pid));
         CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
         CU_ASSERT_PTR_NOT_NULL(strstr(line_of("event", shared.event.id), "; waiting: "));
-        kill_hard(pid);
-        while (pid_runs(pid))
-            continue;
+        kill_while_seen(child);
         must_be("event", shared.event.id, "not set");
         end_child(child);
     }

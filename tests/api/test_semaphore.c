@@ -219,20 +219,16 @@ static void permits_of_the_dead_return(void)
     destroy(&shared);
 }
 
-/* Also if it was seen alive a moment before. Ten rounds: if a death takes its time, that may be forgotten. */
+/* Also if they were seen alive a moment before. */
 static void permits_of_the_dead_return_at_once_to_who_asks_then(void)
 {
     struct shared shared;
-    int64_t pid = 0;
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 5; round++) {
         _Atomic int *ints = create(&shared, 0, 2);
         mproc_process *child = start_child(take_two_and_hang, &shared, sizeof shared, NULL);
-        CHECK_OK(mproc_process_pid(child, &pid));
         CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
         CHECK_FAILS(mproc_permits_acquire(shared.permits, MPROC_NOWAIT), MPROC_ETIMEDOUT);
-        kill_hard(pid);
-        while (pid_runs(pid))
-            continue;
+        kill_while_seen(child);
         CHECK_OK(mproc_permits_acquire(shared.permits, MPROC_NOWAIT));
         CHECK_OK(mproc_permits_acquire(shared.permits, MPROC_NOWAIT));
         CHECK_OK(mproc_permits_release(shared.permits));

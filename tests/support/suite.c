@@ -174,6 +174,17 @@ void end_delay(mproc_process *process)
         sleep_briefly();
 }
 
+void kill_while_seen(mproc_process *process)
+{
+    char text[20000];
+    int64_t pid = 0;
+    CHECK_OK(mproc_process_pid(process, &pid));
+    kill_hard(pid);
+    do
+        mproc_describe_locks(text, sizeof text);
+    while (pid_runs(pid));
+}
+
 int end_child(mproc_process *process)
 {
     int exit_code = -1000;

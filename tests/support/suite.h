@@ -94,6 +94,9 @@ mproc_process *start_delayed_child(mproc_target *target, const void *argument, s
 /* Waits until it is there; false after 60 s. */
 bool wait_until_delayed(mproc_process *process);
 void end_delay(mproc_process *process);
+/* Kills a process that holds something or waits, and has mproc look at it all the while: it was seen alive a moment
+ * before it is dead. It is not joined. */
+void kill_while_seen(mproc_process *process);
 /* Joins and closes; the exit code. */
 int end_child(mproc_process *process);
 
