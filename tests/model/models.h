@@ -29,6 +29,9 @@ enum mistake {
 const char *model_latch(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_gate_all(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+/* Beside a waker of an object that was in the gate's place before. */
+const char *model_gate_late(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+const char *model_gate_all_late(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_condition(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_rwlock(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 /* `patient`: one round of the sweep only. */
