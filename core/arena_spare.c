@@ -5,7 +5,7 @@
  * long each is. To gather, all free blocks are taken out of their lists and marked; then runs of which all
  * blocks are marked, and marked large blocks, become spare, neighbours as one, and the other marked blocks
  * go back to their lists. Room is cut from the end of a spare extent, so that its header stays where it is.
- * All this happens under the growth latch.
+ * All this happens under the growth latch. Runs of lasting classes (arena_blocks.h) are left alone.
  *
  * Stale handles into what became spare are refused: its generation is later than that of any handle given
  * out for it, and what is made of it goes on from there. Where there is no header any more a handle meets
@@ -165,7 +165,7 @@ bool mproc__spare_gather(struct family *family, uint64_t bytes)
     atomic_store(&family->gathering, 1);
     for (uint32_t index = 0; index < SIZE_CLASSES; index++) {
         uint64_t position;
-        while ((position = pop(&family->size_class[index].free_list)) != 0) {
+        while (!is_lasting(index) && (position = pop(&family->size_class[index].free_list)) != 0) {
             struct block *block = block_at(position);
             mark(block, BLOCK_GATHERED, tag_of(block) & GENERATION_MASK);
             moves++;

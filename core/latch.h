@@ -75,6 +75,13 @@ static inline void mproc__latch_release(struct latch *latch)
         mproc__latch_wake(latch, stays_away);
 }
 
+/* Waits until whoever has it has given it back, and writes nothing to it any more. */
+static inline void mproc__latch_wait_out(struct latch *latch)
+{
+    (void) mproc__latch_acquire(latch, MPROC_PLAT_NEVER);
+    mproc__latch_release(latch);
+}
+
 /* The latch for whose release this thread postpones wake-ups, or NULL. */
 extern MPROC_THREAD_LOCAL_NEAR struct latch *mproc__latch_postponed;
 

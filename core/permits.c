@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Permits: one word per permit that names the process that has it. Killed before the exchange that
  * takes it: nothing. After it: a waiter's slice ends, it finds the dead name, and the permit is free
- * again. Killed between giving back and the wake-up: the gate's slices wake who waits. */
+ * again. Killed between giving back and the wake-up: the gate's slices wake who waits. With the exchange that gives it
+ * back a waiter may return and destroy them: what comes after that is the gate's alone. */
 #include "mproc/semaphore.h"
 
 #include "describe.h"
 #include "gate.h"
 #include "registry.h"
 
+#include <stddef.h>
+
 struct permits {
+    struct gate gate; /* the first: gate.h */
     uint32_t count;
     struct sentry sentry;
-    struct gate gate;
     _Atomic uint32_t holders[]; /* tokens; 0 is free */
 };
+_Static_assert(offsetof(struct permits, gate) == 0, "what is woken late finds a gate");
 enum { MOST_PERMITS = 65536 };
 
 mproc_err mproc_permits_create(mproc_permits *permits, int count)

@@ -261,6 +261,55 @@ bool wait_until_waiting(int count)
     return false;
 }
 
+void allocate_ones(struct ones *ones)
+{
+    for (size_t i = 0; i < MOST_ONES; i++) {
+        size_t count = (i + 1) * 4; /* of 16 bytes more each */
+        _Atomic int *ints = shared_ints(&ones->blocks[i], count);
+        for (size_t at = 0; at < count; at++)
+            atomic_store(&ints[at], 1);
+    }
+}
+
+bool free_ones(struct ones *ones)
+{
+    bool intact = true;
+    for (size_t i = 0; i < MOST_ONES; i++) {
+        _Atomic int *ints = mproc_pointer(ones->blocks[i]);
+        for (size_t at = 0; at < (i + 1) * 4; at++)
+            intact = intact && atomic_load(&ints[at]) == 1;
+        CHECK_OK(mproc_free(ones->blocks[i]));
+    }
+    return intact;
+}
+
+static void destroy_and_allocate(void *context)
+{
+    struct destroyer *destroyer = context;
+    destroyer->destroy(destroyer->context);
+    allocate_ones(&destroyer->ones);
+    atomic_store(&destroyer->has_destroyed, 1);
+}
+
+void destroyer_start(struct destroyer *destroyer)
+{
+    atomic_store(&destroyer->has_destroyed, 0);
+    destroyer->thread = thread_start(destroy_and_allocate, destroyer);
+}
+
+bool destroyer_waits(struct destroyer *destroyer)
+{
+    for (int i = 0; i < 20 && atomic_load(&destroyer->has_destroyed) == 0; i++)
+        sleep_briefly();
+    return atomic_load(&destroyer->has_destroyed) == 0;
+}
+
+bool destroyer_end(struct destroyer *destroyer)
+{
+    thread_join(destroyer->thread);
+    return free_ones(&destroyer->ones);
+}
+
 _Atomic int *shared_ints(mproc_memory *block, size_t count)
 {
     CU_ASSERT_EQUAL_FATAL(mproc_alloc(block, count * sizeof(int)), MPROC_OK);

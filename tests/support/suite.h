@@ -105,6 +105,27 @@ int end_child(mproc_process *process);
 bool wait_until(_Atomic int *word, int value);
 /* Waits until `count` threads of the family sleep at locks and the like; false after 60 s. */
 bool wait_until_waiting(int count);
+/* Blocks of memory of all small sizes, full of ones: what was freed before is in them if it can be. */
+enum { MOST_ONES = 180 };
+struct ones {
+    mproc_memory blocks[MOST_ONES];
+};
+void allocate_ones(struct ones *ones);
+/* Whether nobody has written to them; frees them. */
+bool free_ones(struct ones *ones);
+/* A thread that calls destroy(context), which destroys something, and then allocates ones in its place. */
+struct destroyer {
+    void (*destroy)(const void *context);
+    const void *context;
+    struct ones ones;
+    _Atomic int has_destroyed;
+    struct test_thread *thread;
+};
+void destroyer_start(struct destroyer *destroyer);
+/* Whether it waits for somebody, as far as can be told in a moment. */
+bool destroyer_waits(struct destroyer *destroyer);
+/* Joins it. Whether what it allocated is as it was. */
+bool destroyer_end(struct destroyer *destroyer);
 /* `count` shared ints, zero. */
 _Atomic int *shared_ints(mproc_memory *block, size_t count);
 void sleep_briefly(void);
