@@ -194,6 +194,7 @@ bool mproc__spare_cut(struct family *family, uint64_t bytes, uint64_t committed,
         return false;
     uint64_t first = atomic_load(&family->spare_hint), at = first, next;
     bool has_memory = true, is_there = false;
+    int rounds = 0; /* if somebody has written over a header, the way may lead past where it began */
     do {
         const struct block *block = extent_at(family, at, &next);
         if (block && is_spare(block) && next - at >= bytes) {
@@ -206,8 +207,12 @@ bool mproc__spare_cut(struct family *family, uint64_t bytes, uint64_t committed,
                 return true;
             }
         }
-        at = next < atomic_load(&family->frontier) ? next : GRANULE;
-    } while (at != first);
+        at = next;
+        if (at >= atomic_load(&family->frontier)) {
+            at = GRANULE;
+            rounds++;
+        }
+    } while (at != first && rounds < 2);
     if (!is_there)
         atomic_store(&family->spare_most, bytes - GRANULE);
     return false;

@@ -9,9 +9,9 @@
  * cleared the writer's word: the latch has a dead holder, and the next one knows that all was done. */
 #include "mproc/rwlock.h"
 
+#include "arena_blocks.h"
 #include "describe.h"
 #include "gate.h"
-#include "arena_blocks.h"
 #include "latch.h"
 #include "registry.h"
 

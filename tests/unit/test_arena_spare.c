@@ -189,6 +189,24 @@ static void memory_of_objects_that_are_woken_late_serves_nothing_else(void)
     check_heap(0);
 }
 
+/* As if a damaged header led past it: it is in the middle of a block. */
+static void looking_for_what_is_spare_ends_if_it_misses_where_it_began(void)
+{
+    struct family *family = mproc__family();
+    struct room room;
+    uint64_t block = 0, hint = atomic_load(&family->spare_hint), most = atomic_load(&family->spare_most);
+    CU_ASSERT_EQUAL_FATAL(mproc__arena_alloc(BLOCK_MEMORY, 10 * GRANULE, &block), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc__latch_acquire(&family->growth_lock, MPROC_PLAT_NEVER), MPROC_OK);
+    atomic_store(&family->spare_hint, (block & POSITION_MASK) * UNIT + 3 * GRANULE);
+    atomic_store(&family->spare_most, family->limit);
+    CU_ASSERT_FALSE(mproc__spare_cut(family, family->limit, family->limit, &room));
+    atomic_store(&family->spare_hint, hint);
+    atomic_store(&family->spare_most, most);
+    mproc__latch_release(&family->growth_lock);
+    CU_ASSERT_EQUAL(mproc__arena_free(BLOCK_MEMORY, block), MPROC_OK);
+    check_heap(0);
+}
+
 /* ---- handles ---- */
 
 static uint64_t stale[MOST];
@@ -454,6 +472,7 @@ static void processes_that_have_too_little_never_share_a_block(void)
 MPROC_SUITE(arena_spare, MPROC_TEST(memory_of_one_size_becomes_memory_of_any_other),
             MPROC_TEST(freed_neighbours_serve_one_larger_request), MPROC_TEST(runs_in_use_keep_their_blocks),
             MPROC_TEST(memory_of_objects_that_are_woken_late_serves_nothing_else),
+            MPROC_TEST(looking_for_what_is_spare_ends_if_it_misses_where_it_began),
             MPROC_TEST(handles_into_what_became_something_else_are_refused),
             MPROC_TEST(a_kill_while_memory_is_gathered_costs_a_block_at_most),
             MPROC_TEST(what_is_being_gathered_is_waited_for),
