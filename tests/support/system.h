@@ -111,6 +111,9 @@ bool become_nobody(void);
 bool deny_others(void);
 /* From now on the system refuses waitid() to this process, as old ones and filters do; false if it cannot. */
 bool forbid_waitid(void);
+/* From now on every system call but the one to end ends this process; false where that cannot be had. (Of the calling
+ * thread.) */
+bool forbid_system_calls(void);
 /* How often this process has called read() so far; -1 if the system cannot tell. */
 int64_t count_reads(void);
 /* Makes an empty folder this process's root, where there is no /proc; false if it may not or cannot. */
