@@ -39,6 +39,8 @@ static void mistakes_in_the_latch_are_found(void)
     must_fail(model_latch, MISTAKE_STORES_BLINDLY, 1, false);
     must_fail(model_latch, MISTAKE_SENTRY_STAYS, 1, false);
     must_fail(model_latch, MISTAKE_GIVES_UP_SILENTLY, 0, true);
+    must_fail(model_latch, MISTAKE_ASKS_LATE, 0, true);
+    must_fail(model_latch, MISTAKE_ASKS_LATE, 0, false);
 }
 
 static void the_gate_loses_no_wake_up(void)
