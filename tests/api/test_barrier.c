@@ -398,18 +398,18 @@ static void it_may_be_destroyed_while_the_last_one_to_come_is_late(void)
     } cases[] = { { "barrier.generation_set", true }, { "latch.before_wake", false }, { "gate.waking_all", false } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct shared shared;
-        struct destroyer destroyer = { .destroy = destroy_barrier, .context = &shared };
+        struct remover remover = { .destroy = destroy_barrier, .context = &shared };
         create(&shared, 2);
         struct test_thread *thread = thread_start(wait_in_thread, &shared);
         CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
         mproc_process *late = start_delayed_child(come_last, &shared, sizeof shared, cases[i].point, 1);
         thread_join(thread);
         CU_ASSERT_TRUE(wait_until_delayed(late));
-        destroyer_start(&destroyer);
-        CU_ASSERT_TRUE(cases[i].has_latch ? destroyer_waits(&destroyer) : wait_until(&destroyer.has_destroyed, 1));
+        remover_start(&remover);
+        CU_ASSERT_TRUE(cases[i].has_latch ? remover_waits(&remover) : wait_until(&remover.has_destroyed, 1));
         end_delay(late);
         CU_ASSERT_EQUAL(end_child(late), 0);
-        CU_ASSERT_TRUE(destroyer_end(&destroyer));
+        CU_ASSERT_TRUE(remover_end(&remover));
         CHECK_OK(mproc_free(shared.block));
     }
 }

@@ -371,7 +371,7 @@ static void it_may_be_destroyed_while_the_one_that_releases_it_is_late(void)
                   { read_and_release_late, "rwlock.reader_removed", false } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct shared shared;
-        struct destroyer destroyer = { .destroy = destroy_lock, .context = &shared };
+        struct remover remover = { .destroy = destroy_lock, .context = &shared };
         _Atomic int *ints = create(&shared);
         mproc_process *late = start_delayed_child(cases[i].target, &shared, sizeof shared, cases[i].point, 1);
         CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
@@ -380,11 +380,11 @@ static void it_may_be_destroyed_while_the_one_that_releases_it_is_late(void)
                                     : mproc_rwlock_acquire_write(shared.lock, 60000));
         CHECK_OK(mproc_rwlock_release(shared.lock));
         CU_ASSERT_TRUE(wait_until_delayed(late));
-        destroyer_start(&destroyer);
-        CU_ASSERT_TRUE(cases[i].has_latch ? destroyer_waits(&destroyer) : wait_until(&destroyer.has_destroyed, 1));
+        remover_start(&remover);
+        CU_ASSERT_TRUE(cases[i].has_latch ? remover_waits(&remover) : wait_until(&remover.has_destroyed, 1));
         end_delay(late);
         CU_ASSERT_EQUAL(end_child(late), 0);
-        CU_ASSERT_TRUE(destroyer_end(&destroyer));
+        CU_ASSERT_TRUE(remover_end(&remover));
         CHECK_OK(mproc_free(shared.block));
     }
 }

@@ -283,31 +283,31 @@ bool free_ones(struct ones *ones)
     return intact;
 }
 
-static void destroy_and_allocate(void *context)
+static void remove_and_allocate(void *context)
 {
-    struct destroyer *destroyer = context;
-    destroyer->destroy(destroyer->context);
-    allocate_ones(&destroyer->ones);
-    atomic_store(&destroyer->has_destroyed, 1);
+    struct remover *remover = context;
+    remover->destroy(remover->context);
+    allocate_ones(&remover->ones);
+    atomic_store(&remover->has_destroyed, 1);
 }
 
-void destroyer_start(struct destroyer *destroyer)
+void remover_start(struct remover *remover)
 {
-    atomic_store(&destroyer->has_destroyed, 0);
-    destroyer->thread = thread_start(destroy_and_allocate, destroyer);
+    atomic_store(&remover->has_destroyed, 0);
+    remover->thread = thread_start(remove_and_allocate, remover);
 }
 
-bool destroyer_waits(struct destroyer *destroyer)
+bool remover_waits(struct remover *remover)
 {
-    for (int i = 0; i < 20 && atomic_load(&destroyer->has_destroyed) == 0; i++)
+    for (int i = 0; i < 20 && atomic_load(&remover->has_destroyed) == 0; i++)
         sleep_briefly();
-    return atomic_load(&destroyer->has_destroyed) == 0;
+    return atomic_load(&remover->has_destroyed) == 0;
 }
 
-bool destroyer_end(struct destroyer *destroyer)
+bool remover_end(struct remover *remover)
 {
-    thread_join(destroyer->thread);
-    return free_ones(&destroyer->ones);
+    thread_join(remover->thread);
+    return free_ones(&remover->ones);
 }
 
 _Atomic int *shared_ints(mproc_memory *block, size_t count)

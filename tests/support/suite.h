@@ -114,18 +114,18 @@ void allocate_ones(struct ones *ones);
 /* Whether nobody has written to them; frees them. */
 bool free_ones(struct ones *ones);
 /* A thread that calls destroy(context), which destroys something, and then allocates ones in its place. */
-struct destroyer {
+struct remover {
     void (*destroy)(const void *context);
     const void *context;
     struct ones ones;
     _Atomic int has_destroyed;
     struct test_thread *thread;
 };
-void destroyer_start(struct destroyer *destroyer);
+void remover_start(struct remover *remover);
 /* Whether it waits for somebody, as far as can be told in a moment. */
-bool destroyer_waits(struct destroyer *destroyer);
+bool remover_waits(struct remover *remover);
 /* Joins it. Whether what it allocated is as it was. */
-bool destroyer_end(struct destroyer *destroyer);
+bool remover_end(struct remover *remover);
 /* `count` shared ints, zero. */
 _Atomic int *shared_ints(mproc_memory *block, size_t count);
 void sleep_briefly(void);
