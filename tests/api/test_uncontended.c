@@ -3,7 +3,7 @@
 #include "suite.h"
 #include "system.h"
 
-enum { ENDED = 7, CANNOT = 8, ROUNDS = 1000 };
+enum { CANNOT = 8, ROUNDS = 1000 };
 
 struct objects {
     mproc_lock lock;
@@ -15,7 +15,7 @@ struct objects {
     mproc_condition condition;
     mproc_value value;
     mproc_array array;
-    mproc_memory block; /* ints: the step that is being made, its round */
+    mproc_memory block; /* ints: the step that is being made, its round; ROUNDS after the last */
 };
 enum { STEP, ROUND, INTS };
 
@@ -103,7 +103,8 @@ static int make_steps(void *argument)
             steps[step].make(objects);
         }
     }
-    end_hard("_exit7");
+    atomic_store(&ints[ROUND], ROUNDS);
+    end_hard("_exit7"); /* in which a sanitizer makes calls */
     return 0;
 }
 
@@ -143,9 +144,9 @@ static void what_nobody_else_wants_costs_no_system_call(void)
     int code = run_child(make_steps, &objects, sizeof objects, NULL);
     if (code == CANNOT)
         skip("this system has no filter that ends a process at its next system call");
-    else if (code != ENDED)
+    else if (ints[ROUND] != ROUNDS)
         printf("  ended with %d at %s, round %d\n", code, steps[ints[STEP]].name, ints[ROUND]);
-    CU_ASSERT_TRUE(code == CANNOT || code == ENDED);
+    CU_ASSERT_TRUE(code == CANNOT || ints[ROUND] == ROUNDS);
     destroy(&objects);
 }
 
