@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The allocator of the shared heap.
  *
- * Blocks of up to 64 KiB come from runs of one size class, larger ones straight from the frontier.
+ * Blocks of up to 64 KiB come from runs of one size class, larger ones straight from the frontier. Some objects have
+ * classes of their own (arena_blocks.h).
  * A free block waits in its class's list; what happens to runs and large blocks when the arena has no
  * more room is in arena_spare.c. Who is killed inside:
  *   pop, before the exchange: nothing. After it: the block is lost to the class, nothing else.
@@ -14,7 +15,7 @@
 
 #include <string.h>
 
-enum { ARENA_VERSION = 3 };
+enum { ARENA_VERSION = 4 };
 
 struct family *mproc__family_here;
 
@@ -130,9 +131,8 @@ static uint64_t carve(struct size_class *class, uint32_t index)
     return 0;
 }
 
-static mproc_err take_small(struct family *family, uint64_t bytes, uint64_t *position, bool *fresh)
+static mproc_err take_small(struct family *family, uint32_t index, uint64_t *position, bool *fresh)
 {
-    uint32_t index = class_of(bytes);
     struct size_class *class = &family->size_class[index];
     for (;;) {
         *position = pop(&class->free_list);
@@ -231,6 +231,16 @@ void *mproc__arena_near(enum block_type type, uint64_t handle)
     return mproc__arena_at(type, handle); /* which says what is wrong */
 }
 
+/* Blocks of the class are for this type, or for all that may be where this one was; LARGE_CLASS: it is in no run. */
+static inline uint32_t class_for(enum block_type type, uint64_t bytes)
+{
+    switch (type) {
+    case BLOCK_EVENT: case BLOCK_SEMAPHORE: case BLOCK_PERMITS: case BLOCK_BARRIER: return gated_class_of(bytes);
+    case BLOCK_RWLOCK: return RWLOCK_CLASS;
+    default: return bytes <= SMALL_MAX ? class_of(bytes) : LARGE_CLASS;
+    }
+}
+
 static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint64_t *handle)
 {
     struct family *family = mproc__family();
@@ -239,9 +249,10 @@ static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint
                            (unsigned long long) size, (unsigned long long) (family->limit >> 20));
     uint64_t bytes = size + sizeof(struct block);
     uint64_t position = 0;
+    uint32_t index = class_for(type, bytes);
     bool fresh;
-    mproc_err err = bytes <= SMALL_MAX ? take_small(family, bytes, &position, &fresh)
-                                       : take_large(family, bytes, &position, &fresh);
+    mproc_err err = index != LARGE_CLASS ? take_small(family, index, &position, &fresh)
+                                         : take_large(family, bytes, &position, &fresh);
     if (err != MPROC_OK)
         return err;
 

@@ -9,8 +9,11 @@
 
 enum {
     SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
+    GATED_CLASS = 43,        /* size_class[GATED_CLASS + step]: what begins with a gate, one step to each doubling */
+    RWLOCK_CLASS = 57,       /* readers-writer locks, which have two */
     LARGE_CLASS = 64,        /* size_class[LARGE_CLASS + step]: large blocks, four steps to each doubling */
     LARGE_STEPS = SIZE_CLASSES - LARGE_CLASS,
+    RWLOCK_SIZE = 2560,      /* header included */
     RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
 };
 /* A large block's class_index is its capacity in granules, with this bit. */
@@ -32,10 +35,24 @@ static inline uint32_t class_of(uint64_t bytes)
     return 2 + (power - 6) * 4 + (uint32_t) ((above + quarter - 1) >> (power - 2));
 }
 
+/* Who lets a waiter go wakes it after that, and then it may have destroyed what it waited at: these objects come from
+ * memory that is never for anything else (gate.h says what that is good for). */
+static inline bool is_lasting(uint32_t index)
+{
+    return index >= GATED_CLASS && index < LARGE_CLASS;
+}
+
+static inline uint32_t gated_class_of(uint64_t bytes)
+{
+    return GATED_CLASS + (bytes <= 64 ? 0 : mproc__log2(bytes - 1) - 5);
+}
+
 static inline uint64_t class_size(uint32_t index)
 {
     if (index <= 2)
         return 32 + 16 * (uint64_t) index;
+    if (is_lasting(index))
+        return index == RWLOCK_CLASS ? RWLOCK_SIZE : UINT64_C(64) << (index - GATED_CLASS);
     uint32_t power = 6 + (index - 3) / 4;
     return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2));
 }
@@ -86,10 +103,10 @@ static inline struct size_class *counted_in(struct family *family, const struct 
     return &family->size_class[index];
 }
 
-/* At least eight blocks of a class. */
+/* At least eight blocks of a class; one of a lasting class, whose memory does not come back. */
 static inline uint64_t run_size(uint32_t index)
 {
-    uint64_t bytes = class_size(index) * 8;
+    uint64_t bytes = class_size(index) * (is_lasting(index) ? 1 : 8);
     return bytes < GRANULE ? GRANULE : (bytes + GRANULE - 1) / GRANULE * GRANULE;
 }
 

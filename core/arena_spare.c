@@ -5,7 +5,7 @@
  * long each is. To gather, all free blocks are taken out of their lists and marked; then runs of which all
  * blocks are marked, and marked large blocks, become spare, neighbours as one, and the other marked blocks
  * go back to their lists. Room is cut from the end of a spare extent, so that its header stays where it is.
- * All this happens under the growth latch.
+ * All this happens under the growth latch. Runs of lasting classes (arena_blocks.h) are left alone.
  *
  * Stale handles into what became spare are refused: its generation is later than that of any handle given
  * out for it, and what is made of it goes on from there. Where there is no header any more a handle meets
@@ -165,7 +165,7 @@ bool mproc__spare_gather(struct family *family, uint64_t bytes)
     atomic_store(&family->gathering, 1);
     for (uint32_t index = 0; index < SIZE_CLASSES; index++) {
         uint64_t position;
-        while ((position = pop(&family->size_class[index].free_list)) != 0) {
+        while (!is_lasting(index) && (position = pop(&family->size_class[index].free_list)) != 0) {
             struct block *block = block_at(position);
             mark(block, BLOCK_GATHERED, tag_of(block) & GENERATION_MASK);
             moves++;
@@ -194,6 +194,7 @@ bool mproc__spare_cut(struct family *family, uint64_t bytes, uint64_t committed,
         return false;
     uint64_t first = atomic_load(&family->spare_hint), at = first, next;
     bool has_memory = true, is_there = false;
+    int rounds = 0; /* if somebody has written over a header, the way may lead past where it began */
     do {
         const struct block *block = extent_at(family, at, &next);
         if (block && is_spare(block) && next - at >= bytes) {
@@ -206,8 +207,12 @@ bool mproc__spare_cut(struct family *family, uint64_t bytes, uint64_t committed,
                 return true;
             }
         }
-        at = next < atomic_load(&family->frontier) ? next : GRANULE;
-    } while (at != first);
+        at = next;
+        if (at >= atomic_load(&family->frontier)) {
+            at = GRANULE;
+            rounds++;
+        }
+    } while (at != first && rounds < 2);
     if (!is_there)
         atomic_store(&family->spare_most, bytes - GRANULE);
     return false;

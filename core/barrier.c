@@ -13,11 +13,13 @@
 #include "latch.h"
 #include "registry.h"
 
+#include <stddef.h>
+
 struct barrier {
-    uint32_t parties;
+    struct gate gate;               /* the first: gate.h */
     struct latch latch;
+    uint32_t parties;
     struct sentry sentry;
-    struct gate gate;
     _Atomic uint32_t generation;
     _Atomic uint32_t arrived;       /* as many as there are parties: the action runs */
     _Atomic uint32_t broken;
@@ -25,6 +27,7 @@ struct barrier {
     _Atomic uint64_t broken_rounds; /* one bit per generation, modulo ROUNDS_KNOWN */
     _Atomic uint32_t tokens[];      /* of those that have arrived */
 };
+_Static_assert(offsetof(struct barrier, gate) == 0, "what is woken late finds a gate");
 enum { MOST_PARTIES = 65536, ROUNDS_KNOWN = 64 };
 #define PATIENCE INT64_C(100000000)
 
@@ -45,8 +48,12 @@ mproc_err mproc_barrier_create(mproc_barrier *barrier, int parties)
     return MPROC_OK;
 }
 
+/* Who let the caller go may still have the latch. Once it has not, it touches nothing but the gate. */
 mproc_err mproc_barrier_destroy(mproc_barrier barrier)
 {
+    struct barrier *found = mproc__object(BLOCK_BARRIER, barrier.id);
+    if (found)
+        mproc__latch_wait_out(&found->latch);
     return mproc__object_destroy(BLOCK_BARRIER, barrier.id);
 }
 
@@ -102,6 +109,8 @@ static mproc_err enter_in_time(struct barrier *barrier, int64_t deadline)
     return err;
 }
 
+/* Its parties may be gone with the new generation, and with the latch the barrier: what comes then is the gate's
+ * alone. */
 static void leave(struct barrier *barrier)
 {
     mproc__latch_release(&barrier->latch);

@@ -352,13 +352,13 @@ static mproc_err take_lock_again(const struct waiter *waiter, mproc_ms timeout)
                  : mproc__object_error(condition->lock);
 }
 
-/* If the lock's holder is dead or the lock is broken, perhaps nobody comes to notify, or to learn of it. True if
- * there is nothing more to wait for; `err` as of taking the lock. */
+/* If the lock's holder is dead, was dead when another gave it back, or the lock is broken, perhaps nobody comes to
+ * notify, or to learn of it. True if there is nothing more to wait for; `err` as of taking the lock. */
 static bool take_lost_lock(const struct waiter *waiter, mproc_err *err)
 {
     const struct latch *latch = latch_of(waiter->condition);
     process_token holder = latch ? mproc__latch_holder(latch) : 0;
-    if (latch && !mproc__latch_is_broken(latch) && (holder == 0 || mproc__token_alive(holder)))
+    if (latch && !mproc__latch_is_lost(latch) && (holder == 0 || mproc__token_alive(holder)))
         return false;
     *err = take_lock_again(waiter, MPROC_NOWAIT);
     if (*err == MPROC_OK) /* another was told, and has repaired it */

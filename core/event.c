@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Event: a word that counts how often it was set, so that nobody misses one that was cleared at once.
+ * With the exchange that sets it a waiter may return and destroy it: what comes after that is the gate's alone.
  * Killed in set before the exchange: nothing; after it: it is set, and the gate's slices wake who waits. */
 #include "mproc/event.h"
 
@@ -7,10 +8,13 @@
 #include "gate.h"
 #include "registry.h"
 
+#include <stddef.h>
+
 struct event {
+    struct gate gate;      /* the first: gate.h */
     _Atomic uint32_t word; /* bit 0: it is set; above: how often */
-    struct gate gate;
 };
+_Static_assert(offsetof(struct event, gate) == 0, "what is woken late finds a gate");
 enum { IS_SET = 1, ONE_MORE = 2 };
 
 mproc_err mproc_event_create(mproc_event *event)

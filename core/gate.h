@@ -14,7 +14,21 @@
  *   a waiter, announced or asleep: SLEEPERS stays and costs one needless system call.
  *   the woken one before it could set SLEEPERS, or the waker between making it true and waking, or
  *   between UNDER_WAY and waking: no wake-up comes. Sleeps are bounded (GATE_SLICE), and a
- *   sleeper that comes back looks again and takes the place of the lost one. */
+ *   sleeper that comes back looks again and takes the place of the lost one.
+ *
+ * The waker may be late. With the store that made it true a waiter may return and destroy the object, and another may
+ * be created in its place. So objects whose waiters may do that have this gate as their first member, and memory that
+ * is never for anything else (arena_blocks.h): a late waker meets a gate, perhaps that of another object, before,
+ * while or after it is made. There it does what any waker does, for nothing:
+ *   SLEEPERS to UNDER_WAY, epoch++, wake one: one waiter looks in vain, sets SLEEPERS again and sleeps on. A waker that
+ *     came in between relied on it, and rightly: it looks after it has set SLEEPERS.
+ *   EMPTY, epoch++, wake all: who had announced itself read the epoch before, so it is woken, or does not sleep, and
+ *     announces itself again. A waker that saw EMPTY in between woke nobody, but all wake, and look.
+ *   epoch++ and the wake-up alone, as the state was another object's: some look in vain.
+ *   any of these while the gate is set to zero: nobody waits yet, and every epoch is as good. A state that is left
+ *     behind costs one needless system call if it is EMPTY or SLEEPERS; UNDER_WAY cannot be left, as it comes of
+ *     SLEEPERS, which only a waiter sets.
+ * Killed or stopped in the middle it delays others by a slice, as every waker does. tests/model has late wakers. */
 #ifndef MPROC_CORE_GATE_H
 #define MPROC_CORE_GATE_H
 

@@ -118,20 +118,19 @@ mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline)
     return take_late(latch, me, deadline);
 }
 
-static void let_in(struct latch *latch)
+/* It may not be a latch any more: then this looks at other bytes, for a moment. */
+static void let_in(const struct latch *latch)
 {
-    if (atomic_load_explicit(&latch->impatient, memory_order_relaxed) == 0)
-        return;
-    atomic_store_explicit(&latch->impatient, 0, memory_order_relaxed);
     int64_t until = mproc_plat_now() + COURTESY;
     while (is_free(atomic_load_explicit(&latch->word, memory_order_relaxed)) && mproc_plat_now() < until)
         mproc_plat_yield();
 }
 
-void mproc__latch_wake(struct latch *latch)
+void mproc__latch_wake(struct latch *latch, bool stays_away)
 {
     mproc_plat_unpark(&latch->word, 1);
-    let_in(latch);
+    if (stays_away)
+        let_in(latch);
 }
 
 /* ---- wake-ups that wait for a release: who is woken needs the lock that the waker still holds ---- */
@@ -169,7 +168,8 @@ void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word)
 static uint32_t word_after(uint32_t seen)
 {
     process_token holder = seen & TOKEN_MASK;
-    if (holder != mproc__self_token() && !mproc__token_alive(holder))
+    /* Not from what was seen a moment ago: nobody asks again after this. */
+    if (holder != mproc__self_token() && !mproc__token_alive_now(holder))
         return LATCH_DEAD;
     return seen & LATCH_DEAD ? LATCH_BROKEN : 0;
 }
@@ -178,24 +178,27 @@ bool mproc__latch_give_back_slowly(struct latch *latch)
 {
     uint32_t seen = atomic_load_explicit(&latch->word, memory_order_relaxed);
     uint32_t next;
+    bool stays_away = false;
     do {
         if (is_free(seen) || is_broken(seen))
             return false;
         next = word_after(seen);
+        stays_away |= mproc__latch_stays_away(latch);
     } while (!atomic_compare_exchange_weak(&latch->word, &seen, next));
     MPROC_FAULT("latch.before_wake");
     if (seen & LATCH_SLEEPERS)
         mproc_plat_unpark(&latch->word, next == LATCH_BROKEN ? UINT32_MAX >> 1 : 1);
     if (mproc__latch_postponed == latch)
         wake_postponed();
-    if (seen & LATCH_SLEEPERS)
+    if (seen & LATCH_SLEEPERS && stays_away)
         let_in(latch);
     return true;
 }
 
-bool mproc__latch_is_broken(const struct latch *latch)
+bool mproc__latch_is_lost(const struct latch *latch)
 {
-    return is_broken(atomic_load(&latch->word));
+    uint32_t word = atomic_load(&latch->word);
+    return is_broken(word) || (is_free(word) && word & LATCH_DEAD);
 }
 
 bool mproc__latch_consistent(struct latch *latch)
@@ -210,10 +213,11 @@ bool mproc__latch_consistent(struct latch *latch)
 
 void mproc__latch_decline(struct latch *latch)
 {
+    bool stays_away = mproc__latch_stays_away(latch);
     uint32_t seen = atomic_exchange(&latch->word, LATCH_DEAD);
     MPROC_FAULT("latch.before_wake");
     if (seen & LATCH_SLEEPERS)
-        mproc__latch_wake(latch);
+        mproc__latch_wake(latch, stays_away);
 }
 
 static mproc_err describe(mproc_err err, const char *what, mproc_ms timeout)

@@ -15,7 +15,10 @@
  *   in release before the exchange: as while holding. After it, before the wake-up, or woken but not yet
  *     awake: the word is free, or taken by a newcomer without bit 31; the sentry's slice ends, and it
  *     takes it or sets the bit again.
- *   asleep: bit 31 stays and costs one wake-up call. */
+ *   asleep: bit 31 stays and costs one wake-up call.
+ *
+ * With the exchange that gives it back the latch may be gone: who waited may take it, give it back and destroy it, and
+ * the memory be another's at once. After it nothing is written; the word's address is woken, and it may be read. */
 #ifndef MPROC_CORE_LATCH_H
 #define MPROC_CORE_LATCH_H
 
@@ -35,7 +38,7 @@ struct latch {
 
 mproc_err mproc__latch_acquire_slowly(struct latch *latch, int64_t deadline);
 /* After giving it back: wakes a sleeper, and lets it in if that is due. */
-void mproc__latch_wake(struct latch *latch);
+void mproc__latch_wake(struct latch *latch, bool stays_away);
 
 static inline bool mproc__latch_try(struct latch *latch)
 {
@@ -50,15 +53,33 @@ static inline mproc_err mproc__latch_acquire(struct latch *latch, int64_t deadli
     return mproc__latch_try(latch) ? MPROC_OK : mproc__latch_acquire_slowly(latch, deadline);
 }
 
+/* Asked before it is given back: whether the holder is to stay away then for somebody that sleeps. Answered once. */
+static inline bool mproc__latch_stays_away(struct latch *latch)
+{
+    if (atomic_load_explicit(&latch->impatient, memory_order_relaxed) == 0 ||
+        !(atomic_load_explicit(&latch->word, memory_order_relaxed) & LATCH_SLEEPERS))
+        return false;
+    atomic_store_explicit(&latch->impatient, 0, memory_order_relaxed);
+    return true;
+}
+
 /* Gives it back, whole: what the last dead holder left was repaired. The caller holds it. A sequentially consistent
  * exchange, as mproc__gate_wake_fenced() needs it. */
 static inline void mproc__latch_release(struct latch *latch)
 {
     MPROC_FAULT("latch.before_release");
+    bool stays_away = mproc__latch_stays_away(latch);
     uint32_t seen = atomic_exchange(&latch->word, 0);
     MPROC_FAULT("latch.before_wake");
     if (seen & LATCH_SLEEPERS)
-        mproc__latch_wake(latch);
+        mproc__latch_wake(latch, stays_away);
+}
+
+/* Waits until whoever has it has given it back, and writes nothing to it any more. */
+static inline void mproc__latch_wait_out(struct latch *latch)
+{
+    (void) mproc__latch_acquire(latch, MPROC_PLAT_NEVER);
+    mproc__latch_release(latch);
 }
 
 /* The latch for whose release this thread postpones wake-ups, or NULL. */
@@ -84,7 +105,8 @@ void mproc__latch_postpone_wake(struct latch *latch, _Atomic uint32_t *word);
 void mproc__latch_decline(struct latch *latch);
 /* False unless a holder died before this one and it has not been called consistent yet. */
 bool mproc__latch_consistent(struct latch *latch);
-bool mproc__latch_is_broken(const struct latch *latch);
+/* Nobody has it, and who takes it next is told of a death, or that it is broken. */
+bool mproc__latch_is_lost(const struct latch *latch);
 /* For locks of users that were not free: waits, visibly in the family, and describes errors of `what`. */
 mproc_err mproc__latch_wait(struct latch *latch, uint64_t handle, const char *what, mproc_ms timeout);
 /* Whose it is; 0 if it is free or broken. */

@@ -164,7 +164,9 @@ struct loan *mproc__loan_returned(struct channel *channel, uint64_t *reference)
 }
 
 /* Whether the entry is a dead process's. Its owner may have been alive when it was read, have given the
- * entry up, and have died then: only what it has after its death it will have for ever. */
+ * entry up, and have died then: only what it has after its death it will have for ever. Who was seen alive two
+ * milliseconds ago is not looked at again: a get that is tried over and over would cost a system call an owner each
+ * time, and nothing is lost, as the next one looks. */
 static bool is_of_the_dead(struct loan *loan)
 {
     process_token owner = atomic_load(&loan->owner);

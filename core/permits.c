@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Permits: one word per permit that names the process that has it. Killed before the exchange that
  * takes it: nothing. After it: a waiter's slice ends, it finds the dead name, and the permit is free
- * again. Killed between giving back and the wake-up: the gate's slices wake who waits. */
+ * again. Killed between giving back and the wake-up: the gate's slices wake who waits. With the exchange that gives it
+ * back a waiter may return and destroy them: what comes after that is the gate's alone. */
 #include "mproc/semaphore.h"
 
 #include "describe.h"
 #include "gate.h"
 #include "registry.h"
 
+#include <stddef.h>
+
 struct permits {
+    struct gate gate; /* the first: gate.h */
     uint32_t count;
     struct sentry sentry;
-    struct gate gate;
     _Atomic uint32_t holders[]; /* tokens; 0 is free */
 };
+_Static_assert(offsetof(struct permits, gate) == 0, "what is woken late finds a gate");
 enum { MOST_PERMITS = 65536 };
 
 mproc_err mproc_permits_create(mproc_permits *permits, int count)
@@ -65,7 +69,8 @@ static void sweep(void *context)
         uint32_t token = atomic_load(&permits->holders[i]);
         if (token == 0 || token == living)
             continue;
-        if (mproc__token_alive(token))
+        /* It may be the only look: "at once" is not two milliseconds after it was seen alive. */
+        if (mproc__token_alive_now(token))
             living = token;
         else if (atomic_compare_exchange_strong(&permits->holders[i], &token, 0))
             mproc__gate_wake(&permits->gate);

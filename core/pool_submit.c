@@ -187,7 +187,7 @@ static mproc_err submit(mproc_pool *pool, const struct submission *wanted, mproc
     if (err != MPROC_OK)
         return err;
     uint64_t marks;
-    mproc_result *made;
+    mproc_result *made = NULL;
     err = prepare(pool, wanted, &made, &marks);
     if (err == MPROC_OK)
         enqueue(pool, made, marks, wanted->seat);

@@ -120,7 +120,7 @@ static void look_at(struct slot *slot, process_token token, void *context)
 {
     const struct waits *waits = context;
     for (int i = 0; i < SLOT_WAITS; i++)
-        if (atomic_load(&slot->waits[i]) == waits->handle && mproc__token_alive(token))
+        if (atomic_load(&slot->waits[i]) == waits->handle && mproc__token_alive_now(token))
             waits->visit(token, waits->context);
 }
 

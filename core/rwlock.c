@@ -9,6 +9,7 @@
  * cleared the writer's word: the latch has a dead holder, and the next one knows that all was done. */
 #include "mproc/rwlock.h"
 
+#include "arena_blocks.h"
 #include "describe.h"
 #include "gate.h"
 #include "latch.h"
@@ -28,6 +29,8 @@ struct rwlock {
     _Atomic uint64_t readers[READERS]; /* token << 32 | how many of its threads */
 };
 
+_Static_assert(sizeof(struct rwlock) + sizeof(struct block) <= RWLOCK_SIZE, "fits into a block of its class");
+
 mproc_err mproc_rwlock_create(mproc_rwlock *lock)
 {
     if (!lock)
@@ -40,8 +43,14 @@ mproc_err mproc_rwlock_create(mproc_rwlock *lock)
     return MPROC_OK;
 }
 
+/* A writer that lets go gives the latch back last, when a reader may have come, gone and called this. Once it has, it
+ * touches nothing; and a reader that goes touches nothing but the gates. */
 mproc_err mproc_rwlock_destroy(mproc_rwlock lock)
 {
+    struct rwlock *found = mproc__object(BLOCK_RWLOCK, lock.id);
+    uint32_t writer = found ? atomic_load(&found->writer) : WRITING;
+    if (writer == 0 || writer == NOBODY_WRITING)
+        mproc__latch_wait_out(&found->latch);
     return mproc__object_destroy(BLOCK_RWLOCK, lock.id);
 }
 

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Semaphore and BoundedSemaphore: a counter and a gate. Killed between taking from the counter, or adding
- * to it, and the wake-up: the counter is right, and the gate's slices wake who waits. */
+ * to it, and the wake-up: the counter is right, and the gate's slices wake who waits. With the exchange that adds to it
+ * a waiter may return and destroy it: what comes after that is the gate's alone. */
 #include "mproc/semaphore.h"
 
 #include "describe.h"
 #include "gate.h"
 #include "registry.h"
 
+#include <stddef.h>
+
 struct semaphore {
+    struct gate gate; /* the first: gate.h */
     _Atomic uint32_t value;
     uint32_t most;
-    struct gate gate;
 };
+_Static_assert(offsetof(struct semaphore, gate) == 0, "what is woken late finds a gate");
 
 static mproc_err create(mproc_semaphore *semaphore, int value, uint32_t most)
 {

@@ -20,7 +20,8 @@ typedef struct mproc_barrier {
 /* Creates one for `parties` processes or threads, 1 to 65536. MPROC_EINVAL; MPROC_ENOMEM. (Python:
  * Barrier(parties); POSIX: pthread_barrier_init.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_barrier_create(mproc_barrier *barrier, int parties);
-/* Destroys it. Nobody may wait at it. {0} is ignored. */
+/* Destroys it. Nobody may wait at it; but who let the last ones go (the last party to come, or who reset or aborted it)
+ * need not have returned yet. {0} is ignored. */
 MPROC_API mproc_err mproc_barrier_destroy(mproc_barrier barrier);
 
 /* Waits until all parties have come; then all go on, and it can be used again. *index (or NULL) is a number from 0

@@ -20,7 +20,8 @@ typedef struct mproc_event {
 /* Creates one that is not set. MPROC_EINVAL: event is NULL; MPROC_ENOMEM. (Python: Event(); Win32: CreateEvent,
  * manual reset.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_event_create(mproc_event *event);
-/* Destroys it. Nobody may wait for it. {0} is ignored. */
+/* Destroys it. Nobody may wait for it; but a wait for it that has returned is enough, even if the set that ended it has
+ * not returned yet. {0} is ignored. */
 MPROC_API mproc_err mproc_event_destroy(mproc_event event);
 /* Sets it and wakes all that wait: they return even if it is cleared at once (Python's may miss it).
  * Takes no lock, so it may be called where another call of mproc was interrupted. (Python: Event.set; Win32:

@@ -24,7 +24,8 @@ typedef struct mproc_lock {
  * CreateMutex.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_lock_create(mproc_lock *lock);
 
-/* Destroys it. Nobody may hold it or wait for it. {0} is ignored: MPROC_OK. */
+/* Destroys it. Nobody may hold it or wait for it; but a release after which another has had it need not have returned
+ * yet. {0} is ignored: MPROC_OK. */
 MPROC_API mproc_err mproc_lock_destroy(mproc_lock lock);
 
 /* Takes the lock; not recursive: a second acquire by the same thread waits. No system call when it

@@ -21,7 +21,8 @@ typedef struct mproc_rwlock {
 /* Creates one that nobody has. MPROC_EINVAL: lock is NULL; MPROC_ENOMEM. (POSIX: pthread_rwlock_init; Win32:
  * InitializeSRWLock, inside one process.) */
 MPROC_API MPROC_MUST_USE mproc_err mproc_rwlock_create(mproc_rwlock *lock);
-/* Destroys it. Nobody may hold it or wait for it. {0} is ignored. */
+/* Destroys it. Nobody may hold it or wait for it; but a release after which another has had it need not have returned
+ * yet. {0} is ignored. */
 MPROC_API mproc_err mproc_rwlock_destroy(mproc_rwlock lock);
 
 /* Takes it for reading, together with other readers of up to 256 processes; more wait. Not recursive:

@@ -30,7 +30,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_semaphore_create(mproc_semaphore *semap
 /* The same, but release refuses to exceed this value (Python: BoundedSemaphore; here the test and
  * the addition are one step). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_semaphore_create_bounded(mproc_semaphore *semaphore, int value);
-/* Destroys it. Nobody may wait for it. {0} is ignored. */
+/* Destroys it. Nobody may wait for it; but an acquire that has returned is enough, even if the release that ended it
+ * has not returned yet. {0} is ignored. */
 MPROC_API mproc_err mproc_semaphore_destroy(mproc_semaphore semaphore);
 
 /* Takes one. No system call when the value is not 0. MPROC_ETIMEDOUT. Who dies waiting takes nothing. (Python:
@@ -54,7 +55,8 @@ typedef struct mproc_permits {
 
 /* Creates `count` permits, 1 to 65536. MPROC_EINVAL; MPROC_ENOMEM. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_permits_create(mproc_permits *permits, int count);
-/* Destroys them. Nobody may wait for one. {0} is ignored. */
+/* Destroys them. Nobody may wait for one; but an acquire that has returned is enough, even if the release that ended it
+ * has not returned yet. {0} is ignored. */
 MPROC_API mproc_err mproc_permits_destroy(mproc_permits permits);
 /* Takes a permit for this process. MPROC_ETIMEDOUT. Without a system call if one is free. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_permits_acquire(mproc_permits permits, mproc_ms timeout);

@@ -371,6 +371,49 @@ static void a_party_killed_in_its_action_breaks_the_barrier(void)
     }
 }
 
+/* ---- who comes last may be late, and it gone ---- */
+
+static void wait_in_thread(void *context)
+{
+    const struct shared *shared = context;
+    CHECK_OK(mproc_barrier_wait(shared->barrier, NULL, 60000));
+}
+
+static int come_last(void *argument)
+{
+    CHILD_OK(mproc_barrier_wait(((struct shared *) argument)->barrier, NULL, MPROC_NOWAIT));
+    return 0;
+}
+
+static void destroy_barrier(const void *context)
+{
+    CHECK_OK(mproc_barrier_destroy(((const struct shared *) context)->barrier));
+}
+
+static void it_may_be_destroyed_while_the_last_one_to_come_is_late(void)
+{
+    static const struct {
+        const char *point;
+        bool has_latch; /* then it is waited for */
+    } cases[] = { { "barrier.generation_set", true }, { "latch.before_wake", false }, { "gate.waking_all", false } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct shared shared;
+        struct remover remover = { .destroy = destroy_barrier, .context = &shared };
+        create(&shared, 2);
+        struct test_thread *thread = thread_start(wait_in_thread, &shared);
+        CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+        mproc_process *late = start_delayed_child(come_last, &shared, sizeof shared, cases[i].point, 1);
+        thread_join(thread);
+        CU_ASSERT_TRUE(wait_until_delayed(late));
+        remover_start(&remover);
+        CU_ASSERT_TRUE(cases[i].has_latch ? remover_waits(&remover) : wait_until(&remover.has_destroyed, 1));
+        end_delay(late);
+        CU_ASSERT_EQUAL(end_child(late), 0);
+        CU_ASSERT_TRUE(remover_end(&remover));
+        CHECK_OK(mproc_free(shared.block));
+    }
+}
+
 static void wrong_numbers_and_handles_are_refused(void)
 {
     mproc_barrier barrier = { 0 };
@@ -399,4 +442,5 @@ MPROC_SUITE(barrier, MPROC_TEST(all_parties_go_round_together), MPROC_TEST(a_bar
             MPROC_TEST(who_sleeps_through_many_rounds_is_not_told_that_its_own_was_whole),
             MPROC_TEST(a_party_killed_at_any_step_stops_nobody),
             MPROC_TEST(a_party_killed_in_its_action_breaks_the_barrier),
+            MPROC_TEST(it_may_be_destroyed_while_the_last_one_to_come_is_late),
             MPROC_TEST(wrong_numbers_and_handles_are_refused))

@@ -495,6 +495,39 @@ static void one_that_waits_learns_of_a_dead_holder_if_nobody_else_comes(void)
     destroy(&shared);
 }
 
+/* The lock is given back for the dead one by somebody who has no use for it: released, or what was to be done under it
+ * was refused. Nobody holds it then, dead or alive. */
+static void one_that_waits_learns_of_a_dead_holder_whose_lock_was_given_back(void)
+{
+    mproc_lock lock;
+    mproc_rlock rlock;
+    mproc_value value;
+    CHECK_OK(mproc_lock_create(&lock));
+    CHECK_OK(mproc_rlock_create(&rlock));
+    CHECK_OK(mproc_value_create_lock(&value, 'b', rlock));
+    for (int refused = 0; refused < 2; refused++) {
+        struct shared shared = { .number = 0 };
+        CHECK_OK(refused ? mproc_condition_create_rlock(&shared.condition, rlock)
+                         : mproc_condition_create_lock(&shared.condition, lock));
+        _Atomic int *ints = shared_ints(&shared.block, INTS);
+        mproc_process *waiter =
+            start_delayed_child(wait_and_repair, &shared, sizeof shared, "condition.before_sleep", 1);
+        CU_ASSERT_TRUE_FATAL(wait_until_delayed(waiter));
+        CU_ASSERT_EQUAL(run_child(end_holding_it, &shared, sizeof shared, NULL), 0);
+        if (refused)
+            CHECK_FAILS(mproc_value_add_int(value, 1000, NULL), MPROC_EINVAL);
+        else
+            CHECK_OK(mproc_lock_release(lock));
+        end_delay(waiter);
+        CU_ASSERT_EQUAL(end_child(waiter), 0);
+        CU_ASSERT_EQUAL(ints[VALUE], 1);
+        destroy(&shared);
+    }
+    CHECK_OK(mproc_value_destroy(value));
+    CHECK_OK(mproc_rlock_destroy(rlock));
+    CHECK_OK(mproc_lock_destroy(lock));
+}
+
 static int wait_until_broken(void *argument)
 {
     const struct shared *shared = argument;
@@ -552,4 +585,5 @@ MPROC_SUITE(condition, MPROC_TEST(waiting_and_notifying_need_the_lock),
             MPROC_TEST(a_notifier_killed_after_marking_has_notified),
             MPROC_TEST(who_sweeps_after_the_dead_takes_no_notification_from_the_living),
             MPROC_TEST(one_that_waits_learns_of_a_dead_holder_if_nobody_else_comes),
+            MPROC_TEST(one_that_waits_learns_of_a_dead_holder_whose_lock_was_given_back),
             MPROC_TEST(who_waits_learns_that_the_lock_is_broken), MPROC_TEST(wrong_handles_are_refused))

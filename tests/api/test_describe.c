@@ -159,6 +159,27 @@ static void wait_for_lock(void *context)
 }
 
 /* Ten threads of this process wait for one thing, and then one for another. */
+static int wait_till_killed(void *argument)
+{
+    return mproc_event_wait(((struct shared *) argument)->event, 60000) == MPROC_OK ? 0 : 1;
+}
+
+/* Also if they were seen alive a moment before. */
+static void the_dead_do_not_wait(void)
+{
+    struct shared shared;
+    create(&shared);
+    for (int round = 0; round < 5; round++) {
+        mproc_process *child = start_child(wait_till_killed, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line_of("event", shared.event.id), "; waiting: "));
+        kill_while_seen(child);
+        must_be("event", shared.event.id, "not set");
+        end_child(child);
+    }
+    destroy(&shared);
+}
+
 static void many_waiting_threads_of_a_process_are_seen(void)
 {
     enum { THREADS = 10 };
@@ -204,5 +225,6 @@ static void a_short_text_is_cut_and_its_length_is_told(void)
 
 MPROC_SUITE(describe, MPROC_TEST(each_kind_says_what_it_is), MPROC_TEST(conditions_tell_of_their_lock),
             MPROC_TEST(a_holder_is_named_and_told_to_be_dead),
+            MPROC_TEST(the_dead_do_not_wait),
             MPROC_TEST(many_waiting_threads_of_a_process_are_seen),
             MPROC_TEST(a_short_text_is_cut_and_its_length_is_told))

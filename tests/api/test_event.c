@@ -3,6 +3,8 @@
 #include "suite.h"
 #include "system.h"
 
+#include "arena.h"
+
 struct shared {
     mproc_event event;
     mproc_memory block; /* ints: 0 arrived, 1 returned */
@@ -102,6 +104,54 @@ static void a_setter_killed_before_it_wakes_delays_only(void)
     CHECK_OK(mproc_free(shared.block));
 }
 
+static void it_may_be_destroyed_while_the_one_that_sets_it_is_late(void)
+{
+    static const char *const points[] = { "event.set", "gate.waking_all" };
+    for (int i = 0; i < 2; i++) {
+        struct shared shared;
+        struct ones ones;
+        CHECK_OK(mproc_event_create(&shared.event));
+        shared_ints(&shared.block, INTS);
+        mproc_process *waiter = start_child(wait_for_it, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+        mproc_process *late = start_delayed_child(set_and_end, &shared, sizeof shared, points[i], 1);
+        CU_ASSERT_EQUAL(end_child(waiter), 0);
+        CU_ASSERT_TRUE(wait_until_delayed(late));
+        CHECK_OK(mproc_event_destroy(shared.event));
+        allocate_ones(&ones);
+        end_delay(late);
+        CU_ASSERT_EQUAL(end_child(late), 0);
+        CU_ASSERT_TRUE(free_ones(&ones));
+        CHECK_OK(mproc_free(shared.block));
+    }
+}
+
+/* What the late one wakes in vain sleeps on until somebody means it. */
+static void a_new_one_in_its_place_works_while_the_one_that_sets_it_is_late(void)
+{
+    struct shared shared;
+    CHECK_OK(mproc_event_create(&shared.event));
+    _Atomic int *ints = shared_ints(&shared.block, INTS);
+    mproc_process *late = start_delayed_child(set_and_end, &shared, sizeof shared, "event.set", 1);
+    CU_ASSERT_TRUE(wait_until_delayed(late));
+    CHECK_OK(mproc_event_wait(shared.event, MPROC_NOWAIT));
+    CHECK_OK(mproc_event_destroy(shared.event));
+    uint64_t before = shared.event.id;
+    CHECK_OK(mproc_event_create(&shared.event));
+    CU_ASSERT_EQUAL(shared.event.id & POSITION_MASK, before & POSITION_MASK);
+    mproc_process *waiter = start_child(wait_for_it, &shared, sizeof shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until_waiting(1));
+    end_delay(late);
+    CU_ASSERT_EQUAL(end_child(late), 0);
+    CU_ASSERT_FALSE(mproc_event_is_set(shared.event));
+    CHECK_FAILS(mproc_process_join(waiter, 20), MPROC_ETIMEDOUT);
+    CU_ASSERT_EQUAL(ints[RETURNED], 0);
+    CHECK_OK(mproc_event_set(shared.event));
+    CU_ASSERT_EQUAL(end_child(waiter), 0);
+    CHECK_OK(mproc_event_destroy(shared.event));
+    CHECK_OK(mproc_free(shared.block));
+}
+
 static void wrong_handles_are_refused(void)
 {
     mproc_event event = { 0 };
@@ -119,4 +169,6 @@ static void wrong_handles_are_refused(void)
 MPROC_SUITE(event, MPROC_TEST(it_is_set_cleared_and_waited_for),
             MPROC_TEST(all_waiters_return_even_if_it_is_cleared_at_once),
             MPROC_TEST(a_killed_waiter_disturbs_nobody), MPROC_TEST(a_setter_killed_before_it_wakes_delays_only),
+            MPROC_TEST(it_may_be_destroyed_while_the_one_that_sets_it_is_late),
+            MPROC_TEST(a_new_one_in_its_place_works_while_the_one_that_sets_it_is_late),
             MPROC_TEST(wrong_handles_are_refused))

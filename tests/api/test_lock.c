@@ -313,6 +313,25 @@ static void a_release_by_another_does_not_hide_a_dead_holder(void)
     destroy(&shared);
 }
 
+/* Whoever has just seen it alive asks again when it gives the lock back. */
+static void a_release_does_not_hide_a_holder_that_was_just_seen(void)
+{
+    struct shared shared;
+    for (int round = 0; round < 5; round++) {
+        _Atomic int *ints = create(&shared);
+        mproc_process *holder = start_child(hold_for_ever, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+        CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        kill_while_seen(holder);
+        CHECK_OK(mproc_lock_release(shared.lock));
+        CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_OWNERDEAD);
+        CHECK_OK(mproc_lock_consistent(shared.lock));
+        CHECK_OK(mproc_lock_release(shared.lock));
+        end_child(holder);
+        destroy(&shared);
+    }
+}
+
 static void a_lock_released_without_repair_is_broken(void)
 {
     struct shared shared;
@@ -379,6 +398,7 @@ MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neit
             MPROC_TEST(a_dead_holder_is_noticed_by_who_never_waits),
             MPROC_TEST(a_holder_that_returns_is_a_dead_one_too),
             MPROC_TEST(a_release_by_another_does_not_hide_a_dead_holder),
+            MPROC_TEST(a_release_does_not_hide_a_holder_that_was_just_seen),
             MPROC_TEST(a_lock_released_without_repair_is_broken),
             MPROC_TEST(who_dies_repairing_hands_the_repair_on),
             MPROC_TEST(a_killed_waiter_leaves_the_lock_working))

@@ -334,6 +334,61 @@ static void a_kill_at_any_step_is_told_only_if_it_may_have_written(void)
     destroy(&shared);
 }
 
+/* ---- who releases may be late, and it gone ---- */
+
+static int release_late(void *argument, mproc_err (*acquire)(mproc_rwlock lock, mproc_ms timeout))
+{
+    const struct shared *shared = argument;
+    CHILD_OK(acquire(shared->lock, MPROC_NOWAIT));
+    atomic_store(&ints_of(shared)[ARRIVED], 1);
+    CHILD_CHECK(wait_until(&ints_of(shared)[GO], 1));
+    CHILD_OK(mproc_rwlock_release(shared->lock));
+    return 0;
+}
+
+static int write_and_release_late(void *argument)
+{
+    return release_late(argument, mproc_rwlock_acquire_write);
+}
+
+static int read_and_release_late(void *argument)
+{
+    return release_late(argument, mproc_rwlock_acquire_read);
+}
+
+static void destroy_lock(const void *context)
+{
+    CHECK_OK(mproc_rwlock_destroy(((const struct shared *) context)->lock));
+}
+
+static void it_may_be_destroyed_while_the_one_that_releases_it_is_late(void)
+{
+    static const struct {
+        mproc_target *target;
+        const char *point;
+        bool has_latch; /* then it is waited for */
+    } cases[] = { { write_and_release_late, "rwlock.writer_cleared", true },
+                  { read_and_release_late, "rwlock.reader_removed", false } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct shared shared;
+        struct remover remover = { .destroy = destroy_lock, .context = &shared };
+        _Atomic int *ints = create(&shared);
+        mproc_process *late = start_delayed_child(cases[i].target, &shared, sizeof shared, cases[i].point, 1);
+        CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+        atomic_store(&ints[GO], 1);
+        CHECK_OK(cases[i].has_latch ? mproc_rwlock_acquire_read(shared.lock, 60000)
+                                    : mproc_rwlock_acquire_write(shared.lock, 60000));
+        CHECK_OK(mproc_rwlock_release(shared.lock));
+        CU_ASSERT_TRUE(wait_until_delayed(late));
+        remover_start(&remover);
+        CU_ASSERT_TRUE(cases[i].has_latch ? remover_waits(&remover) : wait_until(&remover.has_destroyed, 1));
+        end_delay(late);
+        CU_ASSERT_EQUAL(end_child(late), 0);
+        CU_ASSERT_TRUE(remover_end(&remover));
+        CHECK_OK(mproc_free(shared.block));
+    }
+}
+
 static void wrong_handles_are_refused(void)
 {
     mproc_rwlock lock = { 0 };
@@ -357,4 +412,5 @@ MPROC_SUITE(rwlock, MPROC_TEST(readers_read_together_and_keep_writers_out), MPRO
             MPROC_TEST(released_without_repair_it_is_broken_for_all),
             MPROC_TEST(a_reader_keeps_its_deadline_while_another_follows_a_dead_writer),
             MPROC_TEST(a_kill_at_any_step_is_told_only_if_it_may_have_written),
+            MPROC_TEST(it_may_be_destroyed_while_the_one_that_releases_it_is_late),
             MPROC_TEST(wrong_handles_are_refused))

@@ -219,6 +219,25 @@ static void permits_of_the_dead_return(void)
     destroy(&shared);
 }
 
+/* Also if they were seen alive a moment before. */
+static void permits_of_the_dead_return_at_once_to_who_asks_then(void)
+{
+    struct shared shared;
+    for (int round = 0; round < 5; round++) {
+        _Atomic int *ints = create(&shared, 0, 2);
+        mproc_process *child = start_child(take_two_and_hang, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+        CHECK_FAILS(mproc_permits_acquire(shared.permits, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        kill_while_seen(child);
+        CHECK_OK(mproc_permits_acquire(shared.permits, MPROC_NOWAIT));
+        CHECK_OK(mproc_permits_acquire(shared.permits, MPROC_NOWAIT));
+        CHECK_OK(mproc_permits_release(shared.permits));
+        CHECK_OK(mproc_permits_release(shared.permits));
+        end_child(child);
+        destroy(&shared);
+    }
+}
+
 static int release_anothers(void *argument)
 {
     CHILD_FAILS(mproc_permits_release(((struct shared *) argument)->permits), MPROC_EPERM);
@@ -232,6 +251,61 @@ static void a_process_releases_only_its_own(void)
     CHECK_OK(mproc_permits_acquire(shared.permits, MPROC_NOWAIT));
     CU_ASSERT_EQUAL(run_child(release_anothers, &shared, sizeof shared, NULL), 0);
     CHECK_OK(mproc_permits_release(shared.permits));
+    destroy(&shared);
+}
+
+/* ---- who releases may be late, and it gone ---- */
+
+static int release_late(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_semaphore_release(shared->semaphore));
+    return 0;
+}
+
+static int give_a_permit_back(void *argument)
+{
+    const struct shared *shared = argument;
+    CHILD_OK(mproc_permits_acquire(shared->permits, MPROC_NOWAIT));
+    atomic_store(&ints_of(shared)[ARRIVED], 1);
+    CHILD_CHECK(wait_until(&ints_of(shared)[INSIDE], 1));
+    CHILD_OK(mproc_permits_release(shared->permits));
+    return 0;
+}
+
+static void a_semaphore_may_be_destroyed_while_the_one_that_releases_it_is_late(void)
+{
+    struct shared shared;
+    struct ones ones;
+    create(&shared, 0, 1);
+    mproc_process *late = start_delayed_child(release_late, &shared, sizeof shared, "semaphore.released", 1);
+    CHECK_OK(mproc_semaphore_acquire(shared.semaphore, 60000));
+    CU_ASSERT_TRUE(wait_until_delayed(late));
+    CHECK_OK(mproc_semaphore_destroy(shared.semaphore));
+    allocate_ones(&ones);
+    end_delay(late);
+    CU_ASSERT_EQUAL(end_child(late), 0);
+    CU_ASSERT_TRUE(free_ones(&ones));
+    shared.semaphore.id = 0;
+    destroy(&shared);
+}
+
+static void permits_may_be_destroyed_while_the_one_that_releases_one_is_late(void)
+{
+    struct shared shared;
+    struct ones ones;
+    _Atomic int *ints = create(&shared, 0, 1);
+    mproc_process *late = start_delayed_child(give_a_permit_back, &shared, sizeof shared, "permits.released", 1);
+    CU_ASSERT_TRUE(wait_until(&ints[ARRIVED], 1));
+    atomic_store(&ints[INSIDE], 1);
+    CHECK_OK(mproc_permits_acquire(shared.permits, 60000));
+    CU_ASSERT_TRUE(wait_until_delayed(late));
+    CHECK_OK(mproc_permits_destroy(shared.permits));
+    allocate_ones(&ones);
+    end_delay(late);
+    CU_ASSERT_EQUAL(end_child(late), 0);
+    CU_ASSERT_TRUE(free_ones(&ones));
+    shared.permits.id = 0;
     destroy(&shared);
 }
 
@@ -262,4 +336,8 @@ MPROC_SUITE(semaphore, MPROC_TEST(it_counts_down_to_nothing_and_up_again),
             MPROC_TEST(releases_at_once_never_exceed_the_bound), MPROC_TEST(no_more_are_inside_than_it_lets),
             MPROC_TEST(as_many_waiters_wake_as_are_released), MPROC_TEST(a_killed_waiter_takes_nothing_with_it),
             MPROC_TEST(permits_are_taken_and_given_back), MPROC_TEST(permits_of_the_dead_return),
-            MPROC_TEST(a_process_releases_only_its_own), MPROC_TEST(wrong_values_and_handles_are_refused))
+            MPROC_TEST(permits_of_the_dead_return_at_once_to_who_asks_then),
+            MPROC_TEST(a_process_releases_only_its_own),
+            MPROC_TEST(a_semaphore_may_be_destroyed_while_the_one_that_releases_it_is_late),
+            MPROC_TEST(permits_may_be_destroyed_while_the_one_that_releases_one_is_late),
+            MPROC_TEST(wrong_values_and_handles_are_refused))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/gate.c, under a counter as core/semaphore.c has it: takers wait, the last one with a deadline, givers add and
  * wake one; and under what is true for all, as in core/event.c: two wait for the next time it is set, the first of
- * them twice, and who sets it wakes all. */
+ * them twice, and who sets it wakes all. A late waker comes from an object that was here before, and is in the middle
+ * of waking one, or all. */
 #include "models.h"
 
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct state {
     unsigned char all;    /* who is woken; then `value` is how often it was set */
     struct {
         unsigned char place, epoch, slept, before, rounds;
+        unsigned char wakes_all;
     } threads[THREADS];
 };
 
@@ -65,7 +67,7 @@ static bool take(struct state *state, int number, enum place after, enum place o
 static bool wake(struct state *state, int number, int choice)
 {
     int sleepers = 0;
-    if (state->all) {
+    if (state->threads[number].wakes_all) {
         for (int i = 0; i < TAKERS; i++)
             if (state->threads[i].place == ASLEEP)
                 state->threads[i].place = AWAKE;
@@ -149,7 +151,7 @@ static bool go_on(struct state *state, int number, int choice)
         *place = SEE_SLEEPERS;
         return true;
     case SEE_SLEEPERS:
-        if (state->all)
+        if (state->threads[number].wakes_all)
             *place = state->gate == EMPTY ? DONE : state->mistake == MISTAKE_EMPTIES_LATE ? NEXT_EPOCH : EMPTY_SET;
         else
             *place = state->gate == SLEEPERS ? UNDER_WAY_SET : DONE;
@@ -211,24 +213,58 @@ static void print(const void *bytes)
 static const char *explore_gate(struct state initial, bool verbose, size_t *states)
 {
     const struct model model = { "gate", sizeof(struct state), THREADS, step, check, check_end, print };
-    for (int i = 0; i < THREADS; i++)
-        initial.threads[i].place = i >= TAKERS ? GIVE : !initial.all ? TAKE : i == WITH_DEADLINE ? DONE : BEGIN;
     return explore(&model, &initial, verbose, states);
 }
 
-const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
-{
-    return explore_gate((struct state){ .crashes = (unsigned char) crashes,
-                                        .mistake = (unsigned char) mistake,
-                                        .patient = patient }, verbose, states);
-}
-
-const char *model_gate_all(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+static struct state initial_state(enum mistake mistake, int crashes, bool patient, bool all)
 {
     struct state initial = { .crashes = (unsigned char) crashes,
                              .mistake = (unsigned char) mistake,
                              .patient = patient,
-                             .all = 1 };
-    initial.threads[0].rounds = 1;
-    return explore_gate(initial, verbose, states);
+                             .all = all };
+    initial.threads[0].rounds = all;
+    for (int i = 0; i < THREADS; i++) {
+        initial.threads[i].place = i >= TAKERS ? GIVE : !all ? TAKE : i == WITH_DEADLINE ? DONE : BEGIN;
+        initial.threads[i].wakes_all = all;
+    }
+    return initial;
+}
+
+const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+{
+    return explore_gate(initial_state(mistake, crashes, patient, false), verbose, states);
+}
+
+const char *model_gate_all(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+{
+    return explore_gate(initial_state(mistake, crashes, patient, true), verbose, states);
+}
+
+/* With a waker that gives nothing, at each of its steps, beside one that does. */
+static const char *explore_late(struct state initial, bool verbose, size_t *states)
+{
+    static const struct {
+        unsigned char place, wakes_all;
+    } late[] = { { SEE_SLEEPERS, 0 }, { UNDER_WAY_SET, 0 }, { SEE_SLEEPERS, 1 }, { EMPTY_SET, 1 },
+                 { NEXT_EPOCH, 0 },   { NEXT_EPOCH, 1 },    { WAKE, 0 },         { WAKE, 1 } };
+    const char *wrong = NULL;
+    size_t all = 0;
+    for (size_t i = 0; i < sizeof late / sizeof late[0] && !wrong; i++) {
+        initial.threads[THREADS - 1].place = late[i].place;
+        initial.threads[THREADS - 1].wakes_all = late[i].wakes_all;
+        wrong = explore_gate(initial, verbose, states);
+        all += *states;
+    }
+    *states = all;
+    return wrong;
+}
+
+const char *model_gate_late(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+{
+    return explore_late(initial_state(mistake, crashes, patient, false), verbose, states);
+}
+
+const char *model_gate_all_late(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states)
+{
+    return explore_late(initial_state(mistake, crashes, patient, true), verbose, states);
 }

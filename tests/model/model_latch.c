@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/latch.c with core/sentry.c: taking, sleeping, giving up, giving back, and taking over from a dead holder. Each
- * thread is a process of its own; the first takes the latch twice, the last one has a deadline. */
+ * thread is a process of its own; the first takes the latch twice, the last one has a deadline. Who has it when all
+ * others are through with it may destroy it, and some of those may be about to wake somebody yet. */
 #include "models.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@ enum place {
     LOOK,         /* wait_for(): reads the word */
     TAKE,         /* take() */
     MARK,         /* sleep_a_slice(): SLEEPERS */
+    COMPLAIN,     /* sleep_a_slice(): it has waited for long */
     FALL_ASLEEP,  /* mproc_plat_park(): the kernel compares and queues in one step */
     ASLEEP,
     FIND_SENTRY,  /* take_post() */
@@ -21,15 +23,17 @@ enum place {
     LEAVE,        /* mproc__sentry_end() */
     FIND_OTHER,   /* is there another sentry? */
     HAND_ON,      /* the wake-up for the next one, in take_late() */
-    INSIDE,
+    INSIDE,       /* mproc__latch_stays_away() */
     GIVE_BACK,    /* mproc__latch_give_back() */
     WAKE,
+    ASK_LATE,     /* the mistake */
     DONE,
     CRASHED
 };
-static const char *const places[] = { "try",    "look",   "take",    "mark",   "fall asleep", "asleep",
+static const char *const places[] = { "try",    "look",   "take",    "mark",   "complain", "fall asleep", "asleep",
                                       "find sentry", "be sentry", "find holder", "disown", "leave",
-                                      "find other", "hand on", "inside", "give back", "wake", "done", "CRASHED" };
+                                      "find other", "hand on", "inside", "give back", "wake", "ask late", "done",
+                                      "CRASHED" };
 
 struct thread {
     unsigned char place, seen, slices, rounds;
@@ -45,6 +49,9 @@ struct state {
     unsigned char crashes; /* how many may still happen */
     unsigned char deaths;  /* of holders */
     unsigned char told;    /* MPROC_OWNERDEAD */
+    unsigned char impatient;
+    unsigned char gone;    /* it was destroyed */
+    unsigned char written; /* after that */
     unsigned char mistake, patient;
     struct thread threads[THREADS];
 };
@@ -137,17 +144,49 @@ static bool give_up(struct state *state, struct thread *thread)
     return true;
 }
 
+/* Reads and clears what says that somebody has waited for long; where it was, anything may be read. */
+static void ask(struct state *state)
+{
+    state->written |= state->gone;
+    if (!state->gone && state->word & SLEEPERS)
+        state->impatient = 0;
+}
+
 static bool give_back(struct state *state, struct thread *thread, int choice)
 {
     unsigned char seen = state->word;
     enum place next = thread->rounds > 0 ? TRY : DONE;
-    bool possible = thread->place == WAKE ? wake(state, thread, choice, next) : choice == 0;
+    enum place woken = state->mistake == MISTAKE_ASKS_LATE && thread->place == WAKE ? ASK_LATE : next;
+    bool possible = thread->place == WAKE ? wake(state, thread, choice, woken) : choice == 0;
     if (possible && thread->place == GIVE_BACK) { /* called consistent before, if it was told */
         state->word = 0;
         thread->place = seen & SLEEPERS ? WAKE : (unsigned char) next;
+    } else if (possible && woken == next && thread->place == ASK_LATE) {
+        ask(state);
+        thread->place = (unsigned char) next;
     }
     thread->rounds -= possible && thread->rounds > 0 && thread->place == (unsigned char) next;
     return possible;
+}
+
+/* Takes it away from under those that have given it back, if nobody else is to come. */
+static bool destroy(struct state *state, int number)
+{
+    for (int i = 0; i < THREADS; i++) {
+        const struct thread *other = &state->threads[i];
+        if (i != number && other->place < DONE && (other->rounds > 0 || other->place < WAKE))
+            return false;
+    }
+    state->gone = 1;
+    state->word = state->impatient = 0;
+    state->threads[number].place = DONE;
+    return true;
+}
+
+/* Who has slept for a slice has waited for long. */
+static unsigned char asleep_next(const struct state *state, const struct thread *thread)
+{
+    return thread->slices > 0 && !state->impatient ? COMPLAIN : FALL_ASLEEP;
 }
 
 static bool look(struct state *state, int number)
@@ -162,7 +201,7 @@ static bool look(struct state *state, int number)
         return true;
     case LOOK:
         thread->seen = word;
-        thread->place = (word & HOLDER) == 0 ? TAKE : word & SLEEPERS ? FALL_ASLEEP : MARK;
+        thread->place = (word & HOLDER) == 0 ? TAKE : word & SLEEPERS ? asleep_next(state, thread) : MARK;
         return true;
     case TAKE:
         thread->place = LOOK;
@@ -170,9 +209,13 @@ static bool look(struct state *state, int number)
             take(state, thread, me, state->mistake == MISTAKE_FORGETS_SLEEPERS ? 0 : SLEEPERS);
         return true;
     case MARK:
-        thread->place = word == thread->seen ? FALL_ASLEEP : LOOK;
+        thread->place = word == thread->seen ? asleep_next(state, thread) : LOOK;
         if (word == thread->seen)
             state->word = thread->seen = word | SLEEPERS;
+        return true;
+    case COMPLAIN:
+        state->impatient = 1;
+        thread->place = FALL_ASLEEP;
         return true;
     case FALL_ASLEEP:
         thread->place = word == thread->seen ? ASLEEP : LOOK;
@@ -194,11 +237,13 @@ static bool go_on(struct state *state, int number, int choice)
     unsigned char me = (unsigned char) (number + 1), word = state->word;
     switch ((enum place) thread->place) {
     case LEAVE: case FIND_OTHER: case HAND_ON: return leave(state, thread, choice);
-    case GIVE_BACK: case WAKE: return give_back(state, thread, choice);
+    case GIVE_BACK: case WAKE: case ASK_LATE: return give_back(state, thread, choice);
     default: break;
     }
     if (choice == 1 && number == WITH_DEADLINE && thread->place == LOOK && (word & HOLDER))
         return give_up(state, thread);
+    if (choice == 1 && thread->place == INSIDE)
+        return destroy(state, number);
     if (choice > 0)
         return false;
     switch ((enum place) thread->place) {
@@ -215,6 +260,8 @@ static bool go_on(struct state *state, int number, int choice)
         thread->place = LOOK;
         return true;
     case INSIDE:
+        if (state->mistake != MISTAKE_ASKS_LATE)
+            ask(state);
         thread->place = GIVE_BACK;
         return true;
     default: return look(state, number);
@@ -242,6 +289,8 @@ static const char *check(const void *bytes)
         inside += state->threads[i].place >= LEAVE && state->threads[i].place <= GIVE_BACK && !state->threads[i].late;
     if (inside > 1)
         return "two hold the lock";
+    if (state->written)
+        return "who gave it back wrote to it when it was gone";
     return state->told > state->deaths ? "MPROC_OWNERDEAD more often than holders died" : NULL;
 }
 

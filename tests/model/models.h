@@ -11,6 +11,7 @@ enum mistake {
     MISTAKE_STORES_BLINDLY,     /* latch: a dead holder's word is overwritten without comparing */
     MISTAKE_SENTRY_STAYS,       /* latch: the sentry leaves its name when it goes */
     MISTAKE_GIVES_UP_SILENTLY,  /* latch: who was woken too late does not wake another */
+    MISTAKE_ASKS_LATE,          /* latch: looks for one that has waited for long after it has given it back */
     MISTAKE_ANNOUNCES_FIRST,    /* gate: announces before it reads the epoch */
     MISTAKE_NO_CHAIN,           /* gate: the woken one does not wake the next */
     MISTAKE_NO_RECHECK,         /* gate: does not look again after announcing */
@@ -29,6 +30,9 @@ enum mistake {
 const char *model_latch(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_gate(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_gate_all(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+/* Beside a waker of an object that was in the gate's place before. */
+const char *model_gate_late(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
+const char *model_gate_all_late(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_condition(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 const char *model_rwlock(enum mistake mistake, int crashes, bool patient, bool verbose, size_t *states);
 /* `patient`: one round of the sweep only. */

@@ -39,6 +39,8 @@ static void mistakes_in_the_latch_are_found(void)
     must_fail(model_latch, MISTAKE_STORES_BLINDLY, 1, false);
     must_fail(model_latch, MISTAKE_SENTRY_STAYS, 1, false);
     must_fail(model_latch, MISTAKE_GIVES_UP_SILENTLY, 0, true);
+    must_fail(model_latch, MISTAKE_ASKS_LATE, 0, true);
+    must_fail(model_latch, MISTAKE_ASKS_LATE, 0, false);
 }
 
 static void the_gate_loses_no_wake_up(void)
@@ -51,6 +53,14 @@ static void the_gate_survives_deaths_at_any_step(void)
 {
     must_hold(model_gate, 2, false);
     must_hold(model_gate_all, 2, false);
+}
+
+static void the_gate_bears_wakers_of_what_was_in_its_place_before(void)
+{
+    must_hold(model_gate_late, 0, true);
+    must_hold(model_gate_all_late, 0, true);
+    must_fail(model_gate_late, MISTAKE_NO_RECHECK, 0, true);
+    must_fail(model_gate_all_late, MISTAKE_EMPTIES_LATE, 0, true);
 }
 
 static void mistakes_at_the_gate_are_found(void)
@@ -100,6 +110,7 @@ static void the_sweep_takes_from_the_dead_alone(void)
 MPROC_SUITE(waiting, MPROC_TEST(the_latch_excludes_and_loses_no_wake_up),
             MPROC_TEST(the_latch_survives_deaths_at_any_step), MPROC_TEST(mistakes_in_the_latch_are_found),
             MPROC_TEST(the_gate_loses_no_wake_up), MPROC_TEST(the_gate_survives_deaths_at_any_step),
+            MPROC_TEST(the_gate_bears_wakers_of_what_was_in_its_place_before),
             MPROC_TEST(mistakes_at_the_gate_are_found),
             MPROC_TEST(the_condition_notifies_one_and_the_dead_pass_it_on),
             MPROC_TEST(mistakes_in_the_condition_are_found), MPROC_TEST(a_writer_is_alone_and_its_death_is_told),

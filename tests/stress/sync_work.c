@@ -311,8 +311,10 @@ void sync_wake_all(struct storm *storm)
 {
     CHECK_OK(mproc_event_set(storm->event));
     CHECK_OK(mproc_barrier_abort(storm->barrier));
-    if (storm->kind == SEMAPHORE)
+    if (storm->kind == SEMAPHORE) {
         CHECK_OK(mproc_semaphore_release(storm->semaphore));
+        storm->more++;
+    }
     if (storm->kind != CONDITION || mproc_lock_acquire(storm->lock, MPROC_NOWAIT) != MPROC_OK)
         return; /* a dead holder is told of to those that wait */
     CHECK_OK(mproc_condition_notify_all(storm->filled));

@@ -40,6 +40,7 @@ struct storm {
     enum kind kind;
     bool slow; /* everybody stays inside for so long that others fall asleep, and then outside until they are in */
     int place, ledger; /* of the worker */
+    int more; /* released for the last takers by sync_wake_all() */
     mproc_lock lock;
     mproc_rlock rlock;
     mproc_semaphore semaphore;

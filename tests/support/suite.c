@@ -174,6 +174,17 @@ void end_delay(mproc_process *process)
         sleep_briefly();
 }
 
+void kill_while_seen(mproc_process *process)
+{
+    char text[20000];
+    int64_t pid = 0;
+    CHECK_OK(mproc_process_pid(process, &pid));
+    kill_hard(pid);
+    do
+        mproc_describe_locks(text, sizeof text);
+    while (pid_runs(pid));
+}
+
 int end_child(mproc_process *process)
 {
     int exit_code = -1000;
@@ -248,6 +259,55 @@ bool wait_until_waiting(int count)
             return true;
     }
     return false;
+}
+
+void allocate_ones(struct ones *ones)
+{
+    for (size_t i = 0; i < MOST_ONES; i++) {
+        size_t count = (i + 1) * 4; /* of 16 bytes more each */
+        _Atomic int *ints = shared_ints(&ones->blocks[i], count);
+        for (size_t at = 0; at < count; at++)
+            atomic_store(&ints[at], 1);
+    }
+}
+
+bool free_ones(struct ones *ones)
+{
+    bool intact = true;
+    for (size_t i = 0; i < MOST_ONES; i++) {
+        _Atomic int *ints = mproc_pointer(ones->blocks[i]);
+        for (size_t at = 0; at < (i + 1) * 4; at++)
+            intact = intact && atomic_load(&ints[at]) == 1;
+        CHECK_OK(mproc_free(ones->blocks[i]));
+    }
+    return intact;
+}
+
+static void remove_and_allocate(void *context)
+{
+    struct remover *remover = context;
+    remover->destroy(remover->context);
+    allocate_ones(&remover->ones);
+    atomic_store(&remover->has_destroyed, 1);
+}
+
+void remover_start(struct remover *remover)
+{
+    atomic_store(&remover->has_destroyed, 0);
+    remover->thread = thread_start(remove_and_allocate, remover);
+}
+
+bool remover_waits(struct remover *remover)
+{
+    for (int i = 0; i < 20 && atomic_load(&remover->has_destroyed) == 0; i++)
+        sleep_briefly();
+    return atomic_load(&remover->has_destroyed) == 0;
+}
+
+bool remover_end(struct remover *remover)
+{
+    thread_join(remover->thread);
+    return free_ones(&remover->ones);
 }
 
 _Atomic int *shared_ints(mproc_memory *block, size_t count)

@@ -94,6 +94,9 @@ mproc_process *start_delayed_child(mproc_target *target, const void *argument, s
 /* Waits until it is there; false after 60 s. */
 bool wait_until_delayed(mproc_process *process);
 void end_delay(mproc_process *process);
+/* Kills a process that holds something or waits, and has mproc look at it all the while: it was seen alive a moment
+ * before it is dead. It is not joined. */
+void kill_while_seen(mproc_process *process);
 /* Joins and closes; the exit code. */
 int end_child(mproc_process *process);
 
@@ -102,6 +105,27 @@ int end_child(mproc_process *process);
 bool wait_until(_Atomic int *word, int value);
 /* Waits until `count` threads of the family sleep at locks and the like; false after 60 s. */
 bool wait_until_waiting(int count);
+/* Blocks of memory of all small sizes, full of ones: what was freed before is in them if it can be. */
+enum { MOST_ONES = 180 };
+struct ones {
+    mproc_memory blocks[MOST_ONES];
+};
+void allocate_ones(struct ones *ones);
+/* Whether nobody has written to them; frees them. */
+bool free_ones(struct ones *ones);
+/* A thread that calls destroy(context), which destroys something, and then allocates ones in its place. */
+struct remover {
+    void (*destroy)(const void *context);
+    const void *context;
+    struct ones ones;
+    _Atomic int has_destroyed;
+    struct test_thread *thread;
+};
+void remover_start(struct remover *remover);
+/* Whether it waits for somebody, as far as can be told in a moment. */
+bool remover_waits(struct remover *remover);
+/* Joins it. Whether what it allocated is as it was. */
+bool remover_end(struct remover *remover);
 /* `count` shared ints, zero. */
 _Atomic int *shared_ints(mproc_memory *block, size_t count);
 void sleep_briefly(void);

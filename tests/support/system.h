@@ -114,6 +114,9 @@ bool forbid_waitid(void);
 /* From now on the system refuses to send descriptors for this process, as if others of its user had too many under way;
  * false if it cannot. */
 bool forbid_sending_descriptors(void);
+/* From now on every system call but the one to end ends this process; false where that cannot be had. (Of the calling
+ * thread.) */
+bool forbid_system_calls(void);
 /* How often this process has called read() so far; -1 if the system cannot tell. */
 int64_t count_reads(void);
 /* Makes an empty folder this process's root, where there is no /proc; false if it may not or cannot. */

@@ -311,6 +311,11 @@ bool deny_others(void)
            SetKernelObjectSecurity(GetCurrentProcess(), DACL_SECURITY_INFORMATION, &descriptor);
 }
 
+bool forbid_system_calls(void)
+{
+    return false;
+}
+
 bool forbid_waitid(void)
 {
     return false;

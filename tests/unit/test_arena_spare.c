@@ -148,6 +148,65 @@ static void runs_in_use_keep_their_blocks(void)
     open_arena();
 }
 
+static bool is_theirs[64 * MEBIBYTE / GRANULE];
+
+static size_t count_in_their_memory(size_t count, uint64_t size)
+{
+    size_t inside = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t first = (handles[i] & POSITION_MASK) * UNIT, last = first + size;
+        for (uint64_t granule = first / GRANULE; granule <= last / GRANULE; granule++)
+            inside += is_theirs[granule];
+    }
+    return inside;
+}
+
+/* A late waker must find a gate there for ever (core/gate.h). So many that whole runs of theirs are free afterwards. */
+static void memory_of_objects_that_are_woken_late_serves_nothing_else(void)
+{
+    static const struct {
+        enum block_type type;
+        uint64_t size;
+    } cases[] = { { BLOCK_EVENT, 40 },      { BLOCK_SEMAPHORE, 40 }, { BLOCK_PERMITS, 60 },
+                  { BLOCK_PERMITS, 20000 }, { BLOCK_BARRIER, 100 },  { BLOCK_RWLOCK, 2200 } };
+    static const uint64_t sizes[] = { 16, 7000, 200000 };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t count = 0;
+        for (; count < 3 * GRANULE / cases[i].size; count++) {
+            CU_ASSERT_EQUAL_FATAL(mproc__arena_alloc(cases[i].type, cases[i].size, &handles[count]), MPROC_OK);
+            is_theirs[(handles[count] & POSITION_MASK) * UNIT / GRANULE] = true;
+        }
+        while (count > 0)
+            CU_ASSERT_EQUAL(mproc__arena_free(cases[i].type, handles[--count]), MPROC_OK);
+    }
+    close_arena();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t count = fill(sizes[i]);
+        CU_ASSERT_EQUAL(count_in_their_memory(count, sizes[i]), 0);
+        empty(count, sizes[i]);
+    }
+    open_arena();
+    check_heap(0);
+}
+
+/* As if a damaged header led past it: it is in the middle of a block. */
+static void looking_for_what_is_spare_ends_if_it_misses_where_it_began(void)
+{
+    struct family *family = mproc__family();
+    struct room room;
+    uint64_t block = 0, hint = atomic_load(&family->spare_hint), most = atomic_load(&family->spare_most);
+    CU_ASSERT_EQUAL_FATAL(mproc__arena_alloc(BLOCK_MEMORY, 10 * GRANULE, &block), MPROC_OK);
+    CU_ASSERT_EQUAL(mproc__latch_acquire(&family->growth_lock, MPROC_PLAT_NEVER), MPROC_OK);
+    atomic_store(&family->spare_hint, (block & POSITION_MASK) * UNIT + 3 * GRANULE);
+    atomic_store(&family->spare_most, family->limit);
+    CU_ASSERT_FALSE(mproc__spare_cut(family, family->limit, family->limit, &room));
+    atomic_store(&family->spare_hint, hint);
+    atomic_store(&family->spare_most, most);
+    mproc__latch_release(&family->growth_lock);
+    CU_ASSERT_EQUAL(mproc__arena_free(BLOCK_MEMORY, block), MPROC_OK);
+    check_heap(0);
+}
+
 /* ---- handles ---- */
 
 static uint64_t stale[MOST];
@@ -412,6 +471,8 @@ static void processes_that_have_too_little_never_share_a_block(void)
 
 MPROC_SUITE(arena_spare, MPROC_TEST(memory_of_one_size_becomes_memory_of_any_other),
             MPROC_TEST(freed_neighbours_serve_one_larger_request), MPROC_TEST(runs_in_use_keep_their_blocks),
+            MPROC_TEST(memory_of_objects_that_are_woken_late_serves_nothing_else),
+            MPROC_TEST(looking_for_what_is_spare_ends_if_it_misses_where_it_began),
             MPROC_TEST(handles_into_what_became_something_else_are_refused),
             MPROC_TEST(a_kill_while_memory_is_gathered_costs_a_block_at_most),
             MPROC_TEST(what_is_being_gathered_is_waited_for),

@@ -82,6 +82,61 @@ static void who_takes_it_again_at_once_starves_nobody(void)
     CHECK_OK(mproc_free(block));
 }
 
+/* ---- who gives it back may be late, and it gone ---- */
+
+enum way { RELEASED, GIVEN_BACK, DECLINED, WAYS };
+struct gift {
+    mproc_memory block, ints;
+    enum way way;
+};
+
+static int give_back_what_is_awaited(void *argument)
+{
+    const struct gift *gift = argument;
+    struct latch *latch = mproc_pointer(gift->block);
+    CHILD_CHECK(mproc__latch_try(latch));
+    atomic_store((_Atomic int *) mproc_pointer(gift->ints), 1);
+    while (atomic_load(&latch->impatient) == 0)
+        sleep_briefly();
+    if (gift->way == RELEASED)
+        mproc__latch_release(latch);
+    else if (gift->way == GIVEN_BACK)
+        CHILD_CHECK(mproc__latch_give_back(latch));
+    else
+        mproc__latch_decline(latch);
+    return 0;
+}
+
+/* The one that waited frees the memory while the other is about to wake it, and has the same memory for something else
+ * then. */
+static void who_has_given_it_back_writes_nothing_more(void)
+{
+    for (int way = 0; way < WAYS; way++) {
+        struct gift gift = { .way = (enum way) way };
+        struct latch *latch = create(&gift.block);
+        _Atomic int *ints = shared_ints(&gift.ints, 1);
+        mproc_process *child =
+            start_delayed_child(give_back_what_is_awaited, &gift, sizeof gift, "latch.before_wake", 1);
+        CU_ASSERT_TRUE(wait_until(ints, 1));
+        mproc_err err = wait_for(latch, INT64_C(60000000000));
+        CU_ASSERT_EQUAL(err, way == DECLINED ? MPROC_OWNERDEAD : MPROC_OK);
+        CU_ASSERT_TRUE(wait_until_delayed(child));
+        mproc__latch_release(latch);
+        CHECK_OK(mproc_free(gift.block));
+        CHECK_OK(mproc_alloc(&gift.block, sizeof(struct latch)));
+        unsigned char *bytes = mproc_pointer(gift.block), wanted[sizeof(struct latch)];
+        CU_ASSERT_PTR_EQUAL(bytes, latch);
+        memset(bytes, 0xff, sizeof wanted);
+        memset(wanted, 0xff, sizeof wanted);
+        end_delay(child);
+        CU_ASSERT_EQUAL(end_child(child), 0);
+        CU_ASSERT_EQUAL(memcmp(bytes, wanted, sizeof wanted), 0);
+        CHECK_OK(mproc_free(gift.block));
+        CHECK_OK(mproc_free(gift.ints));
+    }
+}
+
 MPROC_SUITE(latch, MPROC_TEST(who_has_waited_for_long_says_so),
             MPROC_TEST(who_gives_it_back_to_one_that_has_waited_for_long_stays_away),
-            MPROC_TEST(who_takes_it_again_at_once_starves_nobody))
+            MPROC_TEST(who_takes_it_again_at_once_starves_nobody),
+            MPROC_TEST(who_has_given_it_back_writes_nothing_more))
