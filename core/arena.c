@@ -237,6 +237,8 @@ static inline uint32_t class_for(enum block_type type, uint64_t bytes)
     switch (type) {
     case BLOCK_EVENT: case BLOCK_SEMAPHORE: case BLOCK_PERMITS: case BLOCK_BARRIER: return gated_class_of(bytes);
     case BLOCK_RWLOCK: return RWLOCK_CLASS;
+    case BLOCK_QUEUE: return QUEUE_CLASS;
+    case BLOCK_PIPE: return PIPE_CLASS;
     default: return bytes <= SMALL_MAX ? class_of(bytes) : LARGE_CLASS;
     }
 }

@@ -11,9 +11,13 @@ enum {
     SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
     GATED_CLASS = 43,        /* size_class[GATED_CLASS + step]: what begins with a gate, one step to each doubling */
     RWLOCK_CLASS = 57,       /* readers-writer locks, which have two */
+    QUEUE_CLASS,             /* and queues, and ends of pipes, which have three */
+    PIPE_CLASS,
     LARGE_CLASS = 64,        /* size_class[LARGE_CLASS + step]: large blocks, four steps to each doubling */
     LARGE_STEPS = SIZE_CLASSES - LARGE_CLASS,
-    RWLOCK_SIZE = 2560,      /* header included */
+    RWLOCK_SIZE = 2560,      /* headers included */
+    QUEUE_SIZE = 1536,
+    PIPE_SIZE = 1792,
     RELEASE_SIZE = 16 << 20, /* free blocks from here on give their memory back */
 };
 /* A large block's class_index is its capacity in granules, with this bit. */
@@ -52,7 +56,10 @@ static inline uint64_t class_size(uint32_t index)
     if (index <= 2)
         return 32 + 16 * (uint64_t) index;
     if (is_lasting(index))
-        return index == RWLOCK_CLASS ? RWLOCK_SIZE : UINT64_C(64) << (index - GATED_CLASS);
+        return index == RWLOCK_CLASS  ? RWLOCK_SIZE
+               : index == QUEUE_CLASS ? QUEUE_SIZE
+               : index == PIPE_CLASS  ? PIPE_SIZE
+                                      : UINT64_C(64) << (index - GATED_CLASS);
     uint32_t power = 6 + (index - 3) / 4;
     return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2));
 }

@@ -357,6 +357,7 @@ static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t si
         MPROC_FAULT("channel.put_entered");
         if (!waited && !loan && put_quickly(channel, bytes, size)) {
             mproc__latch_release(&channel->put.latch);
+            MPROC_FAULT("channel.put_left"); /* whoever has got it may have destroyed the queue (gate.h) */
             mproc__gate_wake_fenced(&channel->filled);
             return MPROC_OK;
         }

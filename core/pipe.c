@@ -8,6 +8,7 @@
  * counted as the second one, in freeing: the memory that is left is lost to the arena. */
 #include "mproc/pipe.h"
 
+#include "arena_blocks.h"
 #include "channel.h"
 #include "children.h"
 #include "fault.h"
@@ -28,6 +29,8 @@ struct pipe_end {
     _Atomic process_token users[USERS];
     char inbound[CHANNEL_SIZE];
 };
+
+_Static_assert(sizeof(struct pipe_end) + sizeof(struct block) <= PIPE_SIZE, "fits into a block of its class");
 
 static struct pipe_end *end_at(uint64_t handle)
 {

@@ -2,6 +2,7 @@
 /* Queue, SimpleQueue, JoinableQueue: a channel in the arena. */
 #include "mproc/queue.h"
 
+#include "arena_blocks.h"
 #include "fault.h"
 #include "loans.h"
 #include "runtime.h"
@@ -39,6 +40,8 @@ static mproc_err check_options(const mproc_queue_options *options)
             return mproc__fail(MPROC_EINVAL, "mproc_queue_create_with: options.reserved is not zero; begin with {0}");
     return MPROC_OK;
 }
+
+_Static_assert(CHANNEL_SIZE + sizeof(struct block) <= QUEUE_SIZE, "fits into a block of its class");
 
 mproc_err mproc_queue_create_with(mproc_queue *queue, const mproc_queue_options *options)
 {

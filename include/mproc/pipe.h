@@ -64,7 +64,7 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_pipe_recv_alloc(mproc_pipe end, void **
  * Python; MPROC_ETIMEDOUT. Python: Connection.poll(timeout). */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pipe_poll(mproc_pipe end, mproc_ms timeout);
 
-/* Closes the end for all processes that have it; nobody else may be using it. What was sent to it is
+/* Closes the end for all processes that have it; nobody else may wait for it or begin to use it. What was sent to it is
  * dropped, what it sent can still be received. When both ends are closed their memory is freed. {0} is
  * ignored; MPROC_ECLOSED or MPROC_EBADHANDLE if it was closed before. */
 MPROC_API mproc_err mproc_pipe_close(mproc_pipe end);

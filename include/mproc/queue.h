@@ -48,7 +48,8 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_queue_create(mproc_queue *queue, size_t
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_create_with(mproc_queue *queue,
                                                            const mproc_queue_options *options);
 
-/* Destroys it with what it holds. Nobody may be using it. {0} is ignored. */
+/* Destroys it with what it holds. Nobody may wait for it or begin to use it; whoever has put the last item, or taken
+ * one, may not have returned from that yet. {0} is ignored. */
 MPROC_API mproc_err mproc_queue_destroy(mproc_queue queue);
 
 /* Puts a copy of the item. Waits while the queue is full. MPROC_ETIMEDOUT: it is still full (Python:

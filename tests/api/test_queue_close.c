@@ -238,10 +238,31 @@ static void waiting_for_several_sees_what_a_dead_borrower_had(void)
     CHECK_OK(mproc_free(work.flags));
 }
 
+/* ---- who is late ---- */
+
+static void it_may_be_destroyed_while_who_put_its_last_item_is_late(void)
+{
+    struct work work = { .size = 10 };
+    struct ones ones;
+    char bytes[10];
+    size_t size;
+    CHECK_OK(mproc_queue_create(&work.queue, MPROC_VARIABLE, 0));
+    CHECK_FAILS(mproc_queue_get_bytes(work.queue, bytes, sizeof bytes, &size, 20), MPROC_ETIMEDOUT); /* has slept */
+    mproc_process *late = start_delayed_child(put_one, &work, sizeof work, "channel.put_left", 1);
+    CU_ASSERT_TRUE(wait_until_delayed(late));
+    CHECK_OK(mproc_queue_get_bytes(work.queue, bytes, sizeof bytes, &size, MPROC_NOWAIT));
+    CHECK_OK(mproc_queue_destroy(work.queue));
+    allocate_ones(&ones);
+    end_delay(late);
+    CU_ASSERT_EQUAL(end_child(late), 0);
+    CU_ASSERT_TRUE(free_ones(&ones));
+}
+
 MPROC_SUITE(queue_close, MPROC_TEST(a_closed_queue_has_what_was_just_being_put),
             MPROC_TEST(a_queue_whose_putter_dies_while_it_is_closed_is_closed),
             MPROC_TEST(a_queue_whose_closer_dies_is_closed),
             MPROC_TEST(who_waits_at_a_closed_queue_has_what_a_dead_borrower_had),
             MPROC_TEST(who_waits_at_a_closed_queue_learns_what_became_of_its_last_item),
             MPROC_TEST(who_has_borrowed_something_himself_does_not_wait_for_others),
-            MPROC_TEST(waiting_for_several_sees_what_a_dead_borrower_had))
+            MPROC_TEST(waiting_for_several_sees_what_a_dead_borrower_had),
+            MPROC_TEST(it_may_be_destroyed_while_who_put_its_last_item_is_late))

@@ -20,6 +20,7 @@ static const struct point {
     { "channel.borrow_taking", 0 },     { "channel.borrow_taken", 0 },
     { "channel.returned_claimed", 0 },  { "channel.returned_copied", 0 },
     { "channel.borrow_begun", 0 },      { "loans.emptied", 1 },
+    { "channel.put_left", 0 },
     { "loans.claimed", 0 },             { "loans.clearing", 1 },
     { "loans.freed", 1 },               { "loans.returned", 0 },
     { "queue.loaned", 0 },              { "latch.before_release", 1 },
