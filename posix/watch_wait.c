@@ -16,14 +16,14 @@ bool mproc__watch_sleep(const struct mproc_plat_process *process)
 
 bool mproc__watch_ended(const struct mproc_plat_process *process, bool ready)
 {
-    (void) ready;
     siginfo_t info;
     info.si_pid = 0;
     int failed;
     do
         failed = waitid(P_PID, (id_t) process->pid, &info, WEXITED | WNOHANG | WNOWAIT);
     while (failed && errno == EINTR);
-    return failed || info.si_pid != 0;
+    /* Not there any more; or nobody may ask, and the descriptor has to do. */
+    return failed ? errno == ECHILD || ready : info.si_pid != 0;
 }
 
 bool mproc__watch_reap(const struct mproc_plat_process *process, struct mproc_plat_status *status)
