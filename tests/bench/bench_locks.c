@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Locks and their kin beside pthread's process-shared ones, sem_t and the bare futex, as ratios.
  *
- *   bench_locks [ROUNDS]      prints a table; every round runs all cases in turn, the median counts
+ *   bench_locks [ROUNDS]      prints a table; every round runs all cases in turn, the medians count
  *
  * Linux only. "asleep" cases run with MPROC_SPIN=0 in a process of their own. */
 #include "pause.h"
@@ -356,27 +356,33 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static double median(const char *name)
+static const double *values_of(const char *name)
 {
-    for (int i = 0; i < row_count; i++) {
-        if (strcmp(rows[i].name, name) != 0)
-            continue;
-        double sorted[MAX_ROUNDS];
-        memcpy(sorted, rows[i].values, sizeof sorted);
-        qsort(sorted, (size_t) this_round, sizeof sorted[0], compare);
-        return sorted[this_round / 2];
-    }
-    return 0;
+    int i = 0;
+    while (i < row_count - 1 && strcmp(rows[i].name, name) != 0)
+        i++;
+    return rows[i].values;
+}
+
+/* Of what the rounds have found, or (peer) of each round's ratio to the peer's: a slow time of the machine is both's. */
+static double median(const char *name, const char *peer)
+{
+    const double *values = values_of(name), *others = peer ? values_of(peer) : NULL;
+    double sorted[MAX_ROUNDS];
+    for (int i = 0; i < this_round; i++)
+        sorted[i] = others ? values[i] / others[i] : values[i];
+    qsort(sorted, (size_t) this_round, sizeof sorted[0], compare);
+    return sorted[this_round / 2];
 }
 
 static void beside(const char *name, const char *peer)
 {
-    printf("  %-44s %6.2f x %s\n", name, median(name) / median(peer), peer);
+    printf("  %-44s %6.2f x %s\n", name, median(name, peer), peer);
 }
 
 static void ratio(const char *name, const char *peer, double goal, bool at_most)
 {
-    double value = median(name) / median(peer);
+    double value = median(name, peer);
     bool reached = at_most ? value <= goal : value >= goal;
     printf("  %-44s %6.2f x %-26s goal %s %.2f  %s\n", name, value, peer, at_most ? "<=" : ">=", goal,
            reached ? "reached" : "MISSED");
@@ -403,7 +409,7 @@ static void asleep(int rounds)
     }
     printf("ping-pong asleep, microseconds one way\n");
     for (int i = 0; i < row_count; i++)
-        printf("  %-44s %8.2f\n", rows[i].name, median(rows[i].name));
+        printf("  %-44s %8.2f\n", rows[i].name, median(rows[i].name, NULL));
     static const char *const ours[] = { "event", "condition", "semaphore" };
     for (int i = 0; i < 3; i++) {
         char name[64];
@@ -475,7 +481,7 @@ int main(int argc, char **argv)
         note("pthread_barrier, one CPU, us", play(BARE_BARRIER, 20000, 0));
     }
     for (int i = 0; i < row_count; i++)
-        printf("  %-44s %8.2f\n", rows[i].name, median(rows[i].name));
+        printf("  %-44s %8.2f\n", rows[i].name, median(rows[i].name, NULL));
     printf("ratios\n");
     ratio("lock pair, ns", "PSHARED+ROBUST pair, ns", 1.0, true);
     ratio("lock pair, ns", "PSHARED pair, ns", 1.35, true);
