@@ -83,12 +83,15 @@ static mproc_err wait_for(struct latch *latch, struct watch *watch, process_toke
     }
 }
 
-/* The holder may be about to give it back. True if it was taken, with `err` as the answer. */
+/* The holder may be about to give it back. True if it was taken, with `err` as the answer. Each look is a try: where
+ * the word comes from another CPU's cache, what was only seen to be free is taken again before it could be had. */
 static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
 {
     for (int i = 0; i < LOOKS; i++) {
-        uint32_t seen = atomic_load_explicit(&latch->word, memory_order_relaxed);
-        if (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), err))
+        uint32_t seen = 0;
+        *err = MPROC_OK;
+        if (atomic_compare_exchange_strong(&latch->word, &seen, me) ||
+            (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), err)))
             return true;
         if (seen & LATCH_SLEEPERS)
             return false;
