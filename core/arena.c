@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { ARENA_VERSION = 4 };
+enum { ARENA_VERSION = 5 };
 
 struct family *mproc__family_here;
 
@@ -259,6 +259,10 @@ static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint
         return err;
 
     struct block *block = block_at(position);
+    uint64_t amount;
+    uint32_t counter = counted_in(block, &amount);
+    /* Before the header is written: this waits for all that was, and the header may still be with whoever freed it. */
+    atomic_fetch_add_explicit(&family->allocated[counter], amount, memory_order_relaxed);
     if (!fresh && zeroed)
         memset(block + 1, 0, size);
     atomic_store_explicit(&block->size, mproc__block_check(family, position) | size, memory_order_relaxed);
@@ -267,9 +271,6 @@ static mproc_err allocate(enum block_type type, uint64_t size, bool zeroed, uint
         generation = 1;
     uint32_t tag = (uint32_t) type << GENERATION_BITS | generation;
     atomic_store_explicit(&block->tag, tag, memory_order_release);
-    uint64_t amount;
-    struct size_class *class = counted_in(family, block, &amount);
-    atomic_fetch_add(&class->used, amount);
     *handle = (uint64_t) tag << POSITION_BITS | position;
     return MPROC_OK;
 }
@@ -298,13 +299,13 @@ mproc_err mproc__arena_free(enum block_type type, uint64_t handle)
                            (unsigned long long) handle);
     MPROC_FAULT("arena.untagged");
     uint64_t position = handle & POSITION_MASK, amount;
-    struct size_class *class = counted_in(family, block, &amount);
-    atomic_fetch_sub(&class->used, amount);
+    uint32_t counter = counted_in(block, &amount);
+    atomic_fetch_add_explicit(&family->freed[counter], amount, memory_order_relaxed);
     /* The first granule of a large one stays: it holds the header. */
     uint64_t used = (mproc__block_size(block) + UNIT + GRANULE - 1) / GRANULE * GRANULE;
     if (amount >= RELEASE_SIZE && used > GRANULE)
         mproc_plat_region_release(position * UNIT + GRANULE, used - GRANULE);
-    push(&class->free_list, position);
+    push(&family->size_class[counter].free_list, position);
     return MPROC_OK;
 }
 
@@ -322,9 +323,12 @@ uint64_t mproc__arena_size(enum block_type type, uint64_t handle)
 
 uint64_t mproc__arena_used(void)
 {
+    struct family *family = mproc__family();
     uint64_t used = 0;
-    for (uint32_t i = 0; i < SIZE_CLASSES; i++)
-        used += atomic_load(&mproc__family()->size_class[i].used) * (i < LARGE_CLASS ? class_size(i) : 1);
+    for (uint32_t i = 0; i < SIZE_CLASSES; i++) {
+        uint64_t freed = atomic_load(&family->freed[i]);
+        used += (atomic_load(&family->allocated[i]) - freed) * (i < LARGE_CLASS ? class_size(i) : 1);
+    }
     return used;
 }
 

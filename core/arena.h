@@ -62,8 +62,7 @@ enum { REGISTRY_CHUNKS = 64, FAMILY_SPACE = 128, SIZE_CLASSES = 192 };
 struct size_class {
     _Atomic uint64_t free_list; /* tag << 36 | position of the first free block */
     _Atomic uint64_t cursor;    /* blocks left << 36 | position of the next */
-    _Atomic uint64_t used;      /* blocks in use; of large ones, their bytes */
-    uint64_t reserved;          /* no class lies in two lines */
+    uint64_t reserved[2];       /* no class lies in two lines */
 };
 
 /* The family's own words, right behind the platform's. What every use of a handle reads shares no line with what
@@ -92,6 +91,10 @@ struct family {
     _Atomic uint64_t trace_events, trace_dropped;
     _Atomic uint64_t trace_chunks;      /* handle of the newest BLOCK_TRACE */
     struct size_class size_class[SIZE_CLASSES];
+    /* How many of a class's blocks; of large ones, their bytes. Apart: often one process allocates and another frees. */
+    _Atomic uint64_t allocated[SIZE_CLASSES];
+    char space3[FAMILY_SPACE];
+    _Atomic uint64_t freed[SIZE_CLASSES];
 };
 /* NULL before mproc_init(). */
 extern struct family *mproc__family_here;

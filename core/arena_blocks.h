@@ -99,15 +99,14 @@ static inline uint64_t block_capacity(const struct block *block)
 }
 
 /* The class that a block is counted in, and as how much. */
-static inline struct size_class *counted_in(struct family *family, const struct block *block, uint64_t *amount)
+static inline uint32_t counted_in(const struct block *block, uint64_t *amount)
 {
     uint32_t index = class_index_of(block);
     *amount = 1;
-    if (index & LARGE_BIT) {
-        *amount = block_capacity(block);
-        index = LARGE_CLASS + large_step_within(index & ~LARGE_BIT);
-    }
-    return &family->size_class[index];
+    if (!(index & LARGE_BIT))
+        return index;
+    *amount = block_capacity(block);
+    return LARGE_CLASS + large_step_within(index & ~LARGE_BIT);
 }
 
 /* At least eight blocks of a class; one of a lasting class, whose memory does not come back. */

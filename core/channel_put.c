@@ -373,7 +373,8 @@ static mproc_err put_any(struct channel *channel, const void *bytes, uint64_t si
             err = loan ? put_block(&cursor, loan, reference) : put_item(&cursor, bytes, size);
         uint64_t seen = channel->put.other_seen;
         bool gave_up = err != MPROC_OK && cursor.word != word;
-        bool more = (waited || size > PIECE) && room_is_left(channel); /* pieces wait for room as well */
+        bool in_pieces = !loan && size > PIECE; /* they wait for room as well */
+        bool more = (waited || in_pieces) && room_is_left(channel);
         mproc__latch_release(&channel->put.latch);
         if (err == MPROC_OK || gave_up)
             mproc__gate_wake_fenced(&channel->filled);

@@ -24,7 +24,7 @@ static inline void heap_note_class(struct heap *heap, uint32_t index)
          at = mproc__block_size(block_at(at))) {
         const struct block *block = block_at(at);
         if (at >= heap->size || heap->places[at] || atomic_load(&block->tag) >> GENERATION_BITS != BLOCK_NONE ||
-            counted_in(mproc__family(), block, &amount) != class) {
+            counted_in(block, &amount) != index) {
             heap->wrong++;
             return;
         }
