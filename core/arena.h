@@ -91,7 +91,8 @@ struct family {
     _Atomic uint64_t trace_events, trace_dropped;
     _Atomic uint64_t trace_chunks;      /* handle of the newest BLOCK_TRACE */
     struct size_class size_class[SIZE_CLASSES];
-    /* How many of a class's blocks; of large ones, their bytes. Apart: often one process allocates and another frees. */
+    /* How many of a class's blocks; of large ones, their bytes. Apart, as often one process allocates and another
+     * frees. */
     _Atomic uint64_t allocated[SIZE_CLASSES];
     char space3[FAMILY_SPACE];
     _Atomic uint64_t freed[SIZE_CLASSES];

@@ -18,8 +18,8 @@
  *
  * The waker may be late. With the store that made it true a waiter may return and destroy the object, and another may
  * be created in its place. So objects whose waiters may do that have this gate as their first member, or at a place of
- * their kind's, and memory that is never for anything else (arena_blocks.h): a late waker meets a gate, perhaps that of another object, before,
- * while or after it is made. There it does what any waker does, for nothing:
+ * their kind's, and memory that is never for anything else (arena_blocks.h): a late waker meets a gate, perhaps that
+ * of another object, before, while or after it is made. There it does what any waker does, for nothing:
  *   SLEEPERS to UNDER_WAY, epoch++, wake one: one waiter looks in vain, sets SLEEPERS again and sleeps on. A waker that
  *     came in between relied on it, and rightly: it looks after it has set SLEEPERS.
  *   EMPTY, epoch++, wake all: who had announced itself read the epoch before, so it is woken, or does not sleep, and

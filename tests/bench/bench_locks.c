@@ -364,7 +364,7 @@ static const double *values_of(const char *name)
     return rows[i].values;
 }
 
-/* Of what the rounds have found, or (peer) of each round's ratio to the peer's: a slow time of the machine is both's. */
+/* Of what the rounds have found, or (peer) of each round's ratio to the peer's: a slow time slows both. */
 static double median(const char *name, const char *peer)
 {
     const double *values = values_of(name), *others = peer ? values_of(peer) : NULL;
