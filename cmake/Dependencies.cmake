@@ -62,7 +62,7 @@ function(build_dependencies prefix)
   run("Configuring the dependencies" ${CMAKE_COMMAND} -S "${PROJECT_SOURCE_DIR}/cmake/dependencies"
       -B "${build}" -G "${CMAKE_GENERATOR}" -DCMAKE_BUILD_TYPE=Release ${arguments}
       "-DCMAKE_INSTALL_PREFIX=${prefix}"
-      -DCMAKE_INSTALL_LIBDIR=lib "-DAPR_SOURCE=${MPROC_APR_SOURCE}"
+      -DCMAKE_INSTALL_LIBDIR:STRING=lib "-DAPR_SOURCE=${MPROC_APR_SOURCE}"
       "-DCUNIT_SOURCE=${MPROC_CUNIT_SOURCE}" "-DMPROC_DEPS_DIR=${MPROC_DEPS_DIR}")
   run("Building the dependencies" ${CMAKE_COMMAND} --build "${build}" --target install)
   if(NOT WIN32)

@@ -13,7 +13,7 @@ endif()
 set(CMAKE_C_COMPILER "${zig}/${zig_processor}-cc")
 set(CMAKE_AR "${zig}/ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "${zig}/ranlib" CACHE FILEPATH "")
-set(CMAKE_INSTALL_LIBDIR lib CACHE PATH "") # CMake cannot tell the architecture
+set(CMAKE_INSTALL_LIBDIR lib CACHE STRING "") # CMake cannot tell the architecture
 set(CMAKE_OSX_SYSROOT "" CACHE PATH "")
 set(CMAKE_OSX_DEPLOYMENT_TARGET "" CACHE STRING "")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
