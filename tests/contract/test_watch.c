@@ -27,8 +27,12 @@ static int watch_without_waitid(void)
         return 4;
     if (mproc_plat_process_watch(&list, 1, MPROC_PLAT_NEVER, &index) != MPROC_OK)
         return 5;
-    if (!mproc_plat_process_reap(&process, &status))
-        return 6;
+    /* Where only a descriptor may be asked, that says so a little early. */
+    for (int i = 0; !mproc_plat_process_reap(&process, &status); i++) {
+        if (i == 60000)
+            return 6;
+        sleep_briefly();
+    }
     return status.known && status.signalled && status.code == 9 ? 0 : 7;
 }
 
