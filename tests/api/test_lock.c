@@ -245,14 +245,20 @@ static void one_of_the_waiters_learns_of_a_killed_holder(void)
     destroy(&shared);
 }
 
+static mproc_process *start_holder_and_see_it(struct shared *shared)
+{
+    _Atomic int *ints = create(shared);
+    mproc_process *holder = start_child(hold_for_ever, shared, sizeof *shared, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
+    CHECK_FAILS(mproc_lock_acquire(shared->lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+    return holder;
+}
+
 static void a_dead_holder_is_noticed_by_who_never_waits(void)
 {
     struct shared shared;
     for (int round = 0; round < 5; round++) {
-        _Atomic int *ints = create(&shared);
-        mproc_process *holder = start_child(hold_for_ever, &shared, sizeof shared, NULL);
-        CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
-        CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        mproc_process *holder = start_holder_and_see_it(&shared);
         CHECK_OK(mproc_process_kill(holder));
         end_child(holder);
         CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_OWNERDEAD);
@@ -318,10 +324,7 @@ static void a_release_does_not_hide_a_holder_that_was_just_seen(void)
 {
     struct shared shared;
     for (int round = 0; round < 5; round++) {
-        _Atomic int *ints = create(&shared);
-        mproc_process *holder = start_child(hold_for_ever, &shared, sizeof shared, NULL);
-        CU_ASSERT_TRUE_FATAL(wait_until(&ints[ARRIVED], 1));
-        CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_ETIMEDOUT);
+        mproc_process *holder = start_holder_and_see_it(&shared);
         kill_while_seen(holder);
         CHECK_OK(mproc_lock_release(shared.lock));
         CHECK_FAILS(mproc_lock_acquire(shared.lock, MPROC_NOWAIT), MPROC_OWNERDEAD);
