@@ -215,16 +215,20 @@ void kill_hard(int64_t pid)
     kill((pid_t) pid, SIGKILL);
 }
 
-/* The state of a process or thread by a stat file of /proc: 'S' sleeps, 'Z' is a zombie; 0: there is none. */
-static char state_of(const char *path)
+/* The state of a process or thread by a stat file of /proc: 'S' sleeps, 'Z' is a zombie, or the first thread of those
+ * that still end; 0: there is none. */
+static char state_of(const char *path, int *threads)
 {
     char text[512];
+    *threads = 0;
     FILE *file = fopen(path, "r");
     if (!file)
         return 0;
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     const char *end = strrchr(text, ')');
+    if (end)
+        sscanf(end + 3, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", threads);
     return end ? end[2] : 0;
 }
 
@@ -234,8 +238,9 @@ bool pid_runs(int64_t pid)
     if (access("/proc/self/stat", F_OK) != 0)
         return kill((pid_t) pid, 0) == 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
-    char state = state_of(path);
-    return state != 0 && state != 'Z' && state != 'X';
+    int threads;
+    char state = state_of(path, &threads);
+    return state != 0 && state != 'X' && (state != 'Z' || threads > 1);
 }
 
 static bool all_others_sleep(int64_t pid)
@@ -251,7 +256,8 @@ static bool all_others_sleep(int64_t pid)
         if (entry->d_name[0] == '.' || strcmp(path, own) == 0)
             continue;
         snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int) pid, entry->d_name);
-        char state = state_of(path);
+        int threads;
+        char state = state_of(path, &threads);
         asleep = asleep && (state == 'S' || state == 0);
     }
     if (folder)
@@ -318,7 +324,8 @@ size_t list_deadly_signals(int *numbers, size_t capacity)
 #ifdef SIGRTMIN
     if (count + 2 <= capacity) {
         numbers[count++] = SIGRTMIN;
-        numbers[count++] = SIGRTMAX;
+        if (!system_is_emulated()) /* the emulator keeps the last ones for itself */
+            numbers[count++] = SIGRTMAX;
     }
 #endif
     return count;
