@@ -83,8 +83,9 @@ static mproc_err wait_for(struct latch *latch, struct watch *watch, process_toke
     }
 }
 
-/* The holder may be about to give it back. True if it was taken, with `err` as the answer. Each look is a try: where
- * the word comes from another CPU's cache, what was only seen to be free is taken again before it could be had. */
+/* The holder may be about to give it back. Each look is a try: where the word comes from another CPU's cache, what was
+ * only seen to be free is taken again before it could be had. And after the first the word says that somebody sleeps:
+ * to give it back takes as long as a wake-up call then, and who looks has it meanwhile. */
 static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
 {
     for (int i = 0; i < LOOKS; i++) {
@@ -93,8 +94,8 @@ static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
         if (atomic_compare_exchange_strong(&latch->word, &seen, me) ||
             (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), err)))
             return true;
-        if (seen & LATCH_SLEEPERS)
-            return false;
+        if (i == 0 && (seen & LATCH_SLEEPERS || atomic_fetch_or(&latch->word, LATCH_SLEEPERS) & LATCH_SLEEPERS))
+            return false; /* somebody does sleep, or looks already */
         for (int pause = 0; pause < PAUSES; pause++)
             mproc__pause();
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The lock under every lock: its word names the holder, so a holder's death is seen by waiters.
  *
- * States of the word: 0 free; token: held; bit 31: somebody sleeps on it; bit 30: a holder died and
+ * States of the word: 0 free; token: held; bit 31: somebody sleeps on it, or is about to; bit 30: a holder died and
  * nobody has called it consistent since (free: the next one to take it is told; held: by that one).
  * LATCH_BROKEN: the one that was told gave it back as it was.
  *
@@ -15,7 +15,7 @@
  *   in release before the exchange: as while holding. After it, before the wake-up, or woken but not yet
  *     awake: the word is free, or taken by a newcomer without bit 31; the sentry's slice ends, and it
  *     takes it or sets the bit again.
- *   asleep: bit 31 stays and costs one wake-up call.
+ *   asleep, or looking with bit 31 set: the bit stays, also where it is free, and costs one wake-up call.
  *
  * With the exchange that gives it back the latch may be gone: who waited may take it, give it back and destroy it, and
  * the memory be another's at once. After it nothing is written; the word's address is woken, and it may be read. */

@@ -157,16 +157,17 @@ static void floats_are_what_is_stored_or_are_refused(void)
 {
     mproc_value single, other;
     mproc_array array;
+    const float tenth = 0.1f; /* the constant itself may be a double (FLT_EVAL_METHOD) */
     double result = 7;
     CHECK_OK(mproc_value_create(&single, 'f'));
     CHECK_OK(mproc_value_create(&other, 'd'));
     CHECK_OK(mproc_array_create(&array, 'f', 1));
     CHECK_OK(mproc_value_add_float(single, 0.1, &result));
-    CU_ASSERT_EQUAL(result, (double) 0.1f);
+    CU_ASSERT_EQUAL(result, (double) tenth);
     CHECK_FAILS(mproc_value_add_float(single, 1e300, &result), MPROC_EINVAL);
     CHECK_FAILS(mproc_value_add_float(single, -1e300, &result), MPROC_EINVAL);
-    CU_ASSERT_EQUAL(result, (double) 0.1f);
-    CU_ASSERT_EQUAL(*(float *) mproc_value_pointer(single), 0.1f);
+    CU_ASSERT_EQUAL(result, (double) tenth);
+    CU_ASSERT_EQUAL(*(float *) mproc_value_pointer(single), tenth);
     CHECK_OK(mproc_value_add_float(single, HUGE_VAL, &result)); /* infinity itself fits */
     CU_ASSERT_TRUE(isinf(result) && isinf(*(float *) mproc_value_pointer(single)));
     CHECK_OK(mproc_value_add_float(other, DBL_MAX, &result));

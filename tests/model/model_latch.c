@@ -10,6 +10,8 @@ enum { THREADS = 3, WITH_DEADLINE = 2, POSTS = 2, SLEEPERS = 0x80, DEAD = 0x40, 
 
 enum place {
     TRY,          /* mproc__latch_try() */
+    ANNOUNCE,     /* take_soon(): SLEEPERS */
+    TRY_AGAIN,    /* take_soon(): a later look */
     LOOK,         /* wait_for(): reads the word */
     TAKE,         /* take() */
     MARK,         /* sleep_a_slice(): SLEEPERS */
@@ -30,8 +32,8 @@ enum place {
     DONE,
     CRASHED
 };
-static const char *const places[] = { "try",    "look",   "take",    "mark",   "complain", "fall asleep", "asleep",
-                                      "find sentry", "be sentry", "find holder", "disown", "leave",
+static const char *const places[] = { "try", "announce", "try again", "look", "take", "mark", "complain",
+                                      "fall asleep", "asleep", "find sentry", "be sentry", "find holder", "disown", "leave",
                                       "find other", "hand on", "inside", "give back", "wake", "ask late", "done",
                                       "CRASHED" };
 
@@ -195,9 +197,18 @@ static bool look(struct state *state, int number)
     unsigned char me = (unsigned char) (number + 1), word = state->word;
     switch ((enum place) thread->place) {
     case TRY:
-        thread->place = LOOK;
+        thread->place = ANNOUNCE;
         if (word == 0)
             take(state, thread, me, 0);
+        return true;
+    case ANNOUNCE:
+        state->word = word | SLEEPERS;
+        thread->place = word & SLEEPERS ? LOOK : TRY_AGAIN;
+        return true;
+    case TRY_AGAIN:
+        thread->place = LOOK;
+        if ((word & HOLDER) == 0)
+            take(state, thread, me, word & SLEEPERS);
         return true;
     case LOOK:
         thread->seen = word;
