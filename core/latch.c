@@ -5,7 +5,8 @@
 #include "describe.h"
 #include "registry.h"
 
-enum { LOOKS = 20, PAUSES = 4 }; /* some 50 ns apart: to look more often is to disturb the holder */
+/* Some 50 ns apart: to look more often is to disturb the holder. */
+enum { LOOKS = 20, PAUSES = 4, SAID_AT = 1 };
 /* Who is woken is late, and may find the latch taken each time by one that just gave it back. After LONG nanoseconds it
  * says so, and then that one stays away for once, COURTESY at most. Always to do so would cost nine tenths of the
  * speed. */
@@ -84,8 +85,8 @@ static mproc_err wait_for(struct latch *latch, struct watch *watch, process_toke
 }
 
 /* The holder may be about to give it back. Each look is a try: where the word comes from another CPU's cache, what was
- * only seen to be free is taken again before it could be had. And after the first the word says that somebody sleeps:
- * to give it back takes as long as a wake-up call then, and who looks has it meanwhile. */
+ * only seen to be free is taken again before it could be had. If that does not help soon the word says that somebody
+ * sleeps: to give it back takes as long as a wake-up call then, in which who looks has it. */
 static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
 {
     for (int i = 0; i < LOOKS; i++) {
@@ -94,8 +95,10 @@ static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
         if (atomic_compare_exchange_strong(&latch->word, &seen, me) ||
             (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), err)))
             return true;
-        if (i == 0 && (seen & LATCH_SLEEPERS || atomic_fetch_or(&latch->word, LATCH_SLEEPERS) & LATCH_SLEEPERS))
-            return false; /* somebody does sleep, or looks already */
+        if (i == SAID_AT && !(seen & LATCH_SLEEPERS))
+            seen = atomic_fetch_or(&latch->word, LATCH_SLEEPERS);
+        if (i <= SAID_AT && seen & LATCH_SLEEPERS)
+            return false; /* another sleeps, or has said so */
         for (int pause = 0; pause < PAUSES; pause++)
             mproc__pause();
     }

@@ -19,6 +19,7 @@ static _Atomic int *ints_of(const struct shared *shared)
 
 static _Atomic int *create(struct shared *shared)
 {
+    shared->number = 0;
     CHECK_OK(mproc_condition_create(&shared->condition));
     return shared_ints(&shared->block, INTS);
 }

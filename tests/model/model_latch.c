@@ -32,8 +32,8 @@ enum place {
     DONE,
     CRASHED
 };
-static const char *const places[] = { "try", "announce", "try again", "look", "take", "mark", "complain",
-                                      "fall asleep", "asleep", "find sentry", "be sentry", "find holder", "disown", "leave",
+static const char *const places[] = { "try", "announce", "try again", "look", "take", "mark", "complain", "fall asleep",
+                                      "asleep", "find sentry", "be sentry", "find holder", "disown", "leave",
                                       "find other", "hand on", "inside", "give back", "wake", "ask late", "done",
                                       "CRASHED" };
 
