@@ -152,10 +152,10 @@ mproc_err mproc_pipe_give(mproc_pipe pipe, mproc_process *process)
     mproc_err err = MPROC_OK;
     mproc__lock();
     struct child *child = mproc__child_find(process, &err);
-    if (child && child->kind == CHILD && !child->ended)
-        add_user(end, child->token);
+    if (child && child->kind == CHILD)
+        add_user(end, child->ended ? RELEASED : child->token); /* who has died has had it */
     else if (child)
-        err = mproc__fail(MPROC_ESTATE, "mproc_pipe_give: the process has ended, or is no child of this one");
+        err = mproc__fail(MPROC_ESTATE, "mproc_pipe_give: the process is no child of this one");
     mproc__unlock();
     return err;
 }

@@ -34,7 +34,8 @@ typedef struct mproc_pipe {
 MPROC_API MPROC_MUST_USE mproc_err mproc_pipe_create(mproc_pipe *first, mproc_pipe *second, bool duplex);
 
 /* The process that was just started has this end: if it dies, however early, the end is gone (unless
- * others have it too). MPROC_ECLOSED: the process object was closed. */
+ * others have it too), also if it has ended already. MPROC_ECLOSED: the process object was closed; MPROC_ESTATE: it is
+ * no child of this process. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_pipe_give(mproc_pipe end, mproc_process *process);
 
 /* This process does not have the end any more, until it uses it again: others who have it go on, and if there are none

@@ -208,12 +208,24 @@ static void a_child_that_was_given_an_end_may_die_before_using_it(void)
     CHECK_OK(mproc_process_kill(process));
     CHECK_FAILS(mproc_pipe_recv(end, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
     end_child(process);
-    process = start_child(never_use_it, NULL, 0, NULL);
-    CHECK_OK(mproc_process_join(process, MPROC_FOREVER));
-    CHECK_FAILS(mproc_pipe_give(work.pipe, process), MPROC_ESTATE);
-    CHECK_OK(mproc_process_close(process));
     CHECK_OK(mproc_pipe_close(end));
     CHECK_OK(mproc_pipe_close(work.pipe));
+}
+
+static void who_is_given_an_end_may_have_died_already(void)
+{
+    mproc_pipe own, childs;
+    char text[10];
+    size_t size;
+    CHECK_OK(mproc_pipe_create(&own, &childs, true));
+    mproc_process *process = start_child(never_use_it, NULL, 0, NULL);
+    CHECK_OK(mproc_process_join(process, MPROC_FOREVER));
+    CHECK_FAILS(mproc_pipe_recv(own, text, sizeof text, &size, 0), MPROC_ETIMEDOUT);
+    CHECK_OK(mproc_pipe_give(childs, process));
+    CHECK_FAILS(mproc_pipe_recv(own, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
+    CHECK_OK(mproc_process_close(process));
+    CHECK_OK(mproc_pipe_close(own));
+    CHECK_OK(mproc_pipe_close(childs));
 }
 
 static int wait_for_a_message(void *argument)
@@ -405,6 +417,7 @@ MPROC_SUITE(pipe, MPROC_TEST(messages_pass_both_ways), MPROC_TEST(a_one_way_pipe
             MPROC_TEST(poll_sees_messages_and_the_end), MPROC_TEST(a_child_echoes_messages_of_all_lengths),
             MPROC_TEST(the_death_of_the_other_side_is_the_end_of_the_stream),
             MPROC_TEST(a_child_that_was_given_an_end_may_die_before_using_it),
+            MPROC_TEST(who_is_given_an_end_may_have_died_already),
             MPROC_TEST(close_wakes_the_other_side), MPROC_TEST(both_ends_may_be_closed_at_once),
             MPROC_TEST(an_end_whose_closer_died_is_closed_by_the_next),
             MPROC_TEST(an_end_that_was_released_is_gone_with_who_has_it),

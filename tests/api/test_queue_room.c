@@ -91,6 +91,10 @@ static mproc_process *start_putter(mproc_queue queue, size_t size, int waiting)
 static void who_finds_too_little_room_wakes_the_next(void)
 {
     int woken = 0;
+    if (TELLS_BY_PIPE) {
+        skip("a generic Unix wakes nobody: who sleeps looks by himself");
+        return;
+    }
     for (int round = 0; round < 20; round++) {
         mproc_queue queue = create_limited();
         for (int i = 0; i < MAX_BYTES / SMALL; i++)
