@@ -123,6 +123,10 @@ static void this_process_has_its_own_streams(void)
 static void flushing_waits_for_no_thread_that_is_inside_a_stream(void)
 {
     static const char *const boots[] = { "sit in stdin", "sit in stdout", "sit in stderr" };
+#ifdef MPROC_SANITIZED_THREADS
+    skip("the thread sanitizer's _exit() flushes, and waits");
+    return;
+#endif
     for (int i = 0; i < 3; i++) {
         struct mproc_plat_process process = spawn_child(boots[i], MPROC_PLAT_NONE);
         CU_ASSERT_EQUAL(reap_child(&process), 5);
