@@ -73,7 +73,8 @@ bool mproc_plat_fork_finish(bool child);
 
 int64_t mproc_plat_pid(void);
 /* A number that tells this process from every other that had or will have its pid (its start time),
- * or, where there is no such number, 1 for a process that has asked for its own and 0 for others.
+ * or, where there is no such number (MPROC_PLAT_STAMP_IS_ASKED), 1 for a process that has asked for its own and 0 for
+ * others, which live until they are reaped.
  * MPROC_ENOTFOUND only if it is certain that there is no such process, or that it has ended and is only not
  * reaped yet: what the process holds is taken from it then. Whatever keeps this one from seeing it (no
  * descriptor, no memory, no right, no /proc) is another error, and means that it may well live. */

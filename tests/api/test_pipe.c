@@ -228,6 +228,35 @@ static void who_is_given_an_end_may_have_died_already(void)
     CHECK_OK(mproc_pipe_close(childs));
 }
 
+static int receive_until_gone(void *argument)
+{
+    struct work *work = argument;
+    char text[10];
+    size_t size;
+    CHILD_FAILS(mproc_pipe_recv(work->pipe, text, sizeof text, &size, 60000), MPROC_ECLOSED);
+    return 0;
+}
+
+static int end_at_once(void *argument)
+{
+    (void) argument;
+    end_hard("_exit7");
+    return 0;
+}
+
+/* Who had the other end never did anything, and its parent waits for somebody else and has not reaped it. */
+static void a_childs_death_is_known_before_its_parent_learns_of_it(void)
+{
+    struct work work = { .count = 0 };
+    CHECK_OK(mproc_pipe_create(&work.pipe, &work.other, true));
+    mproc_process *dead = start_child(end_at_once, NULL, 0, NULL);
+    CHECK_OK(mproc_pipe_give(work.other, dead));
+    CU_ASSERT_EQUAL(run_child(receive_until_gone, &work, sizeof work, NULL), 0);
+    CU_ASSERT_NOT_EQUAL(end_child(dead), 0);
+    CHECK_OK(mproc_pipe_close(work.pipe));
+    CHECK_OK(mproc_pipe_close(work.other));
+}
+
 static int wait_for_a_message(void *argument)
 {
     struct work *work = argument;
@@ -418,6 +447,7 @@ MPROC_SUITE(pipe, MPROC_TEST(messages_pass_both_ways), MPROC_TEST(a_one_way_pipe
             MPROC_TEST(the_death_of_the_other_side_is_the_end_of_the_stream),
             MPROC_TEST(a_child_that_was_given_an_end_may_die_before_using_it),
             MPROC_TEST(who_is_given_an_end_may_have_died_already),
+            MPROC_TEST(a_childs_death_is_known_before_its_parent_learns_of_it),
             MPROC_TEST(close_wakes_the_other_side), MPROC_TEST(both_ends_may_be_closed_at_once),
             MPROC_TEST(an_end_whose_closer_died_is_closed_by_the_next),
             MPROC_TEST(an_end_that_was_released_is_gone_with_who_has_it),
