@@ -7,7 +7,7 @@
 
 #define MPROC_PLAT_NAMED_PREFIX "psm_"
 #define MPROC_PLAT_NAMED_STAYS 1
-#if defined(MPROC_GENERIC_POSIX) || !(defined(__linux__) || defined(__APPLE__))
+#ifdef MPROC_STAMP_IS_ASKED /* with identity_generic.c */
 #define MPROC_PLAT_STAMP_IS_ASKED 1
 #else
 #define MPROC_PLAT_STAMP_IS_ASKED 0
