@@ -95,8 +95,10 @@ static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
         if (atomic_compare_exchange_strong(&latch->word, &seen, me) ||
             (is_free(seen) && take(latch, seen, me | (seen & LATCH_SLEEPERS), err)))
             return true;
-        if (i == SAID_AT && !(seen & LATCH_SLEEPERS))
+        if (i == SAID_AT && !(seen & LATCH_SLEEPERS)) {
             seen = atomic_fetch_or(&latch->word, LATCH_SLEEPERS);
+            MPROC_FAULT("latch.said");
+        }
         if (i <= SAID_AT && seen & LATCH_SLEEPERS)
             return false; /* another sleeps, or has said so */
         for (int pause = 0; pause < PAUSES; pause++)

@@ -389,6 +389,33 @@ static void a_killed_waiter_leaves_the_lock_working(void)
     destroy(&shared);
 }
 
+static int take_and_release(void *argument)
+{
+    struct shared *shared = argument;
+    CHILD_OK(mproc_lock_acquire(shared->lock, MPROC_FOREVER));
+    CHILD_OK(mproc_lock_release(shared->lock));
+    return 0;
+}
+
+/* The word says that somebody sleeps, and nobody does; what it says stays while the lock changes hands. */
+static void a_waiter_killed_before_it_sleeps_leaves_the_lock_working(void)
+{
+    static const char *const points[] = { "latch.said", "latch.before_sleep" };
+    struct shared shared;
+    create(&shared);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(mproc_lock_acquire(shared.lock, MPROC_NOWAIT));
+        CU_ASSERT_NOT_EQUAL(end_child(start_doomed_child(take_and_release, &shared, sizeof shared, points[i])), 0);
+        mproc_process *waiter = start_child(take_and_release, &shared, sizeof shared, NULL);
+        CU_ASSERT_TRUE(wait_until_waiting(1));
+        CHECK_OK(mproc_lock_release(shared.lock));
+        CU_ASSERT_EQUAL(end_child(waiter), 0);
+        CU_ASSERT_FALSE(mproc_lock_locked(shared.lock));
+        CU_ASSERT_EQUAL(run_child(take_and_release, &shared, sizeof shared, NULL), 0);
+    }
+    destroy(&shared);
+}
+
 MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neither_early_nor_for_ever),
             MPROC_TEST(a_release_without_acquire_is_refused),
             MPROC_TEST(a_destroyed_lock_and_no_lock_are_refused),
@@ -404,4 +431,5 @@ MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neit
             MPROC_TEST(a_release_does_not_hide_a_holder_that_was_just_seen),
             MPROC_TEST(a_lock_released_without_repair_is_broken),
             MPROC_TEST(who_dies_repairing_hands_the_repair_on),
-            MPROC_TEST(a_killed_waiter_leaves_the_lock_working))
+            MPROC_TEST(a_killed_waiter_leaves_the_lock_working),
+            MPROC_TEST(a_waiter_killed_before_it_sleeps_leaves_the_lock_working))
