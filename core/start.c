@@ -82,7 +82,7 @@ MPROC_IN_CHILD static mproc_err copy_argument(struct record *record, void (*func
 MPROC_IN_CHILD void mproc__child_run(struct record *record, void (*function)(void))
 {
     void *argument = NULL;
-    if (MPROC_PLAT_STAMP_IS_ASKED)
+    if (MPROC_PLAT_STAMP_IS_ASKED) /* what it is given it may never use, and die */
         (void) mproc__self_token();
     MPROC_FAULT_FORGET();
     mproc_err err = MPROC_OK;
