@@ -495,6 +495,8 @@ int main(int argc, char **argv)
     ratio("lock, 8, hand-overs", "PSHARED, 8, hand-overs", 0.8, false);
     ratio("rlock, 2 contend", "PSHARED, 2 contend", 0.8, false);
     ratio("rlock, 2, hand-overs", "PSHARED, 2, hand-overs", 0.8, false);
+    ratio("rlock, 8 contend", "PSHARED, 8 contend", 0.8, false);
+    ratio("rlock, 8, hand-overs", "PSHARED, 8, hand-overs", 0.8, false);
     ratio("event, both running, us", "bare spin, both running, us", 3, true);
     ratio("condition, both running, us", "bare spin, both running, us", 3, true);
     beside("condition, both running, us", "bare condition, both running, us");
