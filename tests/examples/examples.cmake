@@ -55,7 +55,8 @@ function(broken_example name example test)
 endfunction()
 
 broken_example(p01_without_join p01_start_and_join seeds:p1_
-  "MPROC_MUST(mproc_process_join(child, MPROC_FOREVER))" "" "MPROC_MUST(mproc_process_close(child))" "")
+  "MPROC_MUST(mproc_process_join(child, MPROC_FOREVER))" "" "MPROC_MUST(mproc_process_close(child))" ""
+  "printf(\"Child" "mproc_sleep(300), printf(\"Child") # or it is quicker than its parent all the same
 set(as_daemon "&(mproc_process_options){ .daemon = true }")
 broken_example(p02_daemons p02_many_processes seeds:p2_five "sizeof number, NULL" "sizeof number, ${as_daemon}")
 broken_example(p04_daemons p04_without_join seeds:p4_ "sizeof job, NULL" "sizeof job, ${as_daemon}")
