@@ -40,6 +40,22 @@ static int64_t sooner(int64_t one, int64_t other)
     return one < other ? one : other;
 }
 
+/* Where only who has asked for its stamp can be told from a zombie, one that died before that lives for its brothers until
+ * it is reaped. Whoever waits for some children looks after all of them there. */
+#define CARE INT64_C(50000000)
+
+static int64_t within_care(int64_t until)
+{
+    return MPROC_PLAT_STAMP_IS_ASKED ? sooner(until, mproc_plat_now() + CARE) : until;
+}
+
+static void look_after_all(void)
+{
+    uint32_t at = 0;
+    for (struct child *child; MPROC_PLAT_STAMP_IS_ASKED && (child = mproc__child_next(&at)) != NULL;)
+        mproc__child_poll(child);
+}
+
 /* One look under the mutex and, if needed, one sleep without it. True: *err is the answer. */
 static bool join_step(mproc_process *process, int64_t deadline, mproc_err *err)
 {
@@ -52,7 +68,7 @@ static bool join_step(mproc_process *process, int64_t deadline, mproc_err *err)
             *err = wait_for_parent(deadline);
         return true;
     }
-    int64_t until = sooner(mproc__child_guard(child), deadline);
+    int64_t until = within_care(sooner(mproc__child_guard(child), deadline));
     const struct mproc_plat_process *watched = &child->process;
     child->waiters++;
     mproc__unlock();
@@ -61,6 +77,7 @@ static bool join_step(mproc_process *process, int64_t deadline, mproc_err *err)
     mproc_err waited = mproc_plat_process_watch(&watched, 1, until, &index);
 
     mproc__lock();
+    look_after_all();
     child->waiters--;
     mproc__child_settle(child);
     bool ended = mproc__child_poll(child);
@@ -127,12 +144,13 @@ static mproc_err await_any(const struct mproc_plat_process *const *watched, stru
                            size_t count, int64_t deadline, size_t *ended)
 {
     for (;;) {
-        int64_t until = deadline;
+        int64_t until = within_care(deadline);
         for (size_t i = 0; i < count; i++)
             until = sooner(mproc__child_guard(children[i]), until);
         mproc__unlock();
         mproc_err err = mproc_plat_process_watch(watched, count, until, ended);
         mproc__lock();
+        look_after_all();
         if (err != MPROC_ETIMEDOUT || until == deadline)
             return err;
     }
