@@ -40,8 +40,8 @@ static int64_t sooner(int64_t one, int64_t other)
     return one < other ? one : other;
 }
 
-/* Where only who has asked for its stamp can be told from a zombie, one that died before that lives for its brothers until
- * it is reaped. Whoever waits for some children looks after all of them there. */
+/* Where only who has asked for its stamp can be told from a zombie, one that died before that lives for its brothers
+ * until it is reaped. Whoever waits for some children looks after all of them there. */
 #define CARE INT64_C(50000000)
 
 static int64_t within_care(int64_t until)
