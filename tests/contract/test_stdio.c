@@ -137,6 +137,10 @@ static void flushing_and_errors_reach_the_systems_streams(void)
 {
     char folder[600], path[700], text[40];
     mproc_plat_handle output = MPROC_PLAT_NONE;
+#ifdef MPROC_SANITIZED_THREADS
+    skip("the thread sanitizer's _exit() flushes what is not to be written");
+    return;
+#endif
     CU_ASSERT_TRUE_FATAL(make_temporary_folder("flush", folder, sizeof folder));
     snprintf(path, sizeof path, "%s/output", folder);
     CHECK_OK(mproc_plat_stdio_open(1, path, &output));
