@@ -255,8 +255,11 @@ static void semaphore_round(struct worker *worker)
 {
     mproc_semaphore semaphore = worker->storm->semaphore;
     int enough = worker->storm->slow ? 1 : MOST_ITEMS;
-    while (worker->gives && mproc_semaphore_value(semaphore) >= enough && !stops(worker))
+    /* The other giver may keep it full for as long as it likes: that is no round. */
+    while (worker->gives && mproc_semaphore_value(semaphore) >= enough && !stops(worker)) {
+        atomic_store(&worker->ledger->last_round, mproc_plat_now());
         mproc_plat_yield();
+    }
     atomic_fetch_add(&worker->ledger->began, 1);
     must(worker->gives ? mproc_semaphore_release(semaphore) : mproc_semaphore_acquire(semaphore, MPROC_FOREVER));
     atomic_fetch_add(&worker->ledger->done, 1);
