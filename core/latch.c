@@ -84,9 +84,10 @@ static mproc_err wait_for(struct latch *latch, struct watch *watch, process_toke
     }
 }
 
-/* The holder may be about to give it back. Each look is a try: where the word comes from another CPU's cache, what was
- * only seen to be free is taken again before it could be had. If that does not help soon the word says that somebody
- * sleeps: to give it back takes as long as a wake-up call then, in which who looks has it. */
+/* The holder may be about to give it back. True if it was taken, with `err` as the answer. Each look is a try: where
+ * the word comes from another CPU's cache, what was only seen to be free is taken again before it could be had. If that
+ * does not help soon the word says that somebody sleeps: to give it back takes as long as a wake-up call then, in which
+ * who looks has it. */
 static bool take_soon(struct latch *latch, process_token me, mproc_err *err)
 {
     for (int i = 0; i < LOOKS; i++) {

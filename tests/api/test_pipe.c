@@ -221,6 +221,7 @@ static void who_is_given_an_end_may_have_died_already(void)
     mproc_process *process = start_child(never_use_it, NULL, 0, NULL);
     CHECK_OK(mproc_process_join(process, MPROC_FOREVER));
     CHECK_FAILS(mproc_pipe_recv(own, text, sizeof text, &size, 0), MPROC_ETIMEDOUT);
+    CHECK_FAILS(mproc_pipe_give(childs, mproc_current_process()), MPROC_ESTATE);
     CHECK_OK(mproc_pipe_give(childs, process));
     CHECK_FAILS(mproc_pipe_recv(own, text, sizeof text, &size, MPROC_FOREVER), MPROC_ECLOSED);
     CHECK_OK(mproc_process_close(process));

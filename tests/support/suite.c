@@ -178,13 +178,11 @@ void kill_while_seen(mproc_process *process)
 {
     char text[20000];
     int64_t pid = 0;
-    intptr_t ended = -1;
     CHECK_OK(mproc_process_pid(process, &pid));
-    CHECK_OK(mproc_process_sentinel(process, &ended));
     kill_hard(pid);
     do
         mproc_describe_locks(text, sizeof text);
-    while (pid_runs(pid) || !native_ready(ended, 0)); /* its first thread may end before others */
+    while (pid_runs(pid));
 }
 
 int end_child(mproc_process *process)

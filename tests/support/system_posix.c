@@ -221,12 +221,12 @@ void kill_hard(int64_t pid)
     kill((pid_t) pid, SIGKILL);
 }
 
-/* The state of a process or thread by a stat file of /proc: 'S' sleeps, 'Z' is a zombie, or the first thread of those
- * that still end; 0: there is none. */
-static char state_of(const char *path, int *threads)
+/* The state of a process or thread by a stat file of /proc: 'S' sleeps, 'Z' is a zombie; 0: there is none. A first
+ * thread that has ended before others is 'R': its process runs. */
+static char state_of(const char *path)
 {
-    char text[512];
-    *threads = 0;
+    char text[512], state = 0;
+    int threads = 0;
     FILE *file = fopen(path, "r");
     if (!file)
         return 0;
@@ -234,8 +234,8 @@ static char state_of(const char *path, int *threads)
     fclose(file);
     const char *end = strrchr(text, ')');
     if (end)
-        sscanf(end + 3, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", threads);
-    return end ? end[2] : 0;
+        sscanf(end + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", &state, &threads);
+    return state == 'Z' && threads > 1 ? 'R' : state;
 }
 
 bool pid_runs(int64_t pid)
@@ -244,9 +244,8 @@ bool pid_runs(int64_t pid)
     if (access("/proc/self/stat", F_OK) != 0)
         return kill((pid_t) pid, 0) == 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
-    int threads;
-    char state = state_of(path, &threads);
-    return state != 0 && state != 'X' && (state != 'Z' || threads > 1);
+    char state = state_of(path);
+    return state != 0 && state != 'Z' && state != 'X';
 }
 
 static bool all_others_sleep(int64_t pid)
@@ -262,8 +261,7 @@ static bool all_others_sleep(int64_t pid)
         if (entry->d_name[0] == '.' || strcmp(path, own) == 0)
             continue;
         snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int) pid, entry->d_name);
-        int threads;
-        char state = state_of(path, &threads);
+        char state = state_of(path);
         asleep = asleep && (state == 'S' || state == 0);
     }
     if (folder)
