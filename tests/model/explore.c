@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Depth-first over a hash table of the states that have been seen. */
+/* Breadth-first over a hash table of the states that have been seen. */
 #include "explore.h"
 
 #include <stdint.h>
@@ -13,20 +13,30 @@ struct node {
     int thread;
 };
 
+/* Of the hash table: most states that are not the one looked for differ in their hash. */
+struct slot {
+    uint32_t hash;
+    uint32_t index; /* + 1; 0: free */
+};
+
 struct search {
     const struct model *model;
     struct node *nodes;
     size_t count, room;
-    size_t *table; /* index + 1; 0: free */
+    struct slot *table;
     size_t table_size;
 };
 
-static uint64_t hash_of(const unsigned char *bytes, size_t size)
+static uint32_t hash_of(const unsigned char *state)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    return hash ^ hash >> 29;
+    uint64_t hash = 0;
+    for (size_t i = 0; i < MODEL_STATE; i += sizeof hash) {
+        uint64_t word;
+        memcpy(&word, state + i, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        hash ^= hash >> 32;
+    }
+    return (uint32_t) hash;
 }
 
 static void *must_have(void *memory)
@@ -38,42 +48,50 @@ static void *must_have(void *memory)
     return memory;
 }
 
-static void put(struct search *search, size_t index)
+/* Where one with this hash is, or will be: after all that are there already. */
+static struct slot *first_slot(const struct search *search, uint32_t hash)
 {
-    size_t place = hash_of(search->nodes[index].state, search->model->size) % search->table_size;
-    while (search->table[place])
-        place = (place + 1) % search->table_size;
-    search->table[place] = index + 1;
+    return &search->table[(uint64_t) hash * search->table_size >> 32];
+}
+
+static struct slot *next_slot(const struct search *search, struct slot *slot)
+{
+    return slot + 1 == search->table + search->table_size ? search->table : slot + 1;
 }
 
 static void grow(struct search *search)
 {
+    struct slot *old = search->table;
+    size_t old_size = search->table_size;
     search->room = search->room ? search->room * 2 : 1 << 12;
     search->nodes = must_have(realloc(search->nodes, search->room * sizeof *search->nodes));
-    free(search->table);
-    search->table_size = search->room * 2 + 1;
+    search->table_size = search->room * 2;
     search->table = must_have(calloc(search->table_size, sizeof *search->table));
-    for (size_t i = 0; i < search->count; i++)
-        put(search, i);
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i].index) {
+            struct slot *slot = first_slot(search, old[i].hash);
+            while (slot->index)
+                slot = next_slot(search, slot);
+            *slot = old[i];
+        }
+    free(old);
 }
 
-/* False if the state was there already. */
-static bool add(struct search *search, const void *state, size_t parent, int thread)
+/* Nothing if the state was there already. */
+static void add(struct search *search, const unsigned char *state, size_t parent, int thread)
 {
-    size_t size = search->model->size;
     if (search->count == search->room)
         grow(search);
-    for (size_t place = hash_of(state, size) % search->table_size; search->table[place];
-         place = (place + 1) % search->table_size)
-        if (memcmp(search->nodes[search->table[place] - 1].state, state, size) == 0)
-            return false;
-    struct node *node = &search->nodes[search->count];
-    memset(node, 0, sizeof *node);
-    memcpy(node->state, state, size);
+    uint32_t hash = hash_of(state);
+    struct slot *slot = first_slot(search, hash);
+    for (; slot->index; slot = next_slot(search, slot))
+        if (slot->hash == hash && memcmp(search->nodes[slot->index - 1].state, state, MODEL_STATE) == 0)
+            return;
+    struct node *node = &search->nodes[search->count++];
+    memcpy(node->state, state, MODEL_STATE);
     node->parent = parent;
     node->thread = thread;
-    put(search, search->count++);
-    return true;
+    *slot = (struct slot){ hash, (uint32_t) search->count };
 }
 
 static void print_way(const struct search *search, size_t index)
@@ -105,7 +123,9 @@ const char *explore(const struct model *model, const void *initial, bool verbose
     struct search search = { .model = model };
     const char *wrong = NULL;
     size_t next = 0;
-    add(&search, initial, 0, -1);
+    unsigned char first[MODEL_STATE] = { 0 };
+    memcpy(first, initial, model->size);
+    add(&search, first, 0, -1);
     for (; next < search.count && !wrong; next++) {
         wrong = model->check(search.nodes[next].state);
         if (!wrong && follow(&search, next) == 0)
