@@ -8,7 +8,10 @@
 #include "fault.h"
 
 enum {
-    SMALL_MAX = 65536,       /* largest block, header included, that is carved from a run */
+    SMALL_MAX = 65600,       /* largest block, header included, that is carved from a run */
+    PAGE_CLASS = 26,         /* from this one on, 4096 bytes, a class has room for the header besides */
+    BELOW_PAGES = 3584,      /* the class before it */
+    HEADER_ROOM = 64,
     GATED_CLASS = 43,        /* size_class[GATED_CLASS + step]: what begins with a gate, one step to each doubling */
     RWLOCK_CLASS = 57,       /* readers-writer locks, which have two */
     QUEUE_CLASS,             /* and queues, and ends of pipes, which have three */
@@ -28,12 +31,14 @@ static inline struct block *block_at(uint64_t position)
     return mproc_plat_region_at(position * UNIT);
 }
 
-/* ---- classes: 32, 48, 64, then four steps to each doubling ---- */
+/* ---- classes: 32, 48, 64, then four steps to each doubling; a page, or two or four, costs a line more ---- */
 
 static inline uint32_t class_of(uint64_t bytes)
 {
     if (bytes <= 64)
         return bytes <= 32 ? 0 : bytes <= 48 ? 1 : 2;
+    if (bytes > BELOW_PAGES)
+        bytes = bytes > BELOW_PAGES + HEADER_ROOM ? bytes - HEADER_ROOM : BELOW_PAGES + 1;
     uint32_t power = mproc__log2(bytes - 1); /* 2^power < bytes <= 2^(power + 1) */
     uint64_t above = bytes - (UINT64_C(1) << power), quarter = UINT64_C(1) << (power - 2);
     return 2 + (power - 6) * 4 + (uint32_t) ((above + quarter - 1) >> (power - 2));
@@ -61,7 +66,8 @@ static inline uint64_t class_size(uint32_t index)
                : index == PIPE_CLASS  ? PIPE_SIZE
                                       : UINT64_C(64) << (index - GATED_CLASS);
     uint32_t power = 6 + (index - 3) / 4;
-    return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2));
+    return (UINT64_C(1) << power) + ((index - 3) % 4 + 1) * (UINT64_C(1) << (power - 2)) +
+           (index >= PAGE_CLASS ? HEADER_ROOM : 0);
 }
 
 /* Large blocks: 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... granules. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A channel as a whole: its beginning, its count, its end. */
 #include "channel_ring.h"
+#include "stock.h"
 
 enum { FIRST_SEGMENT = 4096 }; /* bytes of its block, headers included */
 
@@ -106,6 +107,7 @@ void mproc__channel_destroy(struct channel *channel)
             mproc__latch_release(end ? &channel->get.latch : &channel->put.latch);
     free_items(channel);
     mproc__loans_destroy(channel);
+    mproc__stock_destroy(channel);
     uint64_t here = channel->get.place[channel->head & 1].segment;
     uint64_t last = channel->put.place[channel->tail & 1].segment;
     while (here && mproc__object(BLOCK_ITEM, here)) {

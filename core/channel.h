@@ -56,8 +56,9 @@ struct channel {
     uint32_t max_items;
     _Atomic uint32_t closed;   /* enum channel_closed */
     _Atomic uint64_t loans;    /* handle of the table, or 0 */
-    _Atomic uint32_t returned; /* items in it that wait to be got again */
-    char space1[CHANNEL_LINE - 48];
+    _Atomic uint64_t stock;    /* handle of the blocks it keeps, or 0 (stock.h) */
+    _Atomic uint32_t returned; /* items in the table that wait to be got again */
+    char space1[CHANNEL_LINE - 56];
     struct end put;
     char space2[CHANNEL_LINE];
     _Atomic uint64_t tail;

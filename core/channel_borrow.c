@@ -2,6 +2,7 @@
 /* Items of a channel that are read where they lie, and come back when their reader dies; loans.h has the
  * table. */
 #include "channel_ring.h"
+#include "stock.h"
 
 /* Copies the item at the cursor, which is there to its end and begins with this record, into `block` and passes it.
  * MPROC_EDIED: its putter had died. */
@@ -44,7 +45,7 @@ static mproc_err move_to_loan(struct cursor *cursor, struct taking *taking)
     uint64_t block = record.block;
     bool in_block = block != 0;
     if (err == MPROC_OK && !in_block)
-        err = mproc__arena_alloc_dirty(BLOCK_ITEM, record.size ? record.size : 1, &block);
+        err = mproc__stock_take(cursor->channel, record.size, &block);
     if (err != MPROC_OK)
         return err;
     loan->size = record.size;

@@ -9,6 +9,7 @@
 #define MPROC_THREAD_LOCAL __declspec(thread)
 #include <intrin.h>
 #define mproc__pause() _mm_pause()
+#define mproc__fetch_ahead(address) ((void) (address))
 /* The largest p with 2^p <= number, which is not 0. */
 static inline uint32_t mproc__log2(uint64_t number)
 {
@@ -25,6 +26,7 @@ static inline uint32_t mproc__log2(uint64_t number)
 #else
 #define mproc__pause() ((void) 0)
 #endif
+#define mproc__fetch_ahead(address) __builtin_prefetch(address)
 static inline uint32_t mproc__log2(uint64_t number)
 {
     return 63u - (uint32_t) __builtin_clzll(number);

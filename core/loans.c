@@ -112,6 +112,14 @@ void mproc__loan_clear(struct loan *loan)
     mproc__loan_set_owner(loan, 0);
 }
 
+uint64_t mproc__loan_take_block(struct loan *loan)
+{
+    uint64_t block = atomic_exchange(&loan->block, 0);
+    if (block)
+        mproc__loan_clear(loan);
+    return block;
+}
+
 void mproc__loan_end(struct loan *loan)
 {
     mproc__arena_free(BLOCK_ITEM, atomic_load_explicit(&loan->block, memory_order_relaxed));

@@ -55,6 +55,8 @@ struct loan *mproc__loan_at(struct channel *channel, uint64_t reference);
 void mproc__loan_clear(struct loan *loan);
 /* The same and frees its block. Killed after the free: the block is stale, and whoever looks finds no item. */
 void mproc__loan_end(struct loan *loan);
+/* The same and leaves its block to the caller: 0 if another thread has returned it just then. */
+uint64_t mproc__loan_take_block(struct loan *loan);
 /* The same for an entry of which is not known whether it has a block still. */
 void mproc__loan_drop(struct loan *loan);
 /* It waits to be got again. The caller wakes a getter. */

@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "loans.h"
 #include "runtime.h"
+#include "stock.h"
 #include "take.h"
 #include "trace.h"
 
@@ -292,7 +293,7 @@ mproc_err mproc_queue_loan(mproc_queue queue, size_t size, mproc_item *item)
     err = mproc__loan_claim(channel, false, &loan, &reference);
     if (err != MPROC_OK)
         return err;
-    err = mproc__arena_alloc_dirty(BLOCK_ITEM, size ? size : 1, &block);
+    err = mproc__stock_take(channel, size, &block);
     if (err != MPROC_OK) {
         mproc__loan_clear(loan);
         return err;
@@ -357,7 +358,7 @@ mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item)
     mproc_err err = find_loan(queue, item, "mproc_queue_return", &channel, &loan);
     if (err != MPROC_OK)
         return err;
-    mproc__loan_end(loan);
+    mproc__stock_return(channel, loan);
     /* Getters of a closed queue wait for what is borrowed. One that does not see this yet looks again after a slice. */
     if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
         mproc__gate_wake_all(&channel->filled);

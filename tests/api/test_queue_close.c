@@ -176,8 +176,8 @@ static void who_waits_at_a_closed_queue_learns_what_became_of_its_last_item(void
         bool gives_back;
         int had;
     } cases[] = {
-        { NULL, false, 0 }, { NULL, true, 1 }, { "loans.freed", false, 0 },
-        { "loans.clearing", false, 0 }, { "loans.returned", true, 1 },
+        { NULL, false, 0 }, { NULL, true, 1 }, { "loans.emptied", false, 0 },
+        { "loans.clearing", false, 0 }, { "stock.returned", false, 0 }, { "loans.returned", true, 1 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mproc_process *children[2];

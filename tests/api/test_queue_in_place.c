@@ -153,6 +153,66 @@ static void many_loans_at_once(void)
     CU_ASSERT_EQUAL(mproc__arena_used(), before);
 }
 
+/* Writes, puts, borrows and returns so many, `at_once` of them in the queue at a time; what is used of the arena. */
+static uint64_t pass_items(mproc_queue queue, size_t size, int count, int at_once)
+{
+    for (int i = 0; i < count; i++) {
+        mproc_item item = { .size = 0 };
+        for (int put = 0; put < at_once; put++) {
+            CHECK_OK(mproc_queue_loan(queue, size, &item));
+            CU_ASSERT_EQUAL_FATAL(item.size, size);
+            memset(item.data, i + put, size);
+            CHECK_OK(mproc_queue_commit(queue, &item, MPROC_FOREVER));
+        }
+        for (int got = 0; got < at_once; got++) {
+            CHECK_OK(mproc_queue_borrow(queue, &item, MPROC_NOWAIT));
+            const unsigned char *bytes = item.data;
+            CU_ASSERT_TRUE(bytes[0] == (unsigned char) (i + got) && bytes[size - 1] == bytes[0]);
+            CHECK_OK(mproc_queue_return(queue, &item));
+        }
+    }
+    return mproc__arena_used();
+}
+
+/* A queue of items of one size keeps their blocks for the next ones: some, and no more. */
+static void blocks_are_used_again_and_do_not_become_more(void)
+{
+    enum { SIZE = 20000, MOST_KEPT = 140 };
+    static const size_t sizes[] = { 1, SIZE, 65536, 65537 };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint64_t before = mproc__arena_used();
+        mproc_queue queue;
+        CHECK_OK(mproc_queue_create(&queue, sizes[i], 0));
+        uint64_t soon = pass_items(queue, sizes[i], 100, 1);
+        CU_ASSERT_EQUAL(pass_items(queue, sizes[i], 300, 1), soon);
+        CU_ASSERT_TRUE(pass_items(queue, sizes[i], 2, 500) - before < MOST_KEPT * (sizes[i] * 5 / 4 + 200));
+        CHECK_OK(mproc_queue_destroy(queue));
+        CU_ASSERT_EQUAL(mproc__arena_used(), before);
+    }
+}
+
+/* Items that were copied into the queue are borrowed in blocks that it keeps as well. */
+static void copies_are_borrowed_in_kept_blocks(void)
+{
+    uint64_t before = mproc__arena_used(), used = 0;
+    static char bytes[5000];
+    mproc_queue queue;
+    mproc_item item;
+    CHECK_OK(mproc_queue_create(&queue, sizeof bytes, 0));
+    for (int i = 0; i < 400; i++) {
+        memset(bytes, i, sizeof bytes);
+        CHECK_OK(mproc_queue_put(queue, bytes, 0));
+        CHECK_OK(mproc_queue_borrow(queue, &item, 0));
+        CU_ASSERT_EQUAL(memcmp(item.data, bytes, sizeof bytes), 0);
+        CHECK_OK(mproc_queue_return(queue, &item));
+        if (i == 100)
+            used = mproc__arena_used();
+    }
+    CU_ASSERT_EQUAL(mproc__arena_used(), used);
+    CHECK_OK(mproc_queue_destroy(queue));
+    CU_ASSERT_EQUAL(mproc__arena_used(), before);
+}
+
 static void many_items_are_put_and_got_at_once(void)
 {
     mproc_queue queue;
@@ -347,7 +407,8 @@ MPROC_SUITE(queue_in_place, MPROC_TEST(an_item_is_written_and_read_where_it_lies
             MPROC_TEST(copies_and_items_in_place_mix),
             MPROC_TEST(what_is_given_back_comes_first_and_counts_deliveries),
             MPROC_TEST(items_that_this_process_has_not_are_refused), MPROC_TEST(many_loans_at_once),
-            MPROC_TEST(many_items_are_put_and_got_at_once),
+            MPROC_TEST(blocks_are_used_again_and_do_not_become_more),
+            MPROC_TEST(copies_are_borrowed_in_kept_blocks), MPROC_TEST(many_items_are_put_and_got_at_once),
             MPROC_TEST(a_dead_borrowers_item_goes_to_the_next),
             MPROC_TEST(what_a_dead_process_was_writing_is_freed),
             MPROC_TEST(who_sweeps_after_the_dead_leaves_the_items_of_the_living),

@@ -3,6 +3,9 @@
 #ifndef MPROC_TESTS_QUEUE_POINTS_H
 #define MPROC_TESTS_QUEUE_POINTS_H
 
+#include <stdbool.h>
+#include <string.h>
+
 /* Passed by whoever uses a queue, alone: and whether the item in its hands is then lost, as it had taken it, or a piece
  * of it. */
 static const struct point {
@@ -26,7 +29,15 @@ static const struct point {
     { "queue.loaned", 0 },              { "latch.before_release", 1 },
     { "latch.before_wake", 1 },         { "arena.popped", 0 },
     { "arena.untagged", 1 },            { "arena.carved", 0 },
+    { "stock.created", 0 },            { "stock.allocated", 0 },
+    { "stock.taken", 0 },              { "stock.returned", 1 },
 };
+
+/* Only where all items have one size. */
+static inline bool needs_one_size(const struct point *point)
+{
+    return strncmp(point->name, "stock.", 6) == 0;
+}
 
 /* Passed by whoever comes after one that has died. */
 static const struct point after_death[] = {

@@ -10,10 +10,11 @@
 #include "arena.h"
 #include "platform.h"
 
-enum { LARGEST = 100000, LONG_TIME = 10000 };
+enum { LARGEST = 100000, ONE_SIZE = 3000, LONG_TIME = 10000 };
 
 struct job {
     mproc_queue queue;
+    size_t size; /* of all items, or 0: each another one */
     int place, rounds;
 };
 
@@ -86,7 +87,7 @@ static int exercise(void *argument)
         CHILD_CHECK(err == MPROC_OK);
     for (int round = 0; round < job->rounds; round++) {
         for (int i = 0; i < 8; i++)
-            put_one(&hands, number++, sizes[i], (round + i) % 3 == 0);
+            put_one(&hands, number++, job->size ? job->size : sizes[i], (round + i) % 3 == 0);
         CHILD_OK(get_one(&hands, GIVE_BACK, LONG_TIME));
         for (int i = 0; i < 7; i++)
             CHILD_OK(get_one(&hands, (round + i) % 4 == 0 ? BORROW : COPY, LONG_TIME));
@@ -129,8 +130,9 @@ static void two_die(struct death *first, struct death *second)
     uint64_t before = mproc__arena_used();
     struct death *deaths[] = { first, second };
     ledgers_clear(0, 4);
-    struct job job = { .rounds = 6 };
-    CHECK_OK(mproc_queue_create(&job.queue, MPROC_VARIABLE, 0));
+    bool one_size = needs_one_size(first->point) || needs_one_size(second->point);
+    struct job job = { .rounds = one_size ? 20 : 6, .size = one_size ? ONE_SIZE : 0 };
+    CHECK_OK(mproc_queue_create(&job.queue, one_size ? ONE_SIZE : MPROC_VARIABLE, 0));
     for (job.place = 0; job.place < 2; job.place++)
         die_at(&job, deaths[job.place]);
     CU_ASSERT_EQUAL(run_child(exercise, &job, sizeof job, NULL), 0);

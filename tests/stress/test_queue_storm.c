@@ -34,8 +34,10 @@ struct job {
     uint32_t seed;
 };
 
-static size_t size_at(uint32_t random)
+static size_t size_at(const struct flavour *flavour, uint32_t random)
 {
+    if (flavour->item_size != MPROC_VARIABLE)
+        return flavour->item_size;
     if (random % LARGE_EVERY == 0)
         return SMALLEST_ITEM + random / 64 % (LARGEST - SMALLEST_ITEM);
     if (random % TINY_EVERY == 1)
@@ -107,7 +109,8 @@ static int produce(void *argument)
         size_t count = job->flavour.batches ? 1 + any % BATCH : 1;
         mproc_ms timeout = any % 3 ? MPROC_FOREVER : 1;
         mproc_err err = job->flavour.batches ? put_batch(job, ledger, bytes, number, count, timeout)
-                                             : put_one(job, ledger, bytes, number, size_at(any), any % 5 == 0, timeout);
+                                             : put_one(job, ledger, bytes, number, size_at(&job->flavour, any),
+                                                       any % 5 == 0, timeout);
         CHILD_CHECK(is_no_error(err));
         number += (uint32_t) count;
     }
@@ -306,8 +309,14 @@ static void killed_getters_lose_only_what_they_had_in_their_hands(void)
 
 static void killed_borrowers_lose_nothing(void)
 {
-    static const struct flavour borrowed = { .share = 25, .item_size = MPROC_VARIABLE, .maxsize = 40, .borrows = true };
+    static const struct flavour borrowed = { .share = 15, .item_size = MPROC_VARIABLE, .maxsize = 40, .borrows = true };
     rage_over(&borrowed);
+}
+
+static void nor_do_those_whose_blocks_are_kept_for_the_next(void)
+{
+    static const struct flavour of_one_size = { .share = 10, .item_size = 3000, .maxsize = 40, .borrows = true };
+    rage_over(&of_one_size);
 }
 
 static void nor_do_those_who_give_back_to_a_queue_with_little_room(void)
@@ -347,6 +356,7 @@ static void somebody_has_died_wherever_several_wait_for_each_other(void)
 
 MPROC_SUITE(queue_storm, MPROC_TEST(killed_getters_lose_only_what_they_had_in_their_hands),
             MPROC_TEST(killed_borrowers_lose_nothing),
+            MPROC_TEST(nor_do_those_whose_blocks_are_kept_for_the_next),
             MPROC_TEST(nor_do_those_who_give_back_to_a_queue_with_little_room),
             MPROC_TEST(many_at_once_are_lost_or_undone_only_with_their_getter),
             MPROC_TEST(nor_otherwise_are_many_of_different_lengths),

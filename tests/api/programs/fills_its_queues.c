@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LARGE = 60000000, MEDIUM = 100000, SMALL = 1000, LIMIT = 1000000, ONE_SEGMENT = 5 << 20 };
 
@@ -73,6 +74,32 @@ static void borrowed_behind_a_refused_one(void)
     MPROC_MUST(mproc_queue_destroy(queue));
 }
 
+/* What a queue keeps of blocks is there for its items when the arena has nothing left. */
+static void with_kept_blocks(void)
+{
+    enum { MOST = 1000, SIZE = 60000 };
+    static mproc_item items[MOST];
+    mproc_queue queue, other;
+    MPROC_MUST(mproc_queue_create(&queue, SIZE, 0));
+    MPROC_MUST(mproc_queue_create(&other, MPROC_VARIABLE, 0));
+    int kept = 100, more = 0, again = 0;
+    for (int i = 0; i < kept; i++)
+        MPROC_MUST(mproc_queue_loan(queue, SIZE, &items[i]));
+    for (int i = 0; i < kept; i++)
+        MPROC_MUST(mproc_queue_return(queue, &items[i]));
+    while (more < MOST && mproc_queue_loan(other, SIZE, &items[more]) == MPROC_OK)
+        more++;
+    expect(more < MOST, "the arena becomes full");
+    mproc_item loan;
+    while (mproc_queue_loan(queue, SIZE, &loan) == MPROC_OK)
+        again++;
+    expect(again >= kept, "all kept blocks are lent");
+    expect(strstr(mproc_last_error(), "full") != NULL, "it says that the arena is full");
+    MPROC_MUST(mproc_queue_destroy(queue));
+    expect(mproc_queue_loan(other, SIZE, &loan) == MPROC_OK, "a destroyed queue keeps nothing");
+    MPROC_MUST(mproc_queue_destroy(other));
+}
+
 static void in_a_pipe(void)
 {
     mproc_pipe first, second;
@@ -103,6 +130,7 @@ int main(void)
     in_a_queue(0);
     in_a_queue(LIMIT);
     borrowed_behind_a_refused_one();
+    with_kept_blocks();
     in_a_pipe();
     free(bytes);
     printf("everything works\n");
