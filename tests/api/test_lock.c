@@ -416,6 +416,51 @@ static void a_waiter_killed_before_it_sleeps_leaves_the_lock_working(void)
     destroy(&shared);
 }
 
+/* ---- fairness ---- */
+
+enum { HOLDERS = 5, ROUNDS_IN_ALL = 400 };
+
+struct turns {
+    mproc_lock lock;
+    _Atomic int taken;  /* how often, by all */
+    _Atomic int most;   /* of others' rounds while one waited */
+};
+
+static int take_turns(void *argument)
+{
+    struct turns *turns = mproc_pointer(*(mproc_memory *) argument);
+    while (atomic_load(&turns->taken) < ROUNDS_IN_ALL) {
+        int before = atomic_load(&turns->taken);
+        CHILD_OK(mproc_lock_acquire(turns->lock, 60000));
+        int passed = atomic_fetch_add(&turns->taken, 1) - before, most = atomic_load(&turns->most);
+        while (passed > most && !atomic_compare_exchange_weak(&turns->most, &most, passed))
+            continue;
+        mproc_plat_sleep(12000000); /* longer than a sentry's slice */
+        CHILD_OK(mproc_lock_release(turns->lock));
+        mproc_plat_sleep(3000000);
+    }
+    return 0;
+}
+
+/* A lock is not fair, but who looks after the others must not be passed over for ever because of that: it goes to
+ * the end of the system's queue each time it has looked. */
+static void who_watches_the_holder_has_its_turn_as_well(void)
+{
+    mproc_memory block;
+    CHECK_OK(mproc_alloc(&block, sizeof(struct turns)));
+    struct turns *turns = mproc_pointer(block);
+    CHECK_OK(mproc_lock_create(&turns->lock));
+    mproc_process *children[HOLDERS];
+    for (int i = 0; i < HOLDERS; i++)
+        children[i] = start_child(take_turns, &block, sizeof block, NULL);
+    for (int i = 0; i < HOLDERS; i++)
+        CU_ASSERT_EQUAL(end_child(children[i]), 0);
+    printf("  at most %d others came first\n", turns->most);
+    CU_ASSERT_TRUE(turns->most < ROUNDS_IN_ALL / 4);
+    CHECK_OK(mproc_lock_destroy(turns->lock));
+    CHECK_OK(mproc_free(block));
+}
+
 MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neither_early_nor_for_ever),
             MPROC_TEST(a_release_without_acquire_is_refused),
             MPROC_TEST(a_destroyed_lock_and_no_lock_are_refused),
@@ -432,4 +477,5 @@ MPROC_SUITE(lock, MPROC_TEST(a_lock_is_taken_once), MPROC_TEST(a_timeout_is_neit
             MPROC_TEST(a_lock_released_without_repair_is_broken),
             MPROC_TEST(who_dies_repairing_hands_the_repair_on),
             MPROC_TEST(a_killed_waiter_leaves_the_lock_working),
-            MPROC_TEST(a_waiter_killed_before_it_sleeps_leaves_the_lock_working))
+            MPROC_TEST(a_waiter_killed_before_it_sleeps_leaves_the_lock_working),
+            MPROC_TEST(who_watches_the_holder_has_its_turn_as_well))

@@ -128,5 +128,36 @@ static void two_threads_of_a_process_are_not_both_sentries(void)
     CHECK_OK(mproc_free(block));
 }
 
+/* Who is at the second post rests in every second period of 160 ms, while the one at the first looks. */
+static void one_that_has_waited_long_rests_while_the_other_looks(void)
+{
+    static const int64_t period = INT64_C(160000000), slice = INT64_C(5000000);
+    mproc_memory block;
+    struct place *place = create(&block);
+    mproc_process *other = start_child(be_sentry, &block, sizeof block, NULL);
+    CU_ASSERT_TRUE_FATAL(wait_until(&place->posts, 1));
+    struct watch watch = mproc__sentry_begin(&place->sentry);
+    mproc__sentry_again(&watch);
+    CU_ASSERT_EQUAL_FATAL(watch.post, 1);
+    int64_t early = watch.since / period / 2 * 2 * period, long_after = early + 10 * period;
+    CU_ASSERT_EQUAL(mproc__sentry_until(&watch, watch.since, INT64_MAX), watch.since + slice);
+    CU_ASSERT_EQUAL(mproc__sentry_until(&watch, long_after, INT64_MAX), long_after + slice);
+    CU_ASSERT_EQUAL(mproc__sentry_until(&watch, long_after + period + 7, INT64_MAX), long_after + 2 * period);
+    uint32_t at_rest = atomic_load(&place->sentry.tokens[1]);
+    CU_ASSERT_EQUAL(mproc__sentry_until(&watch, long_after + period, long_after + period + 9), long_after + period + 9);
+    CU_ASSERT_EQUAL(mproc__sentry_until(&watch, long_after + 2 * period, INT64_MAX), long_after + 2 * period + slice);
+    CU_ASSERT_NOT_EQUAL(atomic_load(&place->sentry.tokens[1]), at_rest);
+    /* The other leaves while this one rests: a third one must be woken. Then nobody may rest. */
+    atomic_store(&place->sentry.tokens[1], at_rest);
+    struct watch leaving = { .sentry = &place->sentry, .post = 0 };
+    CU_ASSERT_TRUE(mproc__sentry_end(&leaving));
+    CU_ASSERT_EQUAL(mproc__sentry_until(&watch, long_after + period, INT64_MAX), long_after + period + slice);
+    CU_ASSERT_TRUE(mproc__sentry_end(&watch));
+    atomic_store(&place->go, 1);
+    CU_ASSERT_EQUAL(end_child(other), 0);
+    CHECK_OK(mproc_free(block));
+}
+
 MPROC_SUITE(sentry, MPROC_TEST(slices_of_the_others_grow_to_160_ms), MPROC_TEST(a_sentry_that_dies_is_followed),
-            MPROC_TEST(the_last_to_leave_wakes_another), MPROC_TEST(two_threads_of_a_process_are_not_both_sentries))
+            MPROC_TEST(the_last_to_leave_wakes_another), MPROC_TEST(two_threads_of_a_process_are_not_both_sentries),
+            MPROC_TEST(one_that_has_waited_long_rests_while_the_other_looks))
