@@ -6,9 +6,9 @@
  * leave wakes another waiter (its object's way) to follow it. One of the two stopped, or killed with the holder: the
  * other goes on looking. Both: the slices of the others end, and each looks for the dead itself.
  *
- * Who looks goes to the end of the system's queue of waiters each time, and would be passed over for as long as others
- * come. So one that has waited for a while rests when the other one looks, in turn, as long as the longest slice. Killed
- * while the other rests: that is how long it takes at most until somebody looks. */
+ * Who looks goes to the end of the system's queue of waiters each time, and would be passed over for as long as
+ * others come. So one that has waited for a while rests when the other one looks, in turn, as long as the longest
+ * slice. If that other one is killed meanwhile, that is how long it takes at most until somebody looks. */
 #ifndef MPROC_CORE_SENTRY_H
 #define MPROC_CORE_SENTRY_H
 

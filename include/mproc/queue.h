@@ -119,7 +119,9 @@ MPROC_API MPROC_MUST_USE mproc_err mproc_queue_commit(mproc_queue queue, mproc_i
  * the process dies before that, however it dies, the item goes to another getter: nothing is lost, and
  * an item may be worked on twice. Nobody waits for a borrower. MPROC_ETIMEDOUT, MPROC_ECLOSED as get. */
 MPROC_API MPROC_MUST_USE mproc_err mproc_queue_borrow(mproc_queue queue, mproc_item *item, mproc_ms timeout);
-/* The item was dealt with: its memory is freed. MPROC_ESTATE: this process does not have it. */
+/* The item was dealt with: its memory is freed, or, in a queue of items of one size up to 64 KiB, kept for the
+ * next ones: as many blocks as were in use at once and some more, at most 136, until the queue is destroyed.
+ * MPROC_ESTATE: this process does not have it. */
 MPROC_API mproc_err mproc_queue_return(mproc_queue queue, mproc_item *item);
 /* The item goes back, to be got before all others, by anybody. */
 MPROC_API mproc_err mproc_queue_give_back(mproc_queue queue, mproc_item *item);

@@ -78,6 +78,8 @@ static void core_bytes_are_the_childs_limit(void)
     CU_ASSERT_EQUAL(run_child(tell_core_limit, NULL, 0, &options), 2);
 }
 
+enum { UNREACHABLE = 2 };
+
 /* Only root may give a child more than it may have itself. */
 static int ask_for_more(void *argument)
 {
@@ -85,6 +87,8 @@ static int ask_for_more(void *argument)
     mproc_process *process = NULL;
     (void) argument;
     (void) become_nobody();
+    if (method_under_test() != MPROC_START_FORK && !file_exists(PROGRAM("helper")))
+        return UNREACHABLE;
     mproc_err err = mproc_process_start(&process, tell_core_limit, NULL, 0, &options);
     CHILD_CHECK(err == MPROC_EPERM && !process && strstr(mproc_last_error(), "open_descriptors"));
     options.limits.open_descriptors = 150;
@@ -101,7 +105,11 @@ static void more_than_the_parent_may_have_is_refused(void)
             skip("Windows does not limit descriptors");
         return;
     }
-    CU_ASSERT_EQUAL(run_child(ask_for_more, NULL, 0, &options), 0);
+    int exit_code = run_child(ask_for_more, NULL, 0, &options);
+    if (exit_code == UNREACHABLE)
+        skip("a user without rights cannot reach this program: a folder above it is closed to others");
+    else
+        CU_ASSERT_EQUAL(exit_code, 0);
 }
 
 MPROC_SUITE(confined, MPROC_TEST(cpu_seconds_end_a_child_that_needs_more),
