@@ -3,7 +3,7 @@
 #include "channel_ring.h"
 
 /* Bytes. Many small items come faster through a ring beyond the size of the caches, large ones within it. */
-enum { LARGEST_SEGMENT = 4 << 20, LARGEST_OF_LARGE = 1 << 20, LARGE_RECORD = 4096 };
+enum { LARGEST_SEGMENT = 4 << 20, LARGEST_OF_LARGE = 1 << 18, LARGE_RECORD = 4096 };
 #define RECEIVER_SLICE INT64_C(3000000) /* how long a receiver may keep a putter from growing the ring */
 
 /* ---- room ---- */
