@@ -8,10 +8,10 @@
 #include "fault.h"
 
 enum {
-    SMALL_MAX = 65600,       /* largest block, header included, that is carved from a run */
     PAGE_CLASS = 26,         /* from this one on, 4096 bytes, a class has room for the header besides */
     BELOW_PAGES = 3584,      /* the class before it */
     HEADER_ROOM = 64,
+    SMALL_MAX = 65536 + HEADER_ROOM, /* largest block, header included, that is carved from a run */
     GATED_CLASS = 43,        /* size_class[GATED_CLASS + step]: what begins with a gate, one step to each doubling */
     RWLOCK_CLASS = 57,       /* readers-writer locks, which have two */
     QUEUE_CLASS,             /* and queues, and ends of pipes, which have three */

@@ -4,7 +4,8 @@
 
 #include "channel_ring.h"
 
-enum { LINE = 8, LINES = 16, LARGEST = 65536 }; /* slots of a cache line; lines of kept ones; bytes of an item */
+/* Slots of a cache line; lines of kept ones; slots in all; bytes of an item. */
+enum { LINE = 8, LINES = 16, SLOTS = LINES * LINE + LINE, LARGEST = 65536 };
 
 struct stock {
     char space1[48];          /* with the block's header: lines are lines of the cache */
@@ -27,7 +28,6 @@ static struct stock *create(struct channel *channel)
     uint64_t handle, nothing = 0;
     if (mproc__arena_alloc(BLOCK_ITEM, sizeof(struct stock), &handle) != MPROC_OK)
         return NULL;
-    atomic_store(&((struct stock *) mproc__arena_live(handle))->next_fresh, LINE);
     MPROC_FAULT("stock.created");
     if (!atomic_compare_exchange_strong(&channel->stock, &nothing, handle))
         mproc__arena_free(BLOCK_ITEM, handle);
@@ -81,7 +81,7 @@ static uint64_t take_kept(const struct channel *channel, struct stock *stock)
     return block;
 }
 
-/* One block, and more that lie behind it. Not described is that there are no more. */
+/* One block, and more that lie behind it; that there are no more is no error. */
 static mproc_err take_new(const struct channel *channel, struct stock *stock, uint64_t *block)
 {
     uint64_t more;
@@ -98,14 +98,17 @@ static mproc_err take_new(const struct channel *channel, struct stock *stock, ui
     return err;
 }
 
-/* In a full arena, or at the end, whatever there is. The last first: the arena gives them out the other way round. */
+static _Atomic uint64_t *slot_of(struct stock *stock, uint32_t number)
+{
+    return number < LINES * LINE ? &stock->kept[number] : &stock->fresh[number - LINES * LINE];
+}
+
+/* In a full arena, whatever there is. */
 static uint64_t take_any(const struct channel *channel, struct stock *stock)
 {
     uint64_t block = 0;
-    for (uint32_t i = LINE; stock && !block && i-- > 0;)
-        block = take(channel, &stock->fresh[i]);
-    for (uint32_t i = LINES * LINE; stock && !block && i-- > 0;)
-        block = take(channel, &stock->kept[i]);
+    for (uint32_t i = SLOTS; stock && !block && i-- > 0;)
+        block = take(channel, slot_of(stock, i));
     return block;
 }
 
@@ -157,8 +160,12 @@ void mproc__stock_return(struct channel *channel, struct loan *loan)
 void mproc__stock_destroy(struct channel *channel)
 {
     struct stock *stock = stock_of(channel);
-    for (uint64_t block; stock && (block = take_any(channel, stock)) != 0;)
-        mproc__arena_free(BLOCK_ITEM, block);
-    if (stock)
-        mproc__arena_free(BLOCK_ITEM, atomic_load(&channel->stock));
+    if (!stock)
+        return;
+    for (uint32_t i = SLOTS; i-- > 0;) { /* the last first: the arena gives them out the other way round */
+        uint64_t block = take(channel, slot_of(stock, i));
+        if (block)
+            mproc__arena_free(BLOCK_ITEM, block);
+    }
+    mproc__arena_free(BLOCK_ITEM, atomic_load(&channel->stock));
 }

@@ -29,8 +29,8 @@ static const struct point {
     { "queue.loaned", 0 },              { "latch.before_release", 1 },
     { "latch.before_wake", 1 },         { "arena.popped", 0 },
     { "arena.untagged", 1 },            { "arena.carved", 0 },
-    { "stock.created", 0 },            { "stock.allocated", 0 },
-    { "stock.taken", 0 },              { "stock.returned", 1 },
+    { "stock.created", 0 },             { "stock.allocated", 0 },
+    { "stock.taken", 0 },               { "stock.returned", 1 },
 };
 
 /* Only where all items have one size. */
